@@ -303,7 +303,7 @@ fn check_tensor(tensor: &TensorProto) -> Result<(), String> {
     } else {
         tensor.raw_data.len() as u64 / width
     };
-    if stored != elements || tensor.raw_data.len() as u64 % width != 0 {
+    if stored != elements || !(tensor.raw_data.len() as u64).is_multiple_of(width) {
         return Err(format!("the tensor {name:?} holds {stored} values; its shape {:?} needs {elements}", tensor.dims));
     }
     Ok(())
