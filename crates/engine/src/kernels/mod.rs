@@ -1,0 +1,1 @@
+//! Frame-by-frame kernels over packed weights.

@@ -1,0 +1,1 @@
+//! The seam between a clip and its continuation.
