@@ -1,0 +1,246 @@
+//! The command line: every subcommand and its options, without what they do.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Trains generative models of raw audio from a folder of recordings and exports them for Continuo.
+#[derive(Debug, Parser)]
+#[command(name = "continuo-trainer", version, about, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Import a folder of recordings (WAV, FLAC, MP3, OGG, M4A, AIFF) into a dataset
+    Prepare(PrepareArgs),
+    /// Train a model on a dataset
+    Train(TrainArgs),
+    /// Continue a run from its last checkpoint
+    Resume(ResumeArgs),
+    /// Continue a seed clip with a run's model or a package, into a WAV
+    Render(RenderArgs),
+    /// Write a run's model as a package for the plugin
+    Export(ExportArgs),
+    /// Print what a package holds
+    Inspect(InspectArgs),
+}
+
+/// `prepare FOLDER --out DATASET`
+#[derive(Debug, Clone, Args)]
+pub struct PrepareArgs {
+    /// Folder of recordings; its subfolders are imported too
+    pub folder: PathBuf,
+    /// Folder to create for the dataset
+    #[arg(long, value_name = "DATASET")]
+    pub out: PathBuf,
+    /// Frames per second of the dataset: the model's rate
+    #[arg(long, value_name = "HZ", default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(1_000..=384_000))]
+    pub rate: u32,
+    /// 1 mixes every recording down to mono, 2 makes every recording stereo
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=2))]
+    pub channels: u16,
+    /// Share of the recordings that is kept for measuring and never trained on
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = share)]
+    pub holdout: f64,
+    /// Replace an existing dataset
+    #[arg(long)]
+    pub force: bool,
+    /// Files converted at the same time; 0 = one per processor core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub jobs: usize,
+}
+
+/// `train CONFIG.toml --data DATASET --out RUN`
+#[derive(Debug, Clone, Args)]
+pub struct TrainArgs {
+    /// Configuration of model and training (see trainer/configs)
+    pub config: PathBuf,
+    /// Dataset made by `prepare`
+    #[arg(long, value_name = "DATASET")]
+    pub data: PathBuf,
+    /// Folder to create for the run: checkpoints, configuration, log
+    #[arg(long, value_name = "RUN")]
+    pub out: PathBuf,
+    /// Where to compute
+    #[arg(long, default_value_t = DeviceArg::Auto)]
+    pub device: DeviceArg,
+    /// Stop after this many steps in place of the configuration's number
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Replace an existing run
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `resume RUN`
+#[derive(Debug, Clone, Args)]
+pub struct ResumeArgs {
+    /// Folder of the run
+    pub run: PathBuf,
+    /// The dataset, if it has moved since
+    #[arg(long, value_name = "DATASET")]
+    pub data: Option<PathBuf>,
+    /// Where to compute
+    #[arg(long, default_value_t = DeviceArg::Auto)]
+    pub device: DeviceArg,
+    /// Train up to this step in place of the configuration's number
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+}
+
+/// `render RUN|PACKAGE --seed CLIP --seconds N --out WAV`
+#[derive(Debug, Clone, Args)]
+pub struct RenderArgs {
+    /// A run's folder or a model package (.continuo)
+    pub model: PathBuf,
+    /// Seed clip to continue; without one the phrase begins from silence
+    #[arg(long, value_name = "CLIP")]
+    pub seed: Option<PathBuf>,
+    /// Length of the continuation in seconds
+    #[arg(long, default_value_t = 10.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// WAV to write: the seed clip and its continuation
+    #[arg(long, value_name = "WAV")]
+    pub out: PathBuf,
+    /// 0 = always the likeliest value, 1 = as the model learnt
+    #[arg(long, default_value_t = 1.0)]
+    pub temperature: f32,
+    /// Choose among the N likeliest values; 0 = all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub top_k: u32,
+    /// Number that the random choices are made from
+    #[arg(long, default_value_t = 0)]
+    pub rng_seed: u64,
+    /// Number of takes; above 1, each is written to its own file
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub takes: u32,
+    /// ONNX Runtime library, for models that need it
+    #[arg(long, value_name = "LIBRARY", env = "CONTINUO_ONNXRUNTIME")]
+    pub runtime: Option<PathBuf>,
+}
+
+/// `export RUN --out NAME.continuo`
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    /// Folder of the run
+    pub run: PathBuf,
+    /// Package to write
+    #[arg(long, value_name = "NAME.continuo")]
+    pub out: PathBuf,
+    /// Name shown to users; the file's name without one
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Who made the model
+    #[arg(long, default_value = "unknown")]
+    pub author: String,
+    /// Licence of the model, as an SPDX expression
+    #[arg(long, default_value = "NOASSERTION")]
+    pub licence: String,
+    /// Text file with the licence, to go into the package
+    #[arg(long, value_name = "FILE")]
+    pub licence_file: Option<PathBuf>,
+    /// ONNX Runtime library that the exported graph is checked with
+    #[arg(long, value_name = "LIBRARY", env = "CONTINUO_ONNXRUNTIME")]
+    pub runtime: Option<PathBuf>,
+    /// The dataset, if it has moved since
+    #[arg(long, value_name = "DATASET")]
+    pub data: Option<PathBuf>,
+}
+
+/// `inspect FILE`
+#[derive(Debug, Clone, Args)]
+pub struct InspectArgs {
+    /// A model package (.continuo)
+    pub file: PathBuf,
+}
+
+/// Where to compute: `auto`, `cpu` or `cuda:N`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceArg {
+    /// The first CUDA device if there is one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The CUDA device of this number.
+    Cuda(usize),
+}
+
+impl FromStr for DeviceArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => text
+                .strip_prefix("cuda:")
+                .and_then(|n| n.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(|| format!("`{text}` is not a device; give auto, cpu or cuda:N (N = 0, 1, …)")),
+        }
+    }
+}
+
+impl std::fmt::Display for DeviceArg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(n) => write!(f, "cuda:{n}"),
+        }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
+        _ => Err("give a share from 0 up to, but not including, 1; 0.05 keeps one recording in twenty".into()),
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 3_600.0 => Ok(seconds),
+        _ => Err("give a length in seconds, above 0 and up to 3600".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn devices_parse_and_print() {
+        for text in ["auto", "cpu", "cuda:0", "cuda:3"] {
+            assert_eq!(text.parse::<DeviceArg>().map(|d| d.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["gpu", "cuda:", "cuda:x", "cuda:-1", ""] {
+            assert!(text.parse::<DeviceArg>().is_err_and(|e| e.contains("cuda:N")), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares_and_lengths_are_bounded() {
+        assert_eq!(share("0.05"), Ok(0.05));
+        for text in ["1", "-0.1", "nan", "x"] {
+            assert!(share(text).is_err(), "{text}");
+        }
+        for text in ["0", "-1", "inf", "nan", "4000"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Which chunk comes next: in order (Kresge & Ratzlaff train on 10-s chunks in order) or shuffled, the same on every
+//! machine, and resumable from three numbers.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Dataset, DatasetError, Split};
+
+/// The order of the chunks of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// Recording after recording, from each one's first frame. Every epoch is the same.
+    Sequential,
+    /// A new permutation per epoch; the grid of starts is moved by a random offset below one hop per recording and
+    /// epoch, so that a recording is not always cut in the same places.
+    Shuffled,
+}
+
+/// A stretch of one recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// The recording's place in [`super::Index::recordings`].
+    pub recording: usize,
+    /// First frame within the recording.
+    pub start: u64,
+    /// Length in frames: always the sampler's chunk length.
+    pub frames: usize,
+}
+
+/// Where a sampler stands; goes into a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SamplerCursor {
+    /// Epochs finished.
+    pub epoch: u64,
+    /// Chunks of this epoch already given out.
+    pub position: u64,
+    /// State of the random numbers at the start of this epoch.
+    pub rng_state: u64,
+}
+
+/// Gives out chunks for ever, epoch after epoch. Its order depends on the dataset, the lengths and the RNG seed alone.
+#[derive(Debug, Clone)]
+pub struct ChunkSampler {
+    /// (recording, length in frames) of every recording that is long enough.
+    recordings: Vec<(u32, u64)>,
+    too_short: usize,
+    chunk_frames: usize,
+    hop_frames: usize,
+    order: Order,
+    cursor: SamplerCursor,
+    /// This epoch's chunks: (recording, start).
+    epoch: Vec<(u32, u64)>,
+}
+
+impl ChunkSampler {
+    /// A sampler over the chunks of `chunk_frames` frames of a split that start every `hop_frames` frames. For
+    /// neighbouring chunks without overlap the two are equal; a causal model that needs context in front of each chunk
+    /// takes `chunk_frames = context + hop_frames`. An incomplete chunk at the end of a recording is not given out.
+    ///
+    /// # Errors
+    /// [`DatasetError::ZeroLength`]; [`DatasetError::NoChunks`] when no recording holds one whole chunk.
+    pub fn new(
+        dataset: &Dataset,
+        split: Split,
+        chunk_frames: usize,
+        hop_frames: usize,
+        order: Order,
+        rng_seed: u64,
+    ) -> Result<Self, DatasetError> {
+        if chunk_frames == 0 || hop_frames == 0 {
+            return Err(DatasetError::ZeroLength { chunk_frames, hop_frames });
+        }
+        let of_split = || dataset.index().recordings.iter().enumerate().filter(|(_, r)| r.split == split);
+        let recordings: Vec<(u32, u64)> =
+            of_split().filter(|(_, r)| r.frames >= chunk_frames as u64).map(|(at, r)| (at as u32, r.frames)).collect();
+        let too_short = of_split().count() - recordings.len();
+        if recordings.is_empty() {
+            let longest = of_split().map(|(_, r)| r.frames).max().unwrap_or(0);
+            return Err(DatasetError::NoChunks { dir: dataset.dir().to_path_buf(), split, chunk_frames, longest });
+        }
+        let cursor = SamplerCursor { epoch: 0, position: 0, rng_state: rng_seed };
+        let mut sampler = Self { recordings, too_short, chunk_frames, hop_frames, order, cursor, epoch: Vec::new() };
+        sampler.lay_out_epoch();
+        Ok(sampler)
+    }
+
+    /// The next chunk; begins the next epoch when this one is used up.
+    pub fn next_chunk(&mut self) -> Chunk {
+        if self.cursor.position >= self.epoch.len() as u64 {
+            self.cursor.epoch += 1;
+            self.cursor.position = 0;
+            let mut state = self.cursor.rng_state;
+            self.cursor.rng_state = splitmix(&mut state);
+            self.lay_out_epoch();
+        }
+        let (recording, start) = self.epoch[self.cursor.position as usize];
+        self.cursor.position += 1;
+        Chunk { recording: recording as usize, start, frames: self.chunk_frames }
+    }
+
+    /// Where the sampler stands.
+    pub fn cursor(&self) -> SamplerCursor {
+        self.cursor
+    }
+
+    /// Continues from a cursor of a sampler over the same dataset, split, lengths and order.
+    ///
+    /// # Errors
+    /// [`DatasetError::Cursor`] when the cursor lies outside its epoch: it belongs to other data or lengths.
+    pub fn restore(&mut self, cursor: SamplerCursor) -> Result<(), DatasetError> {
+        let before = std::mem::replace(&mut self.cursor, cursor);
+        self.lay_out_epoch();
+        let chunks = self.epoch.len() as u64;
+        if cursor.position > chunks {
+            self.cursor = before;
+            self.lay_out_epoch();
+            return Err(DatasetError::Cursor { epoch: cursor.epoch, position: cursor.position, chunks });
+        }
+        Ok(())
+    }
+
+    /// Chunks in the present epoch. Shuffled epochs differ by at most one chunk per recording.
+    pub fn chunks_per_epoch(&self) -> usize {
+        self.epoch.len()
+    }
+
+    /// Recordings that are shorter than one chunk and so never given out.
+    pub fn too_short(&self) -> usize {
+        self.too_short
+    }
+
+    fn lay_out_epoch(&mut self) {
+        let mut state = self.cursor.rng_state;
+        self.epoch.clear();
+        for &(recording, frames) in &self.recordings {
+            let last_start = frames - self.chunk_frames as u64;
+            let offset = match self.order {
+                Order::Sequential => 0,
+                // Never beyond the last start: a recording that holds one chunk gives one in every epoch.
+                Order::Shuffled => below(&mut state, last_start.min(self.hop_frames as u64 - 1) + 1),
+            };
+            self.epoch.extend((offset..=last_start).step_by(self.hop_frames).map(|start| (recording, start)));
+        }
+        if self.order == Order::Shuffled {
+            for i in (1..self.epoch.len()).rev() {
+                let j = below(&mut state, i as u64 + 1) as usize;
+                self.epoch.swap(i, j);
+            }
+        }
+    }
+}
+
+/// `SplitMix64` (Steele, Lea & Flood, *Fast splittable pseudorandom number generators*, 2014).
+fn splitmix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A number in `0..n` by the high half of a product (Lemire 2019, without the rejection: the bias is below `n / 2^64`).
+fn below(state: &mut u64, n: u64) -> u64 {
+    ((u128::from(splitmix(state)) * u128::from(n)) >> 64) as u64
+}

@@ -1,0 +1,6 @@
+//! Continuo's trainer: recordings → dataset → model → training → checkpoint → model package.
+//!
+//! The program is `continuo-trainer` (`main.rs`); everything it does is here, so that tests can call it.
+
+pub mod cli;
+pub mod dataset;
