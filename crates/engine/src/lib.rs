@@ -12,3 +12,8 @@
 pub mod audio;
 pub mod kernels;
 pub mod seam;
+pub mod weights;
+
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;

@@ -1,0 +1,189 @@
+//! The primitives, written once over blocks of sixteen floats.
+//!
+//! An instruction set says how it does arithmetic on a block ([`Simd`]); the register tiling is chosen for it there too.
+//! Everything here is inlined into a function that enables the instruction set (`x86.rs`, `neon.rs`, `scalar.rs`).
+
+use super::contract::{Epilogue, Product};
+use super::packed::{BLOCK, GROUP};
+
+/// Arithmetic on sixteen floats.
+///
+/// # Safety
+/// Every method requires the instruction set of the implementation; pointers must reach sixteen floats.
+pub(super) trait Simd {
+    /// Sixteen floats.
+    type V: Copy;
+    unsafe fn splat(value: f32) -> Self::V;
+    unsafe fn load(from: *const f32) -> Self::V;
+    unsafe fn store(to: *mut f32, value: Self::V);
+    /// `a · b + c`: rounded once in the vector instruction sets, twice in the scalar reference.
+    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// To the nearest whole number, ties to even.
+    unsafe fn round(a: Self::V) -> Self::V;
+    /// `a · 2ⁿ` for whole `n` with |n| ≤ 126.
+    unsafe fn scale(a: Self::V, n: Self::V) -> Self::V;
+    /// Asks for the cache line at `at`, which need not be valid.
+    unsafe fn prefetch(at: *const f32);
+}
+
+/// `eˣ` for |x| ≤ 87: relative error below 2 · 10⁻⁷.
+///
+/// x = n · ln 2 + r with |r| ≤ ln 2 / 2, in two parts of ln 2 (Cody & Waite, *Software Manual for the Elementary
+/// Functions*, 1980, chapter 6); eʳ by the Cephes library's minimax polynomial.
+#[inline(always)]
+unsafe fn exp<S: Simd>(x: S::V) -> S::V {
+    // SAFETY: the caller has the instruction set of `S`.
+    unsafe {
+        let n = S::round(S::mul(x, S::splat(std::f32::consts::LOG2_E)));
+        let r = S::mul_add(n, S::splat(-0.693_359_375), x);
+        let r = S::mul_add(n, S::splat(2.121_944_4e-4), r);
+        let mut p = S::splat(1.987_569_1e-4);
+        for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+            p = S::mul_add(p, r, S::splat(coefficient));
+        }
+        let p = S::mul_add(S::mul(r, r), p, r);
+        S::scale(S::add(p, S::splat(1.0)), n)
+    }
+}
+
+/// `tanh(a) · sigmoid(b)`: absolute error below 5 · 10⁻⁷ for any finite input.
+///
+/// Both are made of one exponential each, and share one division:
+/// tanh a = (e²ᵃ − 1)/(e²ᵃ + 1), sigmoid b = 1/(1 + e⁻ᵇ).
+#[inline(always)]
+unsafe fn gated<S: Simd>(a: S::V, b: S::V) -> S::V {
+    // SAFETY: the caller has the instruction set of `S`.
+    unsafe {
+        // Beyond these, tanh is ±1 and the sigmoid 0 or 1 to within the error; the product below stays finite.
+        let a = S::max(S::min(a, S::splat(9.5)), S::splat(-9.5));
+        let b = S::max(S::min(b, S::splat(40.0)), S::splat(-40.0));
+        let one = S::splat(1.0);
+        let double = exp::<S>(S::add(a, a));
+        let inverse = exp::<S>(S::sub(S::splat(0.0), b));
+        let denominator = S::mul(S::add(double, one), S::add(inverse, one));
+        S::div(S::sub(double, one), denominator)
+    }
+}
+
+/// See [`super::contract::Primitives::gate`].
+#[inline(always)]
+pub(super) unsafe fn gate<S: Simd>(h: *const f32, z: *mut f32, blocks: usize) {
+    for block in 0..blocks {
+        // SAFETY: the caller gives `h` 32 floats and `z` 16 per block.
+        unsafe {
+            let a = S::load(h.add(block * 2 * BLOCK));
+            let b = S::load(h.add(block * 2 * BLOCK + BLOCK));
+            S::store(z.add(block * BLOCK), gated::<S>(a, b));
+        }
+    }
+}
+
+/// `NB` blocks of rows times `C` columns, held in registers over all inputs.
+#[inline(always)]
+unsafe fn tile<S: Simd, const NB: usize, const C: usize>(product: &Product, block: usize, column: usize) {
+    let &Product { weights, bias, blocks, inputs, x, x_stride, y, y_stride, epilogue, .. } = product;
+    // SAFETY: the tile lies inside the product, whose pointers the caller vouches for.
+    unsafe {
+        let group = block / GROUP * GROUP;
+        let width = (blocks - group).min(GROUP) * BLOCK;
+        let first = weights.add(group * BLOCK * inputs + (block - group) * BLOCK);
+        // A tile wider than a group spans whole groups, which all but the last are.
+        let row = |nb: usize| first.add(nb / GROUP * GROUP * BLOCK * inputs + nb % GROUP * BLOCK);
+        let mut xs = [x; C];
+        for (c, start) in xs.iter_mut().enumerate() {
+            *start = x.add((column + c) * x_stride);
+        }
+        let mut start = [S::splat(0.0); NB];
+        if !bias.is_null() {
+            for (nb, value) in start.iter_mut().enumerate() {
+                *value = S::load(bias.add((block + nb) * BLOCK));
+            }
+        }
+        let mut sum = [start; C];
+        for input in 0..inputs {
+            let mut w = start;
+            for (nb, value) in w.iter_mut().enumerate() {
+                *value = S::load(row(nb).add(input * width));
+            }
+            for c in 0..C {
+                let value = S::splat(*xs[c].add(input));
+                for nb in 0..NB {
+                    sum[c][nb] = S::mul_add(w[nb], value, sum[c][nb]);
+                }
+            }
+        }
+        for c in 0..C {
+            for nb in 0..NB {
+                let to = y.add((column + c) * y_stride + (block + nb) * BLOCK);
+                let value = match epilogue {
+                    Epilogue::Store => sum[c][nb],
+                    Epilogue::Relu => S::max(sum[c][nb], S::splat(0.0)),
+                    Epilogue::AddTo => S::add(S::load(to), sum[c][nb]),
+                };
+                S::store(to, value);
+            }
+        }
+    }
+}
+
+/// All columns of `NB` blocks of rows: the weights come from far once, then from the nearest cache.
+#[inline(always)]
+unsafe fn rows<S: Simd, const NB: usize, const C: usize>(product: &Product, block: usize) {
+    let mut column = 0;
+    // SAFETY: as for `tile`; every tile stays below `product.columns`.
+    unsafe {
+        while column + C <= product.columns {
+            tile::<S, NB, C>(product, block, column);
+            column += C;
+        }
+        if C > 2 && column + 2 <= product.columns {
+            tile::<S, NB, 2>(product, block, column);
+            column += 2;
+        }
+        while column < product.columns {
+            tile::<S, NB, 1>(product, block, column);
+            column += 1;
+        }
+    }
+}
+
+/// See [`super::contract::Primitives::product`]. `ONE` blocks at a time where there is one column, else `MANY` blocks by
+/// `C` columns; what is left over at the end goes by the block.
+#[inline(always)]
+pub(super) unsafe fn product<S: Simd, const ONE: usize, const MANY: usize, const C: usize>(product: &Product) {
+    let blocks = product.blocks;
+    let mut block = 0;
+    // SAFETY: as for `tile`. Tiles of more than a group start at a group and cover whole ones: `ONE` is a multiple of
+    // `GROUP` or divides it, and `MANY` divides it.
+    unsafe {
+        if product.columns == 1 {
+            while block + ONE <= blocks {
+                tile::<S, ONE, 1>(product, block, 0);
+                block += ONE;
+            }
+            if ONE > GROUP && block + GROUP <= blocks {
+                tile::<S, GROUP, 1>(product, block, 0);
+                block += GROUP;
+            }
+            while block < blocks {
+                tile::<S, 1, 1>(product, block, 0);
+                block += 1;
+            }
+        } else {
+            while block + MANY <= blocks && (block % GROUP) + MANY <= GROUP {
+                rows::<S, MANY, C>(product, block);
+                block += MANY;
+            }
+            while block < blocks {
+                rows::<S, 1, C>(product, block);
+                block += 1;
+            }
+        }
+    }
+}
