@@ -1,0 +1,257 @@
+//! ONNX Runtime for a bundle: which wheel of the Python package carries it, and taking it out of that wheel.
+//!
+//! The library is published as a shared object inside the wheel `onnxruntime`. The wheel is fetched with the ordinary
+//! package client (that is `xtask`'s work); here its SHA-256 is compared with the one pinned below, so that what ends up
+//! in a bundle is what was tested, whatever mirror it came from.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use continuo_package::hash::sha256_hex_of;
+use zip::ZipArchive;
+
+use crate::place::{replace, write_text};
+use crate::platform::System;
+use crate::{BundleError, Platform};
+
+/// The version of ONNX Runtime that Continuo is tested with.
+pub const VERSION: &str = "1.31.1";
+
+/// No runtime library is larger; the largest is 33 MB.
+const LARGEST_FILE: u64 = 256 << 20;
+
+/// A wheel that carries ONNX Runtime for one platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wheel {
+    /// The platform tag, as `pip download --platform` takes it.
+    pub tag: &'static str,
+    /// SHA-256 of the wheel, hex.
+    pub sha256: &'static str,
+    /// The entry that is the library.
+    pub library: &'static str,
+}
+
+/// The Python version whose wheels are pinned. The library in them does not depend on it.
+pub const PYTHON_VERSION: &str = "3.11";
+
+impl Wheel {
+    /// The wheel for `platform`. There is none for macOS on Intel.
+    pub fn of(platform: Platform) -> Result<Self, BundleError> {
+        Ok(match platform {
+            Platform::LinuxX64 => Self {
+                tag: "manylinux_2_28_x86_64",
+                sha256: "5752bd508126ae7c49894d3b9d2e83f0c3d487319246d04c444b393308d7ad7f",
+                library: "onnxruntime/capi/libonnxruntime.so.1.31.1",
+            },
+            Platform::LinuxArm64 => Self {
+                tag: "manylinux_2_28_aarch64",
+                sha256: "da05378364c44d4407e463982d2bf8d5e4cfea873283757e48beeb41df97b7f3",
+                library: "onnxruntime/capi/libonnxruntime.so.1.31.1",
+            },
+            Platform::WindowsX64 => Self {
+                tag: "win_amd64",
+                sha256: "c3d91b5de31e2fc82d71bd65b2b22bddee8b49057a3a36338e9a868e0ea90c05",
+                library: "onnxruntime/capi/onnxruntime.dll",
+            },
+            Platform::WindowsArm64 => Self {
+                tag: "win_arm64",
+                sha256: "93800007a7023b3ab26ad72e6463d0d57d84ead49a2f6341954d91438e046bc0",
+                library: "onnxruntime/capi/onnxruntime.dll",
+            },
+            Platform::MacosArm64 => Self {
+                tag: "macosx_14_0_arm64",
+                sha256: "60b6b69bfe580eab576cacc5d132a0e9cf2a37fcfd18d46dd191042b1d1ed0d7",
+                library: "onnxruntime/capi/libonnxruntime.1.31.1.dylib",
+            },
+            Platform::MacosX64 => return Err(BundleError::NoRuntime { platform }),
+        })
+    }
+
+    /// The wheel's file name.
+    pub fn file_name(&self) -> String {
+        let python = PYTHON_VERSION.replace('.', "");
+        format!("onnxruntime-{VERSION}-cp{python}-cp{python}-{}.whl", self.tag)
+    }
+
+    /// Refuses a file whose SHA-256 is not the pinned one.
+    pub fn verify(&self, wheel: &Path) -> Result<(), BundleError> {
+        let mut file = File::open(wheel).map_err(|source| BundleError::io(wheel, "reading", source))?;
+        let found = sha256_hex_of(&mut file).map_err(|source| BundleError::io(wheel, "reading", source))?;
+        if found == self.sha256 {
+            return Ok(());
+        }
+        Err(BundleError::WrongHash { path: wheel.to_owned(), expected: self.sha256.to_owned(), found })
+    }
+}
+
+/// ONNX Runtime as it lies in a cache folder, ready for a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeFiles {
+    /// The library, under the name that it has in a bundle.
+    pub library: PathBuf,
+    /// Its licence (MIT).
+    pub licence: PathBuf,
+    /// The notices of what it contains.
+    pub notices: PathBuf,
+}
+
+impl RuntimeFiles {
+    /// Where the files for `platform` lie in `folder`.
+    ///
+    /// The library of the system that this program runs on lies at the top, where development builds of the plugin and
+    /// the engine's tests look for it; others lie in a folder of their own.
+    pub fn in_folder(folder: &Path, platform: Platform) -> Self {
+        let own = Platform::current().is_ok_and(|current| current == platform);
+        let folder = if own { folder.to_owned() } else { folder.join(platform.name()) };
+        Self {
+            library: folder.join(platform.runtime_library()),
+            licence: folder.join("LICENSE"),
+            notices: folder.join("ThirdPartyNotices.txt"),
+        }
+    }
+
+    /// The note that says which wheel the files came from and what the library's hash was then.
+    fn stamp(&self) -> PathBuf {
+        self.library.with_file_name("origin.txt")
+    }
+
+    /// Whether the files are there, came from `wheel`, and the library is what was taken out of it.
+    pub fn are_current(&self, wheel: &Wheel) -> bool {
+        let Ok(stamp) = fs::read_to_string(self.stamp()) else { return false };
+        let Ok(mut library) = File::open(&self.library) else { return false };
+        let Ok(hash) = sha256_hex_of(&mut library) else { return false };
+        self.licence.is_file() && self.notices.is_file() && stamp == stamp_text(wheel, &hash)
+    }
+}
+
+fn stamp_text(wheel: &Wheel, library_sha256: &str) -> String {
+    format!(
+        "ONNX Runtime {VERSION}\nwheel {}\nwheel sha256 {}\nlibrary sha256 {library_sha256}\n",
+        wheel.file_name(),
+        wheel.sha256
+    )
+}
+
+/// Takes the library, its licence and its notices out of a verified wheel and puts them into `folder`.
+pub fn extract(wheel: &Wheel, file: &Path, folder: &Path, platform: Platform) -> Result<RuntimeFiles, BundleError> {
+    wheel.verify(file)?;
+    extract_verified(wheel, file, &RuntimeFiles::in_folder(folder, platform), platform)
+}
+
+fn extract_verified(
+    wheel: &Wheel,
+    file: &Path,
+    files: &RuntimeFiles,
+    platform: Platform,
+) -> Result<RuntimeFiles, BundleError> {
+    let damaged = |error: zip::result::ZipError| BundleError::Archive {
+        path: file.to_owned(),
+        reason: error.to_string(),
+        advice: "Delete it and fetch it again",
+    };
+    let opened = File::open(file).map_err(|source| BundleError::io(file, "reading", source))?;
+    let mut archive = ZipArchive::new(opened).map_err(damaged)?;
+    // The stamp goes first and comes back last: a run that dies in between leaves files that are not taken as current.
+    crate::place::remove(&files.stamp())?;
+    for (entry, target) in [
+        (wheel.library, &files.library),
+        ("onnxruntime/LICENSE", &files.licence),
+        ("onnxruntime/ThirdPartyNotices.txt", &files.notices),
+    ] {
+        let entry = archive.by_name(entry).map_err(damaged)?;
+        replace(target, |staging| {
+            let mut out = File::create(staging).map_err(|source| BundleError::io(staging, "writing", source))?;
+            std::io::copy(&mut entry.take(LARGEST_FILE), &mut out)
+                .map_err(|source| BundleError::io(staging, "unpacking", source))?;
+            Ok(())
+        })?;
+    }
+    if platform.system() != System::Windows {
+        make_executable(&files.library)?;
+    }
+    let mut library =
+        File::open(&files.library).map_err(|source| BundleError::io(&files.library, "reading", source))?;
+    let hash = sha256_hex_of(&mut library).map_err(|source| BundleError::io(&files.library, "reading", source))?;
+    write_text(&files.stamp(), &stamp_text(wheel, &hash))?;
+    Ok(files.clone())
+}
+
+#[cfg(unix)]
+fn make_executable(path: &Path) -> Result<(), BundleError> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+        .map_err(|source| BundleError::io(path, "setting permissions", source))
+}
+
+#[cfg(not(unix))]
+fn make_executable(_: &Path) -> Result<(), BundleError> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn wheel_with(folder: &Path, wheel: &Wheel, library: &[u8]) -> PathBuf {
+        let path = folder.join(wheel.file_name());
+        let mut zip = zip::ZipWriter::new(File::create(&path).unwrap());
+        for (name, bytes) in [
+            (wheel.library, library),
+            ("onnxruntime/LICENSE", b"MIT".as_slice()),
+            ("onnxruntime/ThirdPartyNotices.txt", b"notices".as_slice()),
+        ] {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap();
+        path
+    }
+
+    #[test]
+    fn a_wheel_that_is_not_the_pinned_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let wheel = Wheel::of(Platform::LinuxX64).unwrap();
+        let path = wheel_with(folder.path(), &wheel, b"not the library");
+        let error = extract(&wheel, &path, folder.path(), Platform::LinuxX64).unwrap_err();
+        assert!(matches!(error, BundleError::WrongHash { .. }), "{error}");
+        assert!(error.to_string().contains("delete it and run again"));
+    }
+
+    #[test]
+    fn what_was_taken_out_is_current_until_it_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        for platform in [Platform::LinuxX64, Platform::WindowsArm64, Platform::MacosArm64] {
+            let wheel = Wheel::of(platform).unwrap();
+            let path = wheel_with(folder.path(), &wheel, b"library");
+            let place = RuntimeFiles::in_folder(folder.path(), platform);
+            assert!(!place.are_current(&wheel));
+            let files = extract_verified(&wheel, &path, &place, platform).unwrap();
+            assert_eq!(fs::read(&files.library).unwrap(), b"library");
+            assert_eq!(files.library.file_name().unwrap(), platform.runtime_library());
+            assert!(files.are_current(&wheel));
+            fs::write(&files.library, b"lib").unwrap();
+            assert!(!files.are_current(&wheel));
+        }
+    }
+
+    #[test]
+    fn a_wheel_without_the_library_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let wheel = Wheel::of(Platform::LinuxX64).unwrap();
+        let other = Wheel { library: "onnxruntime/capi/other", ..wheel };
+        let path = wheel_with(folder.path(), &other, b"library");
+        let place = RuntimeFiles::in_folder(folder.path(), Platform::LinuxX64);
+        let error = extract_verified(&wheel, &path, &place, Platform::LinuxX64).unwrap_err();
+        assert!(error.to_string().contains(&wheel.file_name()), "{error}");
+        assert!(!place.are_current(&wheel));
+    }
+
+    #[test]
+    fn intel_macs_have_no_wheel() {
+        let error = Wheel::of(Platform::MacosX64).unwrap_err().to_string();
+        assert!(error.contains("macos-x86_64"), "{error}");
+    }
+}
