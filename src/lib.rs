@@ -1,1 +1,17 @@
-//! Continuo, the plugin.
+//! Continuo, the plugin: an instrument that carries on playing from where a clip stops.
+//!
+//! This is the only code that knows a host ([`plugin`]), a window ([`editor`]) or a note. A [`session`] per instance joins
+//! the audio thread, the editor and the process's one [`renderer`]; [`take`] keeps what was rendered.
+
+pub mod editor;
+pub mod params;
+pub mod plugin;
+pub mod renderer;
+pub mod resources;
+pub mod session;
+pub mod take;
+
+pub use plugin::Continuo;
+
+nice_plug::nice_export_clap!(Continuo);
+nice_plug::nice_export_vst3!(Continuo);

@@ -1,0 +1,195 @@
+//! What sounds: the pinned take, notes, and what is still fading out.
+
+use crate::head::{Fades, Head, Source};
+use crate::timeline::Cue;
+use crate::view::TakeView;
+use crate::voices::{Note, Voices};
+
+/// Heads that may fade out at once besides voices. More would need more than one jump per millisecond.
+const TAILS: usize = 16;
+
+/// Where playback stands, for display.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Playing {
+    /// What is read.
+    pub source: Source,
+    /// The take's frame.
+    pub frame: i64,
+}
+
+/// Mixes heads into stereo.
+#[derive(Debug, Clone, Copy)]
+pub struct Player {
+    fades: Fades,
+    main: Option<Head>,
+    /// A head that starts this many frames from now.
+    pending: Option<(usize, Head)>,
+    tails: [Option<Head>; TAILS],
+    voices: Voices,
+    missing: u64,
+}
+
+impl Player {
+    /// A silent player for a host at `rate_hz`.
+    pub const fn new(rate_hz: u32) -> Self {
+        Self {
+            fades: Fades::at(rate_hz),
+            main: None,
+            pending: None,
+            tails: [None; TAILS],
+            voices: Voices::new(),
+            missing: 0,
+        }
+    }
+
+    /// Frames over which playback fades where it must not click.
+    pub fn declick_frames(&self) -> usize {
+        self.fades.declick as usize
+    }
+
+    /// Follows the timeline for the next `frames` frames.
+    ///
+    /// `soft` says that the take's first frame is already in the middle of a sound (a continuation without its seed clip).
+    pub fn follow(&mut self, cue: Cue, source: Source, soft: bool, frames: usize) {
+        self.pending = None;
+        let Cue::At { frame, jumped } = cue else {
+            self.release_main();
+            return;
+        };
+        if frame < 0 {
+            self.release_main();
+            let wait = frame.unsigned_abs();
+            if wait < frames as u64 {
+                self.pending = Some((wait as usize, Head::new(source, 0, 1.0, soft, self.fades)));
+            }
+            return;
+        }
+        let goes_on = self.main.is_some_and(|head| !jumped && head.source == source && head.position == frame);
+        if !goes_on {
+            self.release_main();
+            self.main = Some(Head::new(source, frame, 1.0, soft || frame > 0, self.fades));
+        }
+    }
+
+    /// Lets the pinned take fade out.
+    pub fn stop(&mut self) {
+        self.follow(Cue::Stopped, Source { slot: 0, alternative: 0, with_seed: false }, false, 0);
+    }
+
+    /// Starts a note at `velocity` (0..=1, taken as a factor).
+    pub fn note_on(&mut self, note: Note, velocity: f32, source: Source, soft: bool) {
+        let level = if velocity.is_finite() { velocity.clamp(0.0, 1.0) } else { 0.0 };
+        if let Some(stolen) = self.voices.start(note, Head::new(source, 0, level, soft, self.fades)) {
+            self.fade_out(stolen);
+        }
+    }
+
+    /// Lets notes fade out as after a key's release.
+    pub fn note_off(&mut self, note: &Note) {
+        self.voices.stop(note, self.fades.release);
+    }
+
+    /// Ends notes as fast as can be without a click.
+    pub fn choke(&mut self, note: &Note) {
+        self.voices.stop(note, self.fades.declick);
+    }
+
+    /// Ends everything that is read from a slot.
+    pub fn close_slot(&mut self, slot: u8) {
+        if self.main.is_some_and(|head| head.source.slot == slot) {
+            self.release_main();
+        }
+        self.pending = self.pending.filter(|(_, head)| head.source.slot != slot);
+        self.voices.close_slot(slot, self.fades);
+    }
+
+    /// Whether anything is read from a slot.
+    pub fn uses(&self, slot: u8) -> bool {
+        let reads = |source: Source| source.slot == slot;
+        self.main.iter().chain(self.tails.iter().flatten()).any(|head| reads(head.source))
+            || self.pending.is_some_and(|(_, head)| reads(head.source))
+            || self.voices.uses(reads)
+    }
+
+    /// Everything is silent from here on, without fades.
+    pub fn reset(&mut self) {
+        self.main = None;
+        self.pending = None;
+        self.tails = [None; TAILS];
+        self.voices = Voices::new();
+    }
+
+    /// Where playback stands: the pinned take, else the newest note.
+    pub fn playing(&self) -> Option<Playing> {
+        let head = self.main.as_ref().or_else(|| self.voices.newest())?;
+        Some(Playing { source: head.source, frame: head.position })
+    }
+
+    /// The frames that the next `frames` frames of output read at most: calls `visit` with each source and the end of
+    /// what is read from it. An offline host waits for these.
+    pub fn needs(&self, frames: usize, mut visit: impl FnMut(Source, i64)) {
+        let frames = frames as i64;
+        for head in self.main.iter().chain(self.tails.iter().flatten()).chain(self.voices.heads()) {
+            visit(head.source, head.position + frames);
+        }
+        if let Some((wait, head)) = &self.pending {
+            visit(head.source, head.position + frames - *wait as i64);
+        }
+    }
+
+    /// Frames that were missing since the last call.
+    pub fn take_missing(&mut self) -> u64 {
+        core::mem::take(&mut self.missing)
+    }
+
+    /// Adds the next frames to `left` and `right`, which have the same length. `view` opens a source for reading; heads
+    /// whose source is gone fall silent.
+    pub fn mix<'v>(&mut self, view: impl Fn(Source) -> Option<TakeView<'v>>, left: &mut [f32], right: &mut [f32]) {
+        let frames = left.len().min(right.len());
+        let (left, right) = (&mut left[..frames], &mut right[..frames]);
+        let fades = self.fades;
+        let missing = &mut self.missing;
+        let mut mix = |head: &mut Head, left: &mut [f32], right: &mut [f32]| {
+            view(head.source).is_some_and(|view| head.mix(&view, left, right, fades, missing))
+        };
+        if let Some((wait, head)) = self.pending {
+            // `follow` has released the head before; the new one starts within this piece or a later one.
+            if wait < frames {
+                let mut head = head;
+                self.pending = None;
+                self.main = mix(&mut head, &mut left[wait..], &mut right[wait..]).then_some(head);
+            } else {
+                self.pending = Some((wait - frames, head));
+            }
+        } else if let Some(head) = &mut self.main
+            && !mix(head, left, right)
+        {
+            self.main = None;
+        }
+        for tail in &mut self.tails {
+            if let Some(head) = tail
+                && !mix(head, left, right)
+            {
+                *tail = None;
+            }
+        }
+        self.voices.mix(|head| mix(head, left, right));
+    }
+
+    fn release_main(&mut self) {
+        if let Some(head) = self.main.take() {
+            self.fade_out(head);
+        }
+    }
+
+    fn fade_out(&mut self, mut head: Head) {
+        head.close(self.fades.declick);
+        let place = self.tails.iter().position(Option::is_none).or_else(|| {
+            // All taken: the one nearest to its end makes room.
+            (0..TAILS).min_by_key(|&index| self.tails[index].and_then(|tail| tail.closing_frames()))
+        });
+        if let Some(place) = place {
+            self.tails[place] = Some(head);
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! What a host sees: the parameters with stable ids, ranges, units and text in both directions.
+//!
+//! The ids are part of every saved session; they never change. Values that the host may automate and that a render takes
+//! as its settings are read together by [`ContinuoParams::settings`], so that one render sees one consistent set.
+
+use std::sync::Arc;
+
+use nice_plug::prelude::*;
+use nice_plug_egui::EguiEditorState;
+
+use crate::session::PersistentSession;
+
+/// Ticks per bar to which `start` is rounded: fine enough for triplets of sixty-fourths, coarse enough that the `f32` a
+/// host hands over names bar 2 exactly.
+const TICKS_PER_BAR: f64 = 960.0;
+
+/// The size in which the editor's window first opens, in logical pixels.
+pub const EDITOR_SIZE: (f32, f32) = (760.0, 520.0);
+
+/// What a render starts from.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Go on from the seed clip's last frame.
+    #[id = "continue"]
+    #[name = "Continue"]
+    Continue,
+    /// A phrase out of nothing.
+    #[id = "unconditional"]
+    #[name = "Unconditional"]
+    Unconditional,
+}
+
+/// What `length` counts.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LengthUnit {
+    /// Seconds.
+    #[id = "seconds"]
+    #[name = "Seconds"]
+    Seconds,
+    /// Bars, at the tempo and the time signature the host reports when the render starts.
+    #[id = "bars"]
+    #[name = "Bars"]
+    Bars,
+}
+
+/// What makes a take sound.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Playback {
+    /// The take is pinned to a bar and follows the host's position.
+    #[id = "timeline"]
+    #[name = "Timeline"]
+    Timeline,
+    /// Each note plays the take from its start.
+    #[id = "midi"]
+    #[name = "MIDI"]
+    Midi,
+}
+
+/// Where the seed clip comes from.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SeedSource {
+    /// The chosen file.
+    #[id = "clip"]
+    #[name = "Clip"]
+    Clip,
+    /// What was captured from the sidechain input.
+    #[id = "sidechain"]
+    #[name = "Sidechain"]
+    Sidechain,
+}
+
+/// Everything a host can set, automate and save.
+#[derive(Params)]
+pub struct ContinuoParams {
+    /// What a render starts from.
+    #[id = "mode"]
+    pub mode: EnumParam<Mode>,
+    /// How much to generate, in `length_unit`.
+    #[id = "length"]
+    pub length: FloatParam,
+    /// What `length` counts.
+    #[id = "length_unit"]
+    pub length_unit: EnumParam<LengthUnit>,
+    /// Sampling temperature; 0 always takes the likeliest value.
+    #[id = "temperature"]
+    pub temperature: FloatParam,
+    /// Sample from the `top_k` likeliest values only; 0 is off.
+    #[id = "top_k"]
+    pub top_k: IntParam,
+    /// The number that fixes the random choices of a render.
+    #[id = "rng_seed"]
+    pub rng_seed: IntParam,
+    /// How many alternatives one render makes.
+    #[id = "takes"]
+    pub takes: IntParam,
+    /// Which of them plays.
+    #[id = "take"]
+    pub take: IntParam,
+    /// Output level, as a factor; shown in dB.
+    #[id = "gain"]
+    pub gain: FloatParam,
+    /// What makes a take sound.
+    #[id = "playback"]
+    pub playback: EnumParam<Playback>,
+    /// The bar at which the take is pinned; the song's first bar is 1.
+    #[id = "start"]
+    pub start: FloatParam,
+    /// Whether the take begins with the seed clip; off, the continuation itself starts at the pin.
+    #[id = "play_seed"]
+    pub play_seed: BoolParam,
+    /// Where the seed clip comes from.
+    #[id = "seed_source"]
+    pub seed_source: EnumParam<SeedSource>,
+    /// While on, the sidechain input is recorded as the seed clip.
+    #[id = "capture"]
+    pub capture: BoolParam,
+    /// Off → on starts a render.
+    #[id = "render"]
+    pub render: BoolParam,
+    /// Off → on cancels the render in progress.
+    #[id = "cancel"]
+    pub cancel: BoolParam,
+    /// Counts changes of what is saved beside the parameters. The framework cannot tell a host that such data changed;
+    /// an editor sets this hidden parameter to [`crate::session::Session::revision`], and the host marks its project.
+    #[id = "revision"]
+    pub revision: IntParam,
+
+    /// Model and seed file, and the take with its sound.
+    #[persist = "session"]
+    pub session: PersistentSession,
+    /// The editor window's size and whether it is open.
+    pub editor: Arc<EguiEditorState>,
+}
+
+/// The parameters that decide what a render does, read at one moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// What to start from.
+    pub mode: Mode,
+    /// Length in seconds, bars already converted.
+    pub seconds: f64,
+    /// Sampling temperature.
+    pub temperature: f32,
+    /// Likeliest values to sample from; 0 = all.
+    pub top_k: u32,
+    /// Number that fixes the random choices.
+    pub rng_seed: u64,
+    /// Alternatives to make.
+    pub takes: u32,
+    /// Where the seed clip comes from.
+    pub seed_source: SeedSource,
+}
+
+/// Tempo and time signature as the host last reported them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Meter {
+    /// Quarter notes per minute.
+    pub tempo: f64,
+    /// Quarter notes per bar.
+    pub beats_per_bar: f64,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self { tempo: 120.0, beats_per_bar: 4.0 }
+    }
+}
+
+impl Default for ContinuoParams {
+    fn default() -> Self {
+        Self {
+            mode: EnumParam::new("Mode", Mode::Continue),
+            length: FloatParam::new("Length", 8.0, FloatRange::Skewed { min: 0.5, max: 120.0, factor: 0.4 })
+                .with_value_to_string(Arc::new(|value| decimals(f64::from(value), 2)))
+                .with_string_to_value(Arc::new(|text| number(text, &["seconds", "second", "bars", "bar", "s"]))),
+            length_unit: EnumParam::new("Length unit", LengthUnit::Seconds),
+            temperature: FloatParam::new("Temperature", 1.0, FloatRange::Linear { min: 0.0, max: 2.0 })
+                .with_value_to_string(Arc::new(|value| decimals(f64::from(value), 3)))
+                .with_string_to_value(Arc::new(|text| number(text, &[]))),
+            top_k: IntParam::new("Top k", 0, IntRange::Linear { min: 0, max: 256 })
+                .with_value_to_string(Arc::new(|value| if value == 0 { "off".to_owned() } else { value.to_string() }))
+                .with_string_to_value(Arc::new(|text| {
+                    let text = text.trim();
+                    if text.eq_ignore_ascii_case("off") { Some(0) } else { text.parse().ok() }
+                })),
+            // The host's normalised `f32` names each of these numbers exactly; it could not for all of `i32`.
+            rng_seed: IntParam::new("RNG seed", 1, IntRange::Linear { min: 0, max: 999_999 }),
+            takes: IntParam::new("Takes", 1, IntRange::Linear { min: 1, max: MAX_TAKES }),
+            take: IntParam::new("Take", 1, IntRange::Linear { min: 1, max: MAX_TAKES }),
+            gain: FloatParam::new(
+                "Gain",
+                1.0,
+                FloatRange::Skewed {
+                    min: util::db_to_gain(-60.0),
+                    max: util::db_to_gain(12.0),
+                    factor: FloatRange::gain_skew_factor(-60.0, 12.0),
+                },
+            )
+            .with_unit(" dB")
+            .with_value_to_string(formatters::v2s_f32_gain_to_db(2))
+            .with_string_to_value(formatters::s2v_f32_gain_to_db()),
+            playback: EnumParam::new("Playback", Playback::Timeline),
+            start: FloatParam::new("Start", 1.0, FloatRange::Linear { min: 1.0, max: 1000.0 })
+                .with_unit(" bar")
+                .with_value_to_string(Arc::new(|value| decimals(ticked(value), 3)))
+                .with_string_to_value(Arc::new(|text| number(text, &["bars", "bar"]))),
+            play_seed: BoolParam::new("Play seed", true),
+            seed_source: EnumParam::new("Seed source", SeedSource::Clip),
+            capture: BoolParam::new("Capture", false),
+            render: BoolParam::new("Render", false),
+            cancel: BoolParam::new("Cancel", false),
+            revision: IntParam::new("Revision", 0, IntRange::Linear { min: 0, max: MAX_REVISION })
+                .non_automatable()
+                .hide()
+                .hide_in_generic_ui(),
+            session: PersistentSession::default(),
+            editor: EguiEditorState::from_size(
+                nice_plug_egui::baseview::dpi::Size::Logical(nice_plug_egui::baseview::dpi::LogicalSize::new(
+                    EDITOR_SIZE.0.into(),
+                    EDITOR_SIZE.1.into(),
+                )),
+                1.0,
+            ),
+        }
+    }
+}
+
+/// Most alternatives that one render makes.
+pub const MAX_TAKES: i32 = 8;
+/// The hidden `revision` wraps after this.
+pub const MAX_REVISION: i32 = 65_535;
+
+impl ContinuoParams {
+    /// The settings for a render that starts now; `meter` turns bars into seconds.
+    pub fn settings(&self, meter: Meter) -> Settings {
+        let length = f64::from(self.length.value());
+        let seconds = match self.length_unit.value() {
+            LengthUnit::Seconds => length,
+            LengthUnit::Bars => length * meter.beats_per_bar * 60.0 / meter.tempo,
+        };
+        Settings {
+            mode: self.mode.value(),
+            seconds,
+            temperature: self.temperature.value(),
+            top_k: self.top_k.value().unsigned_abs(),
+            rng_seed: u64::from(self.rng_seed.value().unsigned_abs()),
+            takes: self.takes.value().clamp(1, MAX_TAKES).unsigned_abs(),
+            seed_source: self.seed_source.value(),
+        }
+    }
+
+    /// Bars from the song's start to the pin: bar 1 is 0.0.
+    pub fn pin_bars(&self) -> f64 {
+        ticked(self.start.value()) - 1.0
+    }
+}
+
+/// A bar number rounded to ticks.
+fn ticked(bar: f32) -> f64 {
+    (f64::from(bar) * TICKS_PER_BAR).round() / TICKS_PER_BAR
+}
+
+/// `value` with at most `places` decimals and no trailing zeros, so that the text parses back to what it shows.
+fn decimals(value: f64, places: usize) -> String {
+    let text = format!("{value:.places$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// The number in `text`, with one of the `units` before or after it.
+fn number(text: &str, units: &[&str]) -> Option<f32> {
+    let text = text.trim().to_ascii_lowercase();
+    let text =
+        units.iter().find_map(|unit| text.strip_suffix(unit).or_else(|| text.strip_prefix(unit))).unwrap_or(&text);
+    text.trim().parse::<f32>().ok().filter(|value| value.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_the_published_ones() {
+        let params = ContinuoParams::default();
+        let ids: Vec<String> = params.param_map().into_iter().map(|(id, _, _)| id).collect();
+        assert_eq!(
+            ids,
+            [
+                "mode",
+                "length",
+                "length_unit",
+                "temperature",
+                "top_k",
+                "rng_seed",
+                "takes",
+                "take",
+                "gain",
+                "playback",
+                "start",
+                "play_seed",
+                "seed_source",
+                "capture",
+                "render",
+                "cancel",
+                "revision"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_bar_number_survives_the_hosts_normalised_float() {
+        let params = ContinuoParams::default();
+        for bar in 1..=1000 {
+            let normalised = params.start.preview_normalized(bar as f32);
+            assert_eq!(ticked(params.start.preview_plain(normalised)), f64::from(bar));
+        }
+    }
+
+    #[test]
+    fn every_rng_seed_survives_the_hosts_normalised_float() {
+        let params = ContinuoParams::default();
+        for rng_seed in (0..=999_999).step_by(7) {
+            assert_eq!(params.rng_seed.preview_plain(params.rng_seed.preview_normalized(rng_seed)), rng_seed);
+        }
+    }
+
+    #[test]
+    fn text_goes_both_ways() {
+        let params = ContinuoParams::default();
+        let map = params.param_map();
+        for (id, pointer, _) in &map {
+            for step in 0..=20_u16 {
+                let normalised = f32::from(step) / 20.0;
+                // SAFETY: the parameters live in `params`, which outlives the loop.
+                let (text, parsed) = unsafe {
+                    let text = pointer.normalized_value_to_string(normalised, true);
+                    let parsed = pointer.string_to_normalized_value(&text);
+                    (text, parsed)
+                };
+                let Some(parsed) = parsed else { panic!("{id}: {text:?} does not parse") };
+                // SAFETY: as above.
+                let again = unsafe { pointer.normalized_value_to_string(parsed, true) };
+                assert_eq!(text, again, "{id}");
+            }
+        }
+        assert_eq!(number("8 bars", &["bars", "bar"]), Some(8.0));
+        assert_eq!(number("bar 2", &["bars", "bar"]), Some(2.0));
+        assert_eq!(number("eight", &[]), None);
+        assert_eq!(number("inf", &[]), None);
+    }
+
+    #[test]
+    fn bars_become_seconds_at_the_hosts_meter() {
+        let params = ContinuoParams::default();
+        let settings = params.settings(Meter::default());
+        assert!((settings.seconds - 8.0).abs() < 1e-4);
+    }
+}

@@ -1,0 +1,317 @@
+//! The audio thread's side. Nothing here allocates, locks, logs, touches a file or runs a model.
+
+use std::sync::Arc;
+
+use continuo_realtime::{
+    BarClock, CaptureWriter, Cue, Note, Player, SmoothedGain, Source, TakeView, Timeline, Transport, pin_beats,
+};
+use nice_plug::midi::{Channel, Key, VoiceID};
+use nice_plug::prelude::{
+    AuxiliaryBuffers, Buffer, BufferConfig, NoteEvent, PluginApi, ProcessContext, ProcessMode, ProcessStatus,
+};
+
+use super::{Continuo, wait};
+use crate::params::{ContinuoParams, MAX_TAKES, Meter, Playback};
+use crate::session::{AudioCommand, AudioLink, CaptureRing};
+use crate::take::play::PlayTake;
+
+/// Frames over which a change of `gain` is smoothed, in seconds.
+const GAIN_SECONDS: f32 = 0.01;
+
+/// Takes that can be read: the one that plays, and the one before it while it fades out.
+type Slots = [Option<Arc<PlayTake>>; 2];
+
+/// What the audio thread owns.
+pub(super) struct Audio {
+    params: Arc<ContinuoParams>,
+    rate_hz: f64,
+    waits: wait::Policy,
+    slots: Slots,
+    current: u8,
+    /// A take that waits until a slot is free.
+    next: Option<Arc<PlayTake>>,
+    player: Player,
+    timeline: Timeline,
+    gain: SmoothedGain,
+    capture: Option<Arc<CaptureRing>>,
+    switches: Switches,
+}
+
+/// The switches as they stood in the last block; a render starts on the way from off to on.
+#[derive(Debug, Clone, Copy)]
+struct Switches {
+    restored: u32,
+    render: bool,
+    cancel: bool,
+    capture: bool,
+}
+
+impl Audio {
+    pub(super) fn new(params: Arc<ContinuoParams>) -> Self {
+        let switches = Switches::now(&params, false);
+        Self {
+            rate_hz: 48_000.0,
+            waits: wait::Policy::Never,
+            slots: [None, None],
+            current: 0,
+            next: None,
+            player: Player::new(48_000),
+            timeline: Timeline::new(),
+            gain: SmoothedGain::new(1.0, 480),
+            capture: None,
+            switches,
+            params,
+        }
+    }
+
+    /// Not on the audio thread: allocates.
+    pub(super) fn activate(&mut self, config: &BufferConfig, api: PluginApi) {
+        self.rate_hz = f64::from(config.sample_rate);
+        let rate_hz = config.sample_rate.round() as u32;
+        self.waits = wait::Policy::new(api, config.process_mode == ProcessMode::Offline);
+        self.player = Player::new(rate_hz);
+        self.gain = SmoothedGain::new(self.params.gain.value(), (config.sample_rate * GAIN_SECONDS) as u32);
+        self.capture = Some(self.params.session.link.capture_ring(rate_hz));
+        // What another rate left behind is useless now, and this is a thread that may free it.
+        for slot in &mut self.slots {
+            if slot.as_ref().is_some_and(|take| take.rate_hz != rate_hz) {
+                *slot = None;
+            }
+        }
+        self.next = None;
+        self.reset();
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.player.reset();
+        self.timeline.reset();
+        self.gain.settle();
+    }
+
+    pub(super) fn process(
+        &mut self,
+        buffer: &mut Buffer,
+        aux: &mut AuxiliaryBuffers,
+        context: &mut impl ProcessContext<Continuo>,
+    ) -> ProcessStatus {
+        let frames = buffer.samples();
+        let [left, right] = buffer.as_slice() else { return ProcessStatus::Normal };
+        let (left, right) = (&mut **left, &mut **right);
+        left.fill(0.0);
+        right.fill(0.0);
+
+        let params = Arc::clone(&self.params);
+        let link = &params.session.link;
+        link.set_processing(true);
+        let meter = meter(context.transport(), link);
+        link.set_meter(meter);
+        self.switch(link, meter);
+        self.capture(aux);
+        self.receive(link);
+
+        let midi = params.playback.value() == Playback::Midi;
+        let with_seed = params.play_seed.value();
+        let alternative = (params.take.value().clamp(1, MAX_TAKES) - 1) as u8;
+        if self.waits.in_this_block() {
+            // Which take plays is only known once the renderer has sent it.
+            loop {
+                let waited = wait::for_take(link, self.slots[usize::from(self.current)].as_deref());
+                self.receive(link);
+                if !waited {
+                    break;
+                }
+            }
+        }
+        let take = self.slots[usize::from(self.current)].as_deref();
+        // A choice beyond what the take has plays its last alternative; one source for one sound.
+        let alternatives = take.map_or(0, PlayTake::alternatives) as u8;
+        let source =
+            Source { slot: self.current, alternative: alternative.min(alternatives.saturating_sub(1)), with_seed };
+        // Without its seed clip a continuation begins in the middle of a sound.
+        let soft = !with_seed && take.is_some_and(|take| take.seed_frames() > 0);
+
+        if midi || take.is_none() {
+            self.timeline.reset();
+            self.player.stop();
+        } else {
+            let cue = self.cue(context.transport(), meter, frames);
+            self.player.follow(cue, source, soft, frames);
+        }
+
+        if !midi {
+            // A key that was held while playback was switched to the timeline ends here.
+            self.player.choke(&Note { channel: None, key: None, id: None });
+        }
+
+        let mut done = 0;
+        while let Some(event) = context.next_event() {
+            let at = (event.timing() as usize).clamp(done, frames);
+            self.mix(&mut left[done..at], &mut right[done..at]);
+            done = at;
+            if midi {
+                self.note(&event, source, soft);
+            }
+        }
+        self.mix(&mut left[done..], &mut right[done..]);
+        self.gain.set(params.gain.value());
+        for (l, r) in left.iter_mut().zip(right) {
+            let gain = self.gain.advance();
+            *l *= gain;
+            *r *= gain;
+        }
+
+        link.add_missing(self.player.take_missing());
+        link.set_playhead(self.player.playing().map(|playing| self.from_seed_start(playing.source, playing.frame)));
+        if midi { ProcessStatus::Normal } else { ProcessStatus::KeepAlive }
+    }
+
+    /// Mixes the next frames; an offline host waits for those that are not ready.
+    fn mix(&mut self, left: &mut [f32], right: &mut [f32]) {
+        if left.is_empty() {
+            return;
+        }
+        let slots = &self.slots;
+        if self.waits.in_this_block() {
+            let ahead = left.len() + self.player.declick_frames() + 1;
+            self.player.needs(ahead, |source, end| {
+                if let Some(take) = &slots[usize::from(source.slot & 1)] {
+                    wait::for_frames(take, source, end);
+                }
+            });
+        }
+        self.player.mix(|source| view(slots, source), left, right);
+    }
+
+    /// Acts on switches that went on, and not on those that a restored state turned on.
+    fn switch(&mut self, link: &AudioLink, meter: Meter) {
+        let now = Switches::now(&self.params, self.switches.capture);
+        if now.restored == self.switches.restored {
+            if now.render && !self.switches.render {
+                // A full queue means that the service is hopelessly behind; the user will press again.
+                let _ = link.ask(AudioCommand::Render(meter));
+            }
+            if now.cancel && !self.switches.cancel {
+                let _ = link.ask(AudioCommand::Cancel);
+            }
+        }
+        self.switches = now;
+    }
+
+    fn capture(&mut self, aux: &mut AuxiliaryBuffers) {
+        let on = self.params.capture.value();
+        let begins = on && !self.switches.capture;
+        self.switches.capture = on;
+        let (true, Some(ring)) = (on, &self.capture) else { return };
+        let writer = CaptureWriter::new(&ring.channels[0], &ring.channels[1], &ring.written);
+        if begins {
+            writer.begin();
+        }
+        if let Some([left, right]) = aux.inputs.first_mut().map(|input| input.as_slice()) {
+            writer.write(left, right);
+        }
+    }
+
+    /// Brings in what the renderer sent and hands back what nothing reads any more.
+    fn receive(&mut self, link: &AudioLink) {
+        while let Some(newer) = link.next_take() {
+            if let Some(unplayed) = self.next.replace(newer)
+                && let Err(unplayed) = link.retire(unplayed)
+            {
+                // Nowhere to put it for now: play on with the older one and look again in the next block.
+                self.next = Some(unplayed);
+                break;
+            }
+        }
+        let other = 1 - self.current;
+        if !self.player.uses(other)
+            && let Some(done) = self.slots[usize::from(other)].take()
+            && let Err(done) = link.retire(done)
+        {
+            self.slots[usize::from(other)] = Some(done);
+        }
+        if self.slots[usize::from(other)].is_none()
+            && let Some(next) = self.next.take()
+        {
+            self.player.close_slot(self.current);
+            self.slots[usize::from(other)] = Some(next);
+            self.current = other;
+        }
+    }
+
+    fn cue(&mut self, transport: &nice_plug::prelude::Transport, meter: Meter, frames: usize) -> Cue {
+        let now = Transport {
+            playing: transport.playing,
+            tempo: meter.tempo,
+            beats: transport.pos_beats,
+            seconds: transport.pos_seconds,
+            frames: transport.pos_samples,
+        };
+        let clock = BarClock {
+            beats_per_bar: meter.beats_per_bar,
+            beats: transport.pos_beats,
+            bar_start: transport.bar_start_pos_beats,
+            bar_number: transport.bar_number,
+        };
+        self.timeline.advance(&now, pin_beats(&clock, self.params.pin_bars()), self.rate_hz, frames)
+    }
+
+    fn note(&mut self, event: &NoteEvent<()>, source: Source, soft: bool) {
+        match *event {
+            NoteEvent::NoteOn { voice_id, channel, key, velocity, .. } => {
+                self.player.note_on(note(voice_id, channel, key), velocity, source, soft);
+            }
+            NoteEvent::NoteOff { voice_id, channel, key, .. } => self.player.note_off(&note(voice_id, channel, key)),
+            NoteEvent::Choke { voice_id, channel, key, .. } => self.player.choke(&note(voice_id, channel, key)),
+            _ => {}
+        }
+    }
+
+    fn from_seed_start(&self, source: Source, frame: i64) -> i64 {
+        let take = self.slots[usize::from(source.slot & 1)].as_deref();
+        let seed_frames = take.map_or(0, PlayTake::seed_frames) as i64;
+        if source.with_seed { frame } else { frame + seed_frames }
+    }
+}
+
+impl Switches {
+    fn now(params: &ContinuoParams, capture: bool) -> Self {
+        Self {
+            restored: params.session.link.restored(),
+            render: params.render.value(),
+            cancel: params.cancel.value(),
+            capture,
+        }
+    }
+}
+
+fn view(slots: &Slots, source: Source) -> Option<TakeView<'_>> {
+    slots[usize::from(source.slot & 1)].as_ref()?.view(usize::from(source.alternative), source.with_seed)
+}
+
+fn note(voice: VoiceID, channel: Channel, key: Key) -> Note {
+    Note {
+        channel: match channel {
+            Channel::Number(channel) => Some(channel),
+            Channel::Wildcard => None,
+        },
+        key: match key {
+            Key::Number(key) => Some(key),
+            Key::Wildcard => None,
+        },
+        id: match voice {
+            VoiceID::ID(id) => Some(id),
+            VoiceID::Wildcard => None,
+        },
+    }
+}
+
+/// The host's tempo and signature; what it leaves out stays as it was.
+fn meter(transport: &nice_plug::prelude::Transport, link: &AudioLink) -> Meter {
+    let before = link.meter();
+    let tempo = transport.tempo.filter(|tempo| tempo.is_finite() && *tempo > 0.0);
+    let signature = transport.time_sig_numerator.zip(transport.time_sig_denominator);
+    let beats_per_bar = signature
+        .filter(|(numerator, denominator)| *numerator > 0 && *denominator > 0)
+        .map(|(numerator, denominator)| f64::from(numerator) / f64::from(denominator) * 4.0);
+    Meter { tempo: tempo.unwrap_or(before.tempo), beats_per_bar: beats_per_bar.unwrap_or(before.beats_per_bar) }
+}

@@ -1,0 +1,123 @@
+//! The instrument as a host knows it.
+
+mod audio;
+mod wait;
+
+use std::sync::Arc;
+
+use nice_plug::prelude::*;
+
+use crate::editor::{self, ContinuoEditor};
+use crate::params::ContinuoParams;
+use crate::renderer::Renderer;
+
+use audio::Audio;
+
+/// One instance.
+pub struct Continuo {
+    params: Arc<ContinuoParams>,
+    audio: Audio,
+    /// Keeps the process's renderer alive as long as an instance is.
+    renderer: Arc<Renderer>,
+}
+
+impl Default for Continuo {
+    fn default() -> Self {
+        let params = Arc::new(ContinuoParams::default());
+        params.session.attach(&params);
+        let renderer = Renderer::acquire();
+        renderer.register(&params.session);
+        let audio = Audio::new(Arc::clone(&params));
+        Self { params, audio, renderer }
+    }
+}
+
+impl Drop for Continuo {
+    fn drop(&mut self) {
+        self.renderer.unregister(&self.params.session);
+    }
+}
+
+impl Plugin for Continuo {
+    const NAME: &'static str = "Continuo";
+    const VENDOR: &'static str = "Continuo";
+    const URL: &'static str = "https://continuo.example";
+    const EMAIL: &'static str = "";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+
+    const AUDIO_IO_LAYOUTS: &'static [AudioIOLayout] = &[AudioIOLayout {
+        main_input_channels: None,
+        main_output_channels: NonZeroU32::new(2),
+        aux_input_ports: &[new_nonzero_u32(2)],
+        aux_output_ports: &[],
+        names: PortNames {
+            layout: Some("Stereo with sidechain"),
+            main_input: None,
+            main_output: Some("Output"),
+            aux_inputs: &["Sidechain"],
+            aux_outputs: &[],
+        },
+    }];
+
+    const MIDI_INPUT: MidiConfig = MidiConfig::Basic;
+
+    type Editor = ContinuoEditor;
+    type SysExMessage = ();
+    type BackgroundTask = ();
+
+    fn params(&self) -> Arc<dyn Params> {
+        Arc::clone(&self.params) as Arc<dyn Params>
+    }
+
+    fn editor(&mut self, _executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
+        editor::create(&self.params)
+    }
+
+    fn activate(
+        &mut self,
+        _layout: &AudioIOLayout,
+        config: &BufferConfig,
+        context: &mut impl ActivateContext<Self>,
+    ) -> bool {
+        // A take is laid out at the host's rate here, on the host's main thread, before the first block asks for it.
+        self.params.session.set_host_rate(config.sample_rate);
+        self.audio.activate(config, context.plugin_api());
+        true
+    }
+
+    fn reset(&mut self) {
+        self.audio.reset();
+    }
+
+    fn stop_processing(&mut self) {
+        self.params.session.link.set_processing(false);
+    }
+
+    fn deactivate(&mut self) {
+        self.params.session.link.set_processing(false);
+    }
+
+    fn process(
+        &mut self,
+        buffer: &mut Buffer,
+        aux: &mut AuxiliaryBuffers,
+        context: &mut impl ProcessContext<Self>,
+    ) -> ProcessStatus {
+        self.audio.process(buffer, aux, context)
+    }
+}
+
+impl ClapPlugin for Continuo {
+    const CLAP_ID: &'static str = "org.continuo.continuo";
+    const CLAP_DESCRIPTION: Option<&'static str> = Some("Carries on playing from where a clip stops");
+    const CLAP_MANUAL_URL: Option<&'static str> = None;
+    const CLAP_SUPPORT_URL: Option<&'static str> = None;
+    const CLAP_FEATURES: &'static [ClapFeature] =
+        &[ClapFeature::Instrument, ClapFeature::Sampler, ClapFeature::Synthesizer, ClapFeature::Stereo];
+}
+
+impl Vst3Plugin for Continuo {
+    const VST3_CLASS_ID: [u8; 16] = *b"ContinuoInstrum1";
+    const VST3_SUBCATEGORIES: &'static [Vst3SubCategory] =
+        &[Vst3SubCategory::Instrument, Vst3SubCategory::Sampler, Vst3SubCategory::Stereo];
+}

@@ -1,0 +1,52 @@
+//! Waiting for frames, which an offline host has time for and a real-time one never.
+
+use std::time::Duration;
+
+use continuo_realtime::Source;
+use nice_plug::prelude::PluginApi;
+
+use crate::session::AudioLink;
+use crate::take::play::PlayTake;
+
+/// How long to sleep between two looks.
+const NAP: Duration = Duration::from_millis(1);
+
+/// Whether blocks may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Policy {
+    /// The host runs in real time.
+    Never,
+    /// The host renders offline.
+    Always,
+}
+
+impl Policy {
+    /// `offline` is what the framework reports on activation. It is right for CLAP. For VST3 it is the mode of the call
+    /// *before* the present one, so trusting it could block a real-time thread.
+    pub(super) fn new(api: PluginApi, offline: bool) -> Self {
+        if offline && api == PluginApi::Clap { Self::Always } else { Self::Never }
+    }
+
+    pub(super) fn in_this_block(self) -> bool {
+        self == Self::Always
+    }
+}
+
+/// Sleeps a moment if a render is under way whose take has not arrived yet; `false` when there is nothing to wait for.
+pub(super) fn for_take(link: &AudioLink, current: Option<&PlayTake>) -> bool {
+    let arrived = current.is_some_and(|take| !take.is_complete());
+    let wait = link.rendering() && !arrived;
+    if wait {
+        std::thread::sleep(NAP);
+    }
+    wait
+}
+
+/// Sleeps until `take` has its frames up to `end`, or will never have them.
+pub(super) fn for_frames(take: &PlayTake, source: Source, end: i64) {
+    let seed = if source.with_seed { take.seed_frames() as i64 } else { 0 };
+    let end = (end - seed).clamp(0, take.frames() as i64) as usize;
+    while take.ready(usize::from(source.alternative)) < end && !take.is_complete() {
+        std::thread::sleep(NAP);
+    }
+}

@@ -1,0 +1,69 @@
+//! What can go wrong with a render, in sentences that say what to do.
+
+use std::path::PathBuf;
+
+use continuo_engine::audio::AudioError;
+
+use crate::resources::ResourceError;
+use crate::take::bench::BenchError;
+
+/// Why a request failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenderError {
+    /// A chosen file is not there.
+    #[error("{} is not there (any more); choose another file", .0.display())]
+    NoFile(PathBuf),
+    /// The chosen model was moved or deleted. A take that was rendered with it still plays.
+    #[error("the model {} is not there any more; put it back or choose another model (takes already rendered still play)", .0.display())]
+    NoModel(PathBuf),
+    /// A shipped file is missing.
+    #[error(transparent)]
+    Resource(#[from] ResourceError),
+    /// The seed clip cannot be read, or a file cannot be written.
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+    /// A file cannot be read.
+    #[error("{}: cannot be read ({reason}); choose another file", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The seed clip is too short to prime anything.
+    #[error("the seed clip {0} holds less than a hundredth of a second; choose a longer one")]
+    ShortSeed(String),
+    /// Nothing was captured.
+    #[error(
+        "nothing was captured from the sidechain yet; route audio to the sidechain input and turn Capture on while it plays, or set the seed source to Clip"
+    )]
+    NothingCaptured,
+    /// Too long a render.
+    #[error("{seconds:.0} s are too long, at most {limit:.0} s can be rendered at once; choose a shorter length")]
+    TooLong {
+        /// What was asked for.
+        seconds: f64,
+        /// What is possible.
+        limit: f64,
+    },
+    /// The take does not fit.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
+    /// A model that this version does not play.
+    #[error(
+        "the model {name} makes {channels} channels; this version plays models of one channel, so choose another model"
+    )]
+    Channels {
+        /// The model's name.
+        name: String,
+        /// Its channels.
+        channels: u32,
+    },
+    /// There is no finished take.
+    #[error("there is no finished take to export; render one first")]
+    NothingToExport,
+    /// The user stopped it.
+    #[error("cancelled")]
+    Cancelled,
+}

@@ -1,0 +1,50 @@
+//! Rendering gives way to everything else.
+
+/// Lowers the priority of the calling thread and of those that it starts. Failing to is no error: it only costs manners.
+pub(super) fn lower() {
+    imp::lower();
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod imp {
+    pub(super) fn lower() {
+        // SAFETY: plain numbers; on Linux, `0` as a process means the calling thread.
+        unsafe {
+            libc::setpriority(libc::PRIO_PROCESS, 0, 10);
+        }
+    }
+}
+
+#[cfg(target_os = "macos")]
+mod imp {
+    pub(super) fn lower() {
+        // SAFETY: sets the calling thread's own class; the relative priority 0 is within its range.
+        unsafe {
+            libc::pthread_set_qos_class_self_np(libc::qos_class_t::QOS_CLASS_UTILITY, 0);
+        }
+    }
+}
+
+#[cfg(windows)]
+mod imp {
+    use std::ffi::c_void;
+
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn GetCurrentThread() -> *mut c_void;
+        fn SetThreadPriority(thread: *mut c_void, priority: i32) -> i32;
+    }
+
+    pub(super) fn lower() {
+        const BELOW_NORMAL: i32 = -1;
+        // SAFETY: the pseudo handle of the calling thread is always valid and need not be closed.
+        unsafe {
+            SetThreadPriority(GetCurrentThread(), BELOW_NORMAL);
+        }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos", windows)))]
+mod imp {
+    pub(super) fn lower() {}
+}

@@ -1,0 +1,144 @@
+//! The service thread: listens to the sessions and does what does not take long.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use continuo_engine::audio::{Clip, WavFormat, write_wav};
+
+use super::{RenderError, Shared, job};
+use crate::params::Settings;
+use crate::session::{AudioCommand, BELL, Command, FileChoice, Session, lock};
+use crate::take::bench::lay_out;
+
+/// How often `process()`'s wishes are looked at.
+const POLL: Duration = Duration::from_millis(10);
+
+/// Rate of an exported take while no host has named one.
+const EXPORT_RATE_HZ: u32 = 48_000;
+
+pub(super) fn start(shared: Arc<Shared>) -> Option<JoinHandle<()>> {
+    let spawned = std::thread::Builder::new().name("continuo-service".to_owned()).spawn(move || run(&shared));
+    spawned.inspect_err(|error| tracing::error!("no thread for Continuo's renderer: {error}")).ok()
+}
+
+fn run(shared: &Arc<Shared>) {
+    // The worker starts with the first request: a host that scans sees no more than a sleeping thread.
+    let mut worker: Option<JoinHandle<()>> = None;
+    while !shared.stopping() {
+        BELL.wait(POLL);
+        let sessions: Vec<Arc<Session>> = lock(&shared.sessions).iter().filter_map(std::sync::Weak::upgrade).collect();
+        for session in &sessions {
+            listen(shared, session);
+        }
+        shared.tend_queue();
+        if worker.is_none() && !lock(&shared.queue).is_empty() {
+            worker = job::start(Arc::clone(shared));
+        }
+    }
+    shared.work.notify_all();
+    if let Some(worker) = worker {
+        let _ = worker.join();
+    }
+}
+
+fn listen(shared: &Shared, session: &Arc<Session>) {
+    session.link.free_retired();
+    watch_switches_at_rest(session);
+    while let Some(command) = session.link.take_command() {
+        match command {
+            AudioCommand::Render(meter) => {
+                // `process()` has counted the request already.
+                render(shared, session, session.params().map(|params| params.settings(meter)));
+            }
+            AudioCommand::Cancel => session.cancel_all(),
+        }
+    }
+    while let Some(command) = session.take_command() {
+        if let Err(error) = obey(shared, session, command) {
+            session.complain(&error);
+        }
+    }
+}
+
+/// A host that does not process audio may still turn the switches; then nobody else would see it.
+fn watch_switches_at_rest(session: &Session) {
+    let Some(params) = session.params() else { return };
+    let now = (params.render.value(), params.cancel.value());
+    let before = session.swap_switches(now);
+    if session.link.processing() {
+        return;
+    }
+    if now.0 && !before.0 {
+        session.send(Command::Render);
+    }
+    if now.1 && !before.1 {
+        session.send(Command::Cancel);
+    }
+}
+
+fn render(shared: &Shared, session: &Arc<Session>, settings: Option<Settings>) {
+    match settings {
+        Some(settings) => shared.submit(session, settings),
+        None => session.link.end_request(),
+    }
+}
+
+fn obey(shared: &Shared, session: &Arc<Session>, command: Command) -> Result<(), RenderError> {
+    match command {
+        Command::ChooseModel(path) => {
+            let path = existing(path)?;
+            session.post(|snapshot| snapshot.model = FileChoice::chosen(path));
+            session.touch();
+        }
+        Command::ChooseSeed(path) => {
+            let path = existing(path)?;
+            session.post(|snapshot| snapshot.seed = FileChoice::chosen(path));
+            session.touch();
+        }
+        Command::FactoryModel => {
+            session.post(|snapshot| snapshot.model = FileChoice::factory_model());
+            session.touch();
+        }
+        Command::FactorySeed => {
+            session.post(|snapshot| snapshot.seed = FileChoice::factory_seed());
+            session.touch();
+        }
+        Command::Render => {
+            session.link.begin_request();
+            render(shared, session, session.settings());
+        }
+        Command::Cancel => session.cancel_all(),
+        Command::ExportTake(path) => export(session, path)?,
+        Command::InlineLimit(bytes) => {
+            session.post(|snapshot| snapshot.inline_limit = bytes);
+            session.repack();
+        }
+        Command::DismissError => session.post(|snapshot| snapshot.error = None),
+    }
+    Ok(())
+}
+
+fn existing(path: PathBuf) -> Result<PathBuf, RenderError> {
+    if path.is_file() { Ok(path) } else { Err(RenderError::NoFile(path)) }
+}
+
+/// Writes the alternative that plays, from the seed clip's first frame to the take's end.
+fn export(session: &Session, path: PathBuf) -> Result<(), RenderError> {
+    let take = lock(&session.bench).finished.as_ref().map(|finished| Arc::clone(&finished.take));
+    let take = take.ok_or(RenderError::NothingToExport)?;
+    let chosen = session.params().map_or(1, |params| params.take.value().unsigned_abs()) as usize;
+    let rate_hz = session.link.host_rate_hz().unwrap_or(EXPORT_RATE_HZ);
+    let play = lay_out(&take, rate_hz)?;
+    let view = play.view(chosen.saturating_sub(1), true).ok_or(RenderError::NothingToExport)?;
+    let (left, right) = (0..view.frames() as i64)
+        .filter_map(|frame| match view.frame(frame) {
+            continuo_realtime::Frame::Ready([left, right]) => Some((left, right)),
+            _ => None,
+        })
+        .unzip();
+    write_wav(&path, &Clip { sample_rate_hz: rate_hz, channels: vec![left, right] }, WavFormat::I24)?;
+    session.post(|snapshot| snapshot.notice = Some(format!("Exported to {}.", path.display()).into()));
+    Ok(())
+}

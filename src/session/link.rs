@@ -1,0 +1,242 @@
+//! The lock-free side of a session: what `process()` may touch.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crossbeam::queue::ArrayQueue;
+
+use super::lock;
+use crate::params::Meter;
+use crate::take::play::PlayTake;
+
+/// Longest sidechain capture that is kept, in seconds; the newest audio wins.
+pub const CAPTURE_SECONDS: f32 = 30.0;
+
+/// What `process()` asks for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum AudioCommand {
+    /// The `render` parameter went on; the meter is the one at that moment.
+    Render(Meter),
+    /// The `cancel` parameter went on.
+    Cancel,
+}
+
+/// Queues and atomics between `process()` and everybody else.
+pub struct AudioLink {
+    commands: ArrayQueue<AudioCommand>,
+    incoming: ArrayQueue<Arc<PlayTake>>,
+    retired: ArrayQueue<Arc<PlayTake>>,
+    outstanding: AtomicU32,
+    host_rate: AtomicU32,
+    tempo: AtomicU64,
+    beats_per_bar: AtomicU64,
+    missing: AtomicU64,
+    /// Frame of the take that playback stands at, or -1.
+    playhead: AtomicI64,
+    processing: AtomicBool,
+    /// Counts restored states, so that `process()` takes restored switches for what they are and not for edges.
+    restored: AtomicU32,
+    capture: Mutex<Option<Arc<CaptureRing>>>,
+}
+
+impl std::fmt::Debug for AudioLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AudioLink")
+            .field("outstanding", &self.outstanding)
+            .field("host_rate", &self.host_rate_hz())
+            .field("missing", &self.missing)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AudioLink {
+    pub(crate) fn new() -> Self {
+        let meter = Meter::default();
+        Self {
+            commands: ArrayQueue::new(16),
+            incoming: ArrayQueue::new(8),
+            retired: ArrayQueue::new(32),
+            outstanding: AtomicU32::new(0),
+            host_rate: AtomicU32::new(0),
+            tempo: AtomicU64::new(meter.tempo.to_bits()),
+            beats_per_bar: AtomicU64::new(meter.beats_per_bar.to_bits()),
+            missing: AtomicU64::new(0),
+            playhead: AtomicI64::new(-1),
+            processing: AtomicBool::new(false),
+            restored: AtomicU32::new(0),
+            capture: Mutex::new(None),
+        }
+    }
+
+    // ---- from process()
+
+    /// Asks the renderer for something; `false` when the queue is full. A render that was asked for counts as
+    /// outstanding at once, so that an offline host waits for it from this block on.
+    pub fn ask(&self, command: AudioCommand) -> bool {
+        if matches!(command, AudioCommand::Render(_)) {
+            self.begin_request();
+        }
+        let asked = self.commands.push(command).is_ok();
+        if !asked && matches!(command, AudioCommand::Render(_)) {
+            self.end_request();
+        }
+        asked
+    }
+
+    /// The next take to play, if there is a new one.
+    pub fn next_take(&self) -> Option<Arc<PlayTake>> {
+        self.incoming.pop()
+    }
+
+    /// Hands a take back to be freed elsewhere. It comes back when the queue is full, to be handed over later.
+    pub fn retire(&self, take: Arc<PlayTake>) -> Result<(), Arc<PlayTake>> {
+        self.retired.push(take)
+    }
+
+    /// Whether a render is waiting or running.
+    pub fn rendering(&self) -> bool {
+        self.outstanding.load(Ordering::Acquire) > 0
+    }
+
+    /// Adds frames that were replaced with silence.
+    pub fn add_missing(&self, frames: u64) {
+        self.missing.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    /// Tells editors where playback stands: frames from the seed clip's first one.
+    pub fn set_playhead(&self, frame: Option<i64>) {
+        self.playhead.store(frame.unwrap_or(-1), Ordering::Relaxed);
+    }
+
+    /// Remembers the host's tempo and time signature.
+    pub fn set_meter(&self, meter: Meter) {
+        self.tempo.store(meter.tempo.to_bits(), Ordering::Relaxed);
+        self.beats_per_bar.store(meter.beats_per_bar.to_bits(), Ordering::Relaxed);
+    }
+
+    /// How many states were restored so far.
+    pub fn restored(&self) -> u32 {
+        self.restored.load(Ordering::Acquire)
+    }
+
+    // ---- from everybody else
+
+    pub(crate) fn take_command(&self) -> Option<AudioCommand> {
+        self.commands.pop()
+    }
+
+    /// Gives `process()` a new take. What it replaces unplayed in the queue is returned to be dropped here.
+    pub(crate) fn publish(&self, take: Arc<PlayTake>) {
+        drop(self.incoming.force_push(take));
+    }
+
+    /// Frees what `process()` has let go of.
+    pub(crate) fn free_retired(&self) {
+        while let Some(take) = self.retired.pop() {
+            drop(take);
+        }
+    }
+
+    pub(crate) fn begin_request(&self) {
+        self.outstanding.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn end_request(&self) {
+        // Saturating: a request that ends twice must not keep an offline host waiting for ever.
+        let _ =
+            self.outstanding.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| Some(count.saturating_sub(1)));
+    }
+
+    pub(crate) fn count_restore(&self) {
+        self.restored.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The host's rate in Hz; `None` before the first activation.
+    pub fn host_rate_hz(&self) -> Option<u32> {
+        let rate = f32::from_bits(self.host_rate.load(Ordering::Acquire));
+        (rate >= 1.0).then(|| rate.round() as u32)
+    }
+
+    pub(crate) fn set_host_rate(&self, rate_hz: f32) {
+        self.host_rate.store(rate_hz.to_bits(), Ordering::Release);
+    }
+
+    pub(crate) fn meter(&self) -> Meter {
+        Meter {
+            tempo: f64::from_bits(self.tempo.load(Ordering::Relaxed)),
+            beats_per_bar: f64::from_bits(self.beats_per_bar.load(Ordering::Relaxed)),
+        }
+    }
+
+    pub(crate) fn missing_frames(&self) -> u64 {
+        self.missing.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn playhead_seconds(&self) -> Option<f64> {
+        let frame = self.playhead.load(Ordering::Relaxed);
+        let rate = self.host_rate_hz()?;
+        (frame >= 0).then(|| frame as f64 / f64::from(rate))
+    }
+
+    pub(crate) fn set_processing(&self, processing: bool) {
+        self.processing.store(processing, Ordering::Release);
+    }
+
+    pub(crate) fn processing(&self) -> bool {
+        self.processing.load(Ordering::Acquire)
+    }
+
+    /// The ring that the sidechain is captured into at `rate_hz`; the one there is, if its rate is the same.
+    pub(crate) fn capture_ring(&self, rate_hz: u32) -> Arc<CaptureRing> {
+        let mut ring = lock(&self.capture);
+        match &*ring {
+            Some(present) if present.rate_hz == rate_hz => Arc::clone(present),
+            _ => Arc::clone(ring.insert(Arc::new(CaptureRing::new(rate_hz)))),
+        }
+    }
+
+    pub(crate) fn captured(&self) -> Option<Arc<CaptureRing>> {
+        lock(&self.capture).clone()
+    }
+
+    pub(crate) fn captured_seconds(&self) -> f32 {
+        self.captured().map_or(0.0, |ring| ring.frames() as f32 / ring.rate_hz as f32)
+    }
+}
+
+/// Stereo ring at the host's rate for the sidechain; f32 bits.
+#[derive(Debug)]
+pub struct CaptureRing {
+    /// Frames per second.
+    pub rate_hz: u32,
+    /// Left and right.
+    pub channels: [Box<[AtomicU32]>; 2],
+    /// Frames written since the capture began.
+    pub written: AtomicUsize,
+}
+
+impl CaptureRing {
+    fn new(rate_hz: u32) -> Self {
+        let frames = (rate_hz as f32 * CAPTURE_SECONDS) as usize;
+        let silence = || (0..frames).map(|_| AtomicU32::new(0)).collect::<Box<[AtomicU32]>>();
+        Self { rate_hz, channels: [silence(), silence()], written: AtomicUsize::new(0) }
+    }
+
+    /// Frames that can be read.
+    pub fn frames(&self) -> usize {
+        self.written.load(Ordering::Acquire).min(self.channels[0].len())
+    }
+
+    /// The captured audio, oldest frame first.
+    pub fn read(&self) -> [Vec<f32>; 2] {
+        let written = self.written.load(Ordering::Acquire);
+        let capacity = self.channels[0].len();
+        let frames = written.min(capacity);
+        let read = |channel: &[AtomicU32]| {
+            (written - frames..written)
+                .map(|frame| f32::from_bits(channel[frame % capacity].load(Ordering::Relaxed)))
+                .collect()
+        };
+        [read(&self.channels[0]), read(&self.channels[1])]
+    }
+}

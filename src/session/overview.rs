@@ -1,0 +1,112 @@
+//! Drawing a take small, also while it grows.
+
+use continuo_engine::audio::Clip;
+
+use super::{Peak, TakeOverview};
+use crate::take::{Recipe, Take};
+
+/// Columns of an overview.
+pub const COLUMNS: usize = 1024;
+
+/// Collects the columns of a take; each frame is looked at once.
+#[derive(Debug, Clone)]
+pub(crate) struct OverviewBuilder {
+    overview: TakeOverview,
+    model_rate_hz: f64,
+    /// Continuation frames that are in the columns, per alternative.
+    counted: Vec<usize>,
+}
+
+impl OverviewBuilder {
+    pub(crate) fn new(recipe: &Recipe, seed: Option<&Clip>) -> Self {
+        let model_rate_hz = f64::from(recipe.model_rate_hz.max(1));
+        let seed_seconds = seed.map_or(0.0, Clip::seconds);
+        let continuation_seconds = recipe.frames as f64 / model_rate_hz;
+        let total = seed_seconds + continuation_seconds;
+        let mut seed_columns = Vec::new();
+        if let Some(clip) = seed {
+            let rate = f64::from(clip.sample_rate_hz);
+            for (frame, value) in clip.mono().into_iter().enumerate() {
+                add(&mut seed_columns, column(frame as f64 / rate, total), value);
+            }
+        }
+        Self {
+            overview: TakeOverview {
+                seed_seconds,
+                continuation_seconds,
+                ready_seconds: 0.0,
+                seam: if total > 0.0 { (seed_seconds / total) as f32 } else { 0.0 },
+                columns: COLUMNS,
+                peaks: vec![seed_columns; recipe.takes as usize],
+                recipe: recipe.describe(),
+            },
+            model_rate_hz,
+            counted: vec![0; recipe.takes as usize],
+        }
+    }
+
+    /// Takes in what is new in `frames` (all frames so far, per alternative) and gives the overview as it stands.
+    pub(crate) fn update<F: AsRef<[f32]>>(&mut self, frames: &[F]) -> TakeOverview {
+        let total = self.overview.seed_seconds + self.overview.continuation_seconds;
+        for ((columns, counted), frames) in self.overview.peaks.iter_mut().zip(&mut self.counted).zip(frames) {
+            let frames = frames.as_ref();
+            for (frame, value) in frames.iter().enumerate().skip(*counted) {
+                add(columns, column(self.overview.seed_seconds + frame as f64 / self.model_rate_hz, total), *value);
+            }
+            *counted = frames.len();
+        }
+        let ready = self.counted.iter().copied().min().unwrap_or(0);
+        self.overview.ready_seconds = ready as f64 / self.model_rate_hz;
+        self.overview.clone()
+    }
+
+    pub(crate) fn of(take: &Take) -> TakeOverview {
+        let frames: Vec<&[f32]> = take.continuations.iter().map(|frames| frames.as_slice()).collect();
+        Self::new(&take.recipe, take.seed.as_deref()).update(&frames)
+    }
+}
+
+fn column(seconds: f64, total: f64) -> usize {
+    ((seconds / total * COLUMNS as f64) as usize).min(COLUMNS - 1)
+}
+
+fn add(columns: &mut Vec<Peak>, index: usize, value: f32) {
+    // Short takes have fewer frames than columns: a column without a frame of its own repeats the one before it.
+    let mut last = columns.last().copied().unwrap_or(Peak { min: value, max: value });
+    if index < columns.len() {
+        last.min = last.min.min(value);
+        last.max = last.max.max(value);
+        if let Some(column) = columns.last_mut() {
+            *column = last;
+        }
+    } else {
+        columns.resize(index, last);
+        columns.push(Peak { min: value, max: value });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::take::pack::tests::take;
+
+    #[test]
+    fn growing_and_whole_overviews_agree_and_the_seam_is_where_the_seed_ends() {
+        let take = take();
+        let whole = OverviewBuilder::of(&take);
+        let mut builder = OverviewBuilder::new(&take.recipe, take.seed.as_deref());
+        for end in [1, 100, 1_500] {
+            let part: Vec<&[f32]> = take.continuations.iter().map(|frames| &frames[..end]).collect();
+            let overview = builder.update(&part);
+            assert!(overview.peaks[0].len() < COLUMNS);
+            assert!((overview.ready_seconds - end as f64 / 16_000.0).abs() < 1e-9);
+        }
+        let frames: Vec<&[f32]> = take.continuations.iter().map(|frames| frames.as_slice()).collect();
+        assert_eq!(builder.update(&frames), whole);
+        assert_eq!(whole.peaks[1].len(), COLUMNS);
+        let seed_seconds = 2_000.0 / 44_100.0;
+        assert!((f64::from(whole.seam) - seed_seconds / (seed_seconds + 0.125)).abs() < 1e-6);
+        let highest = whole.peaks[0].iter().fold(0.0_f32, |high, peak| high.max(peak.max));
+        assert!(highest > 0.9 && highest <= 1.0);
+    }
+}

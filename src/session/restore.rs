@@ -1,0 +1,189 @@
+//! Takes coming and going: restoring a saved session, following the host's rate, concluding a render.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::overview::OverviewBuilder;
+use super::saved::SavedSession;
+use super::{FileChoice, Origin, Session, Storage, lock};
+use crate::take::bench::{Finished, lay_out};
+use crate::take::pack::{PackedTake, pack};
+use crate::take::play::PlayTake;
+use crate::take::store::Store;
+use crate::take::{Take, bench::BenchError};
+
+/// A render that was asked for; lives until it is concluded.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    /// Distinguishes requests within the process.
+    pub(crate) id: u64,
+    /// Set to stop it.
+    pub(crate) cancel: AtomicBool,
+}
+
+impl Ticket {
+    pub(crate) fn new() -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Arc::new(Self { id: NEXT.fetch_add(1, Ordering::Relaxed), cancel: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Acquire)
+    }
+}
+
+impl Session {
+    /// Replaces everything by a saved session.
+    pub(crate) fn restore(&self, saved: SavedSession) {
+        self.cancel_all();
+        self.post(|snapshot| {
+            snapshot.model = saved.model.map_or_else(FileChoice::factory_model, FileChoice::chosen);
+            snapshot.seed = saved.seed.map_or_else(FileChoice::factory_seed, FileChoice::chosen);
+            snapshot.inline_limit = saved.inline_limit;
+            snapshot.error = None;
+            snapshot.notice = None;
+            snapshot.take = None;
+            snapshot.storage = None;
+        });
+        let mut bench = lock(&self.bench);
+        bench.finished = None;
+        bench.unreadable = None;
+        match saved.take {
+            None => self.publish_silence(),
+            Some(packed) => match packed.unpack(Store::of_user().as_ref()) {
+                Ok(take) => {
+                    let take = Arc::new(take);
+                    self.show(&take, &packed);
+                    bench.finished = Some(Finished { take, packed, play: None });
+                }
+                Err(error) => {
+                    self.complain(&error);
+                    // Kept for the next save: the sound may be on another machine.
+                    bench.unreadable = Some(packed);
+                    self.publish_silence();
+                }
+            },
+        }
+        drop(bench);
+        self.lay_out_for_host();
+        self.link.count_restore();
+    }
+
+    /// Follows the host to another rate.
+    pub(crate) fn set_host_rate(&self, rate_hz: f32) {
+        self.link.set_host_rate(rate_hz);
+        self.lay_out_for_host();
+    }
+
+    /// Brings what is on the bench to the host's rate and hands it to `process()`.
+    pub(crate) fn lay_out_for_host(&self) {
+        let Some(rate_hz) = self.link.host_rate_hz() else { return };
+        let mut bench = lock(&self.bench);
+        let bench = &mut *bench;
+        let laid_out = (|| -> Result<Option<Arc<PlayTake>>, BenchError> {
+            if let Some(finished) = &mut bench.finished
+                && finished.play.as_ref().is_none_or(|play| play.rate_hz != rate_hz)
+            {
+                finished.play = Some(lay_out(&finished.take, rate_hz)?);
+            }
+            if let Some(live) = &mut bench.live {
+                live.set_rate(rate_hz)?;
+                return Ok(live.play().cloned());
+            }
+            Ok(bench.finished.as_ref().and_then(|finished| finished.play.clone()))
+        })();
+        match laid_out {
+            Ok(Some(play)) => self.link.publish(play),
+            Ok(None) => {}
+            Err(error) => self.complain(&error),
+        }
+    }
+
+    /// Puts a finished take in the place of the one before, on the bench, on the board and in what is saved.
+    pub(crate) fn keep(&self, take: Take, play: Option<Arc<PlayTake>>) {
+        let store = Store::of_user();
+        let (packed, failure) = pack(&take, self.snapshot().inline_limit, store.as_ref());
+        if let Some(error) = failure {
+            self.complain(&error);
+        }
+        let (take, packed) = (Arc::new(take), Arc::new(packed));
+        self.show(&take, &packed);
+        let mut bench = lock(&self.bench);
+        bench.live = None;
+        bench.unreadable = None;
+        bench.finished = Some(Finished { take, packed, play });
+        drop(bench);
+        self.touch();
+        // The host may have changed its rate since the last frame.
+        self.lay_out_for_host();
+    }
+
+    /// Gives up the take that is being rendered; the one before it comes back.
+    pub(crate) fn give_up_live(&self, ticket: u64) {
+        let mut bench = lock(&self.bench);
+        let Some(live) = bench.live.take_if(|live| live.ticket == ticket) else { return };
+        live.abandon();
+        let overview = bench.finished.as_ref().map(|finished| Arc::new(OverviewBuilder::of(&finished.take)));
+        let none_before = bench.finished.is_none();
+        drop(bench);
+        self.post(|snapshot| snapshot.take = overview);
+        if none_before { self.publish_silence() } else { self.lay_out_for_host() }
+    }
+
+    /// Decides anew where the finished take is kept.
+    pub(crate) fn repack(&self) {
+        let Some(take) = lock(&self.bench).finished.as_ref().map(|finished| Arc::clone(&finished.take)) else { return };
+        let (packed, failure) = pack(&take, self.snapshot().inline_limit, Store::of_user().as_ref());
+        if let Some(error) = failure {
+            self.complain(&error);
+        }
+        let packed = Arc::new(packed);
+        self.show(&take, &packed);
+        if let Some(finished) = &mut lock(&self.bench).finished
+            && Arc::ptr_eq(&finished.take, &take)
+        {
+            finished.packed = packed;
+        }
+        self.touch();
+    }
+
+    /// Cancels every request of this instance.
+    pub(crate) fn cancel_all(&self) {
+        for ticket in lock(&self.tickets).iter() {
+            ticket.cancel.store(true, Ordering::Release);
+        }
+    }
+
+    fn publish_silence(&self) {
+        self.link.publish(Arc::new(PlayTake::new(1, &[], 0, 0)));
+    }
+
+    fn show(&self, take: &Take, packed: &PackedTake) {
+        let overview = Arc::new(OverviewBuilder::of(take));
+        let bytes = packed.bytes();
+        let storage = match Store::of_user() {
+            Some(store) if packed.is_stored_outside() => Storage::Store { bytes, folder: store.folder().to_path_buf() },
+            _ => Storage::Inline { bytes },
+        };
+        self.post(|snapshot| {
+            snapshot.take = Some(overview);
+            snapshot.storage = Some(storage);
+        });
+    }
+}
+
+impl FileChoice {
+    pub(crate) fn factory_model() -> Self {
+        Self { name: crate::resources::DEFAULT_MODEL.to_owned(), path: None, origin: Origin::Factory }
+    }
+
+    pub(crate) fn factory_seed() -> Self {
+        Self { name: "factory seed clip".to_owned(), path: None, origin: Origin::Factory }
+    }
+
+    pub(crate) fn chosen(path: std::path::PathBuf) -> Self {
+        let name =
+            path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        Self { name, path: Some(path), origin: Origin::Chosen }
+    }
+}
