@@ -1,0 +1,29 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod files;
+mod rates;
+
+use std::f64::consts::TAU;
+
+/// `frames` frames of a sine, full scale 1.0, at `amplitude`.
+pub(crate) fn sine(hz: f64, rate_hz: u32, amplitude: f64, phase: f64, frames: usize) -> Vec<f32> {
+    (0..frames).map(|t| (amplitude * (TAU * hz * t as f64 / f64::from(rate_hz) + phase).sin()) as f32).collect()
+}
+
+/// Amplitude of the sine at `hz` in `x`, by a Hann-windowed projection: leakage of others is 100 dB down a few bins away.
+pub(crate) fn level_at(x: &[f32], hz: f64, rate_hz: u32) -> f64 {
+    let n = x.len() as f64;
+    let (mut re, mut im, mut sum) = (0.0, 0.0, 0.0);
+    for (t, &x) in x.iter().enumerate() {
+        let w = (1.0 - (TAU * t as f64 / n).cos()) / 2.0;
+        let (s, c) = (TAU * hz * t as f64 / f64::from(rate_hz)).sin_cos();
+        re += w * f64::from(x) * c;
+        im += w * f64::from(x) * s;
+        sum += w;
+    }
+    2.0 * re.hypot(im) / sum
+}
+
+pub(crate) fn db(ratio: f64) -> f64 {
+    20.0 * ratio.max(1e-12).log10()
+}
