@@ -73,6 +73,9 @@ pub struct TrainArgs {
     /// Stop after this many steps in place of the configuration's number
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
+    /// Stop after this many minutes, with a checkpoint to resume from
+    #[arg(long, value_name = "N", value_parser = minutes)]
+    pub minutes: Option<f64>,
     /// Replace an existing run
     #[arg(long)]
     pub force: bool,
@@ -92,6 +95,9 @@ pub struct ResumeArgs {
     /// Train up to this step in place of the configuration's number
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
+    /// Stop after this many minutes, with a checkpoint to resume from
+    #[arg(long, value_name = "N", value_parser = minutes)]
+    pub minutes: Option<f64>,
 }
 
 /// `render RUN|PACKAGE --seed CLIP --seconds N --out WAV`
@@ -210,6 +216,13 @@ fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= 3_600.0 => Ok(seconds),
         _ => Err("give a length in seconds, above 0 and up to 3600".into()),
+    }
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(minutes) if minutes > 0.0 && minutes <= 1e7 => Ok(minutes),
+        _ => Err("give a time in minutes, above 0".into()),
     }
 }
 

@@ -3,4 +3,11 @@
 //! The program is `continuo-trainer` (`main.rs`); everything it does is here, so that tests can call it.
 
 pub mod cli;
+pub mod config;
 pub mod dataset;
+pub mod device;
+pub mod kernels;
+pub mod rng;
+pub mod train;
+pub mod training;
+pub mod wavenet;

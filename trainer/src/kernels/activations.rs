@@ -1,0 +1,335 @@
+//! The non-linear parts of a WaveNet, forward and backward, over frame-major tiles whose rows are whole vectors.
+
+use super::simd::{self, Simd};
+use super::{Kernel, LANES};
+
+/// Loads the vector at `index`; the bound is asserted.
+#[inline(always)]
+fn load<S: Simd>(from: &[f32], index: usize) -> S::Lanes {
+    let lanes = &from[index..index + LANES];
+    // SAFETY: the slice holds sixteen values.
+    unsafe { S::load(lanes.as_ptr()) }
+}
+
+/// Stores a vector at `index`; the bound is asserted.
+#[inline(always)]
+fn store<S: Simd>(to: &mut [f32], index: usize, value: S::Lanes) {
+    let lanes = &mut to[index..index + LANES];
+    // SAFETY: the slice holds sixteen values.
+    unsafe { S::store(lanes.as_mut_ptr(), value) }
+}
+
+/// The gated activation unit, in place: `h = [f | g]` becomes `[tanh f | sigmoid g]`, and `z = tanh f · sigmoid g`
+/// (van den Oord et al. 2016, equation 2).
+#[derive(Debug)]
+pub struct Gate<'a> {
+    /// `[T, 2·half]`.
+    pub h: &'a mut [f32],
+    /// `[T, half]`.
+    pub z: &'a mut [f32],
+    /// Values in each half of a row of `h`.
+    pub half: usize,
+}
+
+impl Kernel for Gate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Gate { h, z, half } = self;
+        for (h, z) in h.chunks_exact_mut(2 * half).zip(z.chunks_exact_mut(half)) {
+            for i in (0..half).step_by(LANES) {
+                let a = simd::tanh::<S>(load::<S>(h, i));
+                let s = simd::sigmoid::<S>(load::<S>(h, half + i));
+                store::<S>(h, i, a);
+                store::<S>(h, half + i, s);
+                store::<S>(z, i, S::mul(a, s));
+            }
+        }
+    }
+}
+
+/// `z = a · s` from the stored halves, into rows that are `z_stride` apart.
+#[derive(Debug)]
+pub struct Product<'a> {
+    /// `[T, 2·half]`, `[a | s]`.
+    pub gates: &'a [f32],
+    /// Values in each half.
+    pub half: usize,
+    /// `[T, half]` at `z_stride`.
+    pub z: &'a mut [f32],
+    /// Distance between rows of `z`.
+    pub z_stride: usize,
+}
+
+impl Kernel for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        for (gates, z) in self.gates.chunks_exact(2 * self.half).zip(self.z.chunks_mut(self.z_stride)) {
+            for i in (0..self.half).step_by(LANES) {
+                store::<S>(z, i, S::mul(load::<S>(gates, i), load::<S>(gates, self.half + i)));
+            }
+        }
+    }
+}
+
+/// Gradient of [`Gate`]: `dh = [dz · s · (1 − a²) | dz · a · s · (1 − s)]`, and `z` again for the weight gradients.
+#[derive(Debug)]
+pub struct GateBackward<'a> {
+    /// `[T, 2·half]`, `[a | s]`.
+    pub gates: &'a [f32],
+    /// Values in each half.
+    pub half: usize,
+    /// `[T, half]`.
+    pub dz: &'a [f32],
+    /// `[T, 2·half]`.
+    pub dh: &'a mut [f32],
+    /// `[T, half]`.
+    pub z: &'a mut [f32],
+}
+
+impl Kernel for GateBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let half = self.half;
+        let one = S::splat(1.0);
+        let rows = self.gates.chunks_exact(2 * half).zip(self.dz.chunks_exact(half));
+        for ((gates, dz), (dh, z)) in rows.zip(self.dh.chunks_exact_mut(2 * half).zip(self.z.chunks_exact_mut(half))) {
+            for i in (0..half).step_by(LANES) {
+                let (a, s, d) = (load::<S>(gates, i), load::<S>(gates, half + i), load::<S>(dz, i));
+                let product = S::mul(a, s);
+                store::<S>(z, i, product);
+                store::<S>(dh, i, S::mul(S::mul(d, s), S::sub(one, S::mul(a, a))));
+                store::<S>(dh, half + i, S::mul(S::mul(d, product), S::sub(one, s)));
+            }
+        }
+    }
+}
+
+/// max(x, 0), in place.
+#[derive(Debug)]
+pub struct Relu<'a>(pub &'a mut [f32]);
+
+impl Kernel for Relu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        for i in (0..self.0.len()).step_by(LANES) {
+            let value = load::<S>(self.0, i);
+            store::<S>(self.0, i, S::max(value, S::splat(0.0)));
+        }
+    }
+}
+
+/// Gradient of [`Relu`], in place: keeps `d` where the output was positive.
+#[derive(Debug)]
+pub struct ReluBackward<'a> {
+    /// The output of the forward pass.
+    pub y: &'a [f32],
+    /// The gradient.
+    pub d: &'a mut [f32],
+}
+
+impl Kernel for ReluBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        for i in (0..self.y.len()).step_by(LANES) {
+            let value = S::where_positive(load::<S>(self.y, i), load::<S>(self.d, i));
+            store::<S>(self.d, i, value);
+        }
+    }
+}
+
+/// Softmax cross-entropy of rows of logits against one code each; the logits become their gradient.
+/// Gives back the sum of the losses, in nats.
+#[derive(Debug)]
+pub struct SoftmaxLoss<'a> {
+    /// `[T, width]`; in: logits, out: softmax − one-hot.
+    pub logits: &'a mut [f32],
+    /// Values in a row, whole vectors.
+    pub width: usize,
+    /// `Q`: how many of them are logits; the others have no weight and get a zero gradient.
+    pub levels: usize,
+    /// `[T]`.
+    pub targets: &'a [u16],
+}
+
+impl Kernel for SoftmaxLoss<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> f64 {
+        let mut loss = 0.0;
+        for (row, &target) in self.logits.chunks_exact_mut(self.width).zip(self.targets) {
+            row[self.levels..].fill(-1e30);
+            let mut largest = load::<S>(row, 0);
+            for i in (LANES..self.width).step_by(LANES) {
+                largest = S::max(largest, load::<S>(row, i));
+            }
+            let largest = reduce::<S>(largest, f32::max);
+            let target_logit = row[usize::from(target)];
+            let shift = S::splat(largest);
+            let mut total = S::splat(0.0);
+            for i in (0..self.width).step_by(LANES) {
+                let e = simd::exp::<S>(S::sub(load::<S>(row, i), shift));
+                total = S::add(total, e);
+                store::<S>(row, i, e);
+            }
+            let total = reduce::<S>(total, |a, b| a + b);
+            let scale = S::splat(1.0 / total);
+            for i in (0..self.width).step_by(LANES) {
+                let value = S::mul(load::<S>(row, i), scale);
+                store::<S>(row, i, value);
+            }
+            row[usize::from(target)] -= 1.0;
+            row[self.levels..].fill(0.0);
+            loss += f64::from(total.ln() + largest - target_logit);
+        }
+        loss
+    }
+}
+
+/// Folds sixteen lanes, in order.
+#[inline(always)]
+fn reduce<S: Simd>(lanes: S::Lanes, fold: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut values = [0.0; LANES];
+    store::<S>(&mut values, 0, lanes);
+    values.into_iter().reduce(fold).unwrap_or(0.0)
+}
+
+/// Adds every row of a tile to one row: the gradient of a bias.
+#[derive(Debug)]
+pub struct SumRows<'a> {
+    /// `[T, width]`.
+    pub tile: &'a [f32],
+    /// `[width]`, whole vectors.
+    pub into: &'a mut [f32],
+}
+
+impl Kernel for SumRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let width = self.into.len();
+        for i in (0..width).step_by(LANES) {
+            let mut sum = load::<S>(self.into, i);
+            for row in self.tile.chunks_exact(width) {
+                sum = S::add(sum, load::<S>(row, i));
+            }
+            store::<S>(self.into, i, sum);
+        }
+    }
+}
+
+/// `out = x + bias` for every row; `x` may be absent.
+#[derive(Debug)]
+pub struct AddBias<'a> {
+    /// `[T, width]`, or empty for zeros.
+    pub x: &'a [f32],
+    /// `[width]`, whole vectors.
+    pub bias: &'a [f32],
+    /// `[T, width]`.
+    pub out: &'a mut [f32],
+}
+
+impl Kernel for AddBias<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let width = self.bias.len();
+        for (index, out) in self.out.chunks_exact_mut(width).enumerate() {
+            for i in (0..width).step_by(LANES) {
+                let bias = load::<S>(self.bias, i);
+                let value =
+                    if self.x.is_empty() { bias } else { S::add(load::<S>(self.x, index * width + i), bias) };
+                store::<S>(out, i, value);
+            }
+        }
+    }
+}
+
+/// `into += from`, element by element; whole vectors.
+#[derive(Debug)]
+pub struct AddInto<'a> {
+    /// What is added.
+    pub from: &'a [f32],
+    /// Where to.
+    pub into: &'a mut [f32],
+}
+
+impl Kernel for AddInto<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        for i in (0..self.into.len()).step_by(LANES) {
+            let value = S::add(load::<S>(self.into, i), load::<S>(self.from, i));
+            store::<S>(self.into, i, value);
+        }
+    }
+}
+
+/// One tap of the causal convolution over one-hot codes: adds each frame's row of the table.
+#[derive(Debug)]
+pub struct Gather<'a> {
+    /// `[Q, width]`.
+    pub table: &'a [f32],
+    /// Row of each frame.
+    pub codes: &'a [u16],
+    /// Values in a row, whole vectors.
+    pub width: usize,
+    /// `[T, width]`.
+    pub out: &'a mut [f32],
+}
+
+impl Kernel for Gather<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        for (out, &code) in self.out.chunks_exact_mut(self.width).zip(self.codes) {
+            let row = &self.table[usize::from(code) * self.width..];
+            for i in (0..self.width).step_by(LANES) {
+                let value = S::add(load::<S>(out, i), load::<S>(row, i));
+                store::<S>(out, i, value);
+            }
+        }
+    }
+}
+
+/// Gradient of [`Gather`]: adds each frame to its row of the table.
+#[derive(Debug)]
+pub struct Scatter<'a> {
+    /// `[T, width]`.
+    pub from: &'a [f32],
+    /// Row of each frame.
+    pub codes: &'a [u16],
+    /// Values in a row, whole vectors.
+    pub width: usize,
+    /// `[Q, width]`.
+    pub table: &'a mut [f32],
+}
+
+impl Kernel for Scatter<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        for (from, &code) in self.from.chunks_exact(self.width).zip(self.codes) {
+            let row = &mut self.table[usize::from(code) * self.width..];
+            for i in (0..self.width).step_by(LANES) {
+                let value = S::add(load::<S>(row, i), load::<S>(from, i));
+                store::<S>(row, i, value);
+            }
+        }
+    }
+}

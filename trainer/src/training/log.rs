@@ -1,0 +1,140 @@
+//! What a run says: a line for people, and a line of JSON for everything else.
+
+use std::fs::{File, OpenOptions};
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::run::RunError;
+
+/// One line of `log.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event<'a> {
+    /// A session begins.
+    Start {
+        /// The step it begins after.
+        step: u64,
+        /// What computes.
+        device: &'a str,
+        /// Weights of the model.
+        parameters: usize,
+        /// Seconds since 1970.
+        unix_seconds: u64,
+    },
+    /// The loss since the last such line.
+    Train {
+        /// Steps made.
+        step: u64,
+        /// Mean loss, in nats.
+        loss_nats: f64,
+        /// Mean loss, in bits.
+        loss_bits: f64,
+        /// Learning rate of the last step.
+        learning_rate: f64,
+        /// Norm of the last step's gradient before clipping.
+        gradient_norm: f64,
+        /// Targets so far.
+        frames_seen: u64,
+        /// Targets per second of wall time since the last such line.
+        frames_per_second: f64,
+        /// Wall time of training so far.
+        wall_seconds: f64,
+    },
+    /// A measurement on held-out recordings, with the averaged weights.
+    Heldout {
+        /// Steps made.
+        step: u64,
+        /// In nats per frame.
+        nll_nats: f64,
+        /// In bits per frame.
+        nll_bits: f64,
+        /// Targets measured.
+        frames: u64,
+        /// Targets trained on so far.
+        frames_seen: u64,
+        /// Wall time of training so far.
+        wall_seconds: f64,
+    },
+    /// A checkpoint was written.
+    Checkpoint {
+        /// Steps made.
+        step: u64,
+    },
+    /// A session ends.
+    Stop {
+        /// Steps made.
+        step: u64,
+        /// Why.
+        reason: &'a str,
+    },
+}
+
+/// Writes both.
+#[derive(Debug)]
+pub struct Log {
+    file: File,
+    terminal: bool,
+    /// Whether the terminal's last line is a progress line, to be written over.
+    open_line: bool,
+    quiet: bool,
+}
+
+impl Log {
+    /// Appends to `file`.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn append(file: &Path, quiet: bool) -> Result<Self, RunError> {
+        let opened = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(file)
+            .map_err(|source| RunError::Io { file: file.to_path_buf(), action: "opening", source })?;
+        Ok(Self { file: opened, terminal: std::io::stderr().is_terminal(), open_line: false, quiet })
+    }
+
+    /// Writes an event. A full disk does not stop training here: the next checkpoint says so.
+    pub fn event(&mut self, event: &Event<'_>) {
+        if let Ok(mut line) = serde_json::to_vec(event) {
+            line.push(b'\n');
+            let _ = self.file.write_all(&line);
+        }
+    }
+
+    /// Shows a line that the next progress line replaces, where that is possible.
+    pub fn progress(&mut self, line: &str) {
+        if self.quiet {
+            return;
+        }
+        if self.terminal {
+            eprint!("\r\x1b[2K{line}");
+            let _ = std::io::stderr().flush();
+            self.open_line = true;
+        } else {
+            eprintln!("{line}");
+        }
+    }
+
+    /// Shows a line that stays.
+    pub fn say(&mut self, line: &str) {
+        if self.quiet {
+            return;
+        }
+        if std::mem::take(&mut self.open_line) {
+            eprintln!();
+        }
+        eprintln!("{line}");
+    }
+}
+
+/// A length of time as people say it.
+pub fn duration(seconds: f64) -> String {
+    let seconds = seconds.max(0.0).round() as u64;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s:02} s"),
+        (h, m, _) => format!("{h} h {m:02} min"),
+    }
+}

@@ -1,0 +1,152 @@
+//! The CPU path: sequences of a batch side by side, each with its own gradient, summed in the order of the batch.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _};
+
+use super::layout::{Layout, contexts, transpose};
+use super::parameters::Table;
+use super::pass::{self, Weights, Workspace};
+use super::{Compute, ComputeError};
+use crate::kernels::{Level, padded};
+
+/// Forward and backward passes on the CPU.
+///
+/// A sequence is computed by one thread, so a batch should have at least as many sequences as there are threads. The
+/// result does not depend on the number of threads.
+#[derive(Debug)]
+pub struct Fused {
+    table: Arc<Table>,
+    layout: Layout,
+    contexts: Vec<usize>,
+    level: Level,
+    pool: rayon::ThreadPool,
+    forward: Vec<f32>,
+    transposed: Vec<f32>,
+    workspaces: Vec<Mutex<Workspace>>,
+    gradients: Vec<Vec<f32>>,
+}
+
+impl Fused {
+    /// A CPU path for the tensors of `table` on `threads` threads (0 = one per core).
+    ///
+    /// # Errors
+    /// If the threads cannot be started.
+    pub fn new(table: &Arc<Table>, level: Level, threads: usize) -> Result<Self, ComputeError> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .map_err(|source| ComputeError::Threads { reason: source.to_string() })?;
+        let workspaces = (0..pool.current_num_threads()).map(|_| Mutex::default()).collect();
+        Ok(Self {
+            table: Arc::clone(table),
+            layout: Layout::new(table),
+            contexts: contexts(&table.shape),
+            level,
+            pool,
+            forward: Vec::new(),
+            transposed: Vec::new(),
+            workspaces,
+            gradients: Vec::new(),
+        })
+    }
+
+    fn load(&mut self, values: &[f32]) {
+        self.layout.pack(values, &mut self.forward);
+        transpose(&self.layout, &self.forward, &mut self.transposed);
+    }
+
+    fn weights(&self) -> Weights<'_> {
+        Weights {
+            layout: &self.layout,
+            forward: &self.forward,
+            transposed: &self.transposed,
+            contexts: &self.contexts,
+            levels: self.table.shape.levels as usize,
+            level: self.level,
+        }
+    }
+
+    /// Runs `f` with the buffers of the calling thread of the pool.
+    fn with_workspace<T>(&self, f: impl FnOnce(&mut Workspace) -> T) -> T {
+        let thread = rayon::current_thread_index().unwrap_or(0);
+        // Buffers hold nothing between passes, so those of a thread that panicked are as good as new.
+        let mut workspace = self.workspaces[thread].lock().unwrap_or_else(PoisonError::into_inner);
+        f(&mut workspace)
+    }
+
+    fn check(&self, batch: &[Vec<u16>]) -> Result<usize, ComputeError> {
+        let receptive = self.contexts[0] + self.table.shape.filter_width as usize;
+        let mut targets = 0;
+        for sequence in batch {
+            if sequence.len() <= receptive {
+                return Err(ComputeError::TooShort { frames: sequence.len(), receptive });
+            }
+            if let Some(&code) = sequence.iter().find(|&&code| u32::from(code) >= self.table.shape.levels) {
+                return Err(ComputeError::Code { code, levels: self.table.shape.levels });
+            }
+            targets += sequence.len() - receptive;
+        }
+        Ok(targets)
+    }
+}
+
+impl Compute for Fused {
+    fn device(&self) -> String {
+        format!("CPU, {} threads, {}", self.pool.current_num_threads(), self.level)
+    }
+
+    fn gradient(&mut self, values: &[f32], batch: &[Vec<u16>], gradient: &mut [f32]) -> Result<f64, ComputeError> {
+        let targets = self.check(batch)?;
+        self.load(values);
+        let mut gradients = std::mem::take(&mut self.gradients);
+        gradients.resize_with(batch.len(), Vec::new);
+        let weights = self.weights();
+        let losses: Vec<f64> = self.pool.install(|| {
+            batch
+                .par_iter()
+                .zip(gradients.par_iter_mut())
+                .with_max_len(1)
+                .map(|(codes, gradient)| {
+                    gradient.clear();
+                    gradient.resize(self.layout.len, 0.0);
+                    self.with_workspace(|workspace| pass::run(&weights, workspace, codes, Some(gradient), None))
+                })
+                .collect()
+        });
+        if let Some((sum, others)) = gradients.split_first_mut() {
+            for other in others {
+                for (sum, value) in sum.iter_mut().zip(other) {
+                    *sum += *value;
+                }
+            }
+            self.layout.unpack(sum, 1.0 / targets as f32, gradient);
+        }
+        self.gradients = gradients;
+        Ok(losses.iter().sum::<f64>() / targets as f64)
+    }
+
+    fn loss(&mut self, values: &[f32], batch: &[Vec<u16>]) -> Result<f64, ComputeError> {
+        let targets = self.check(batch)?;
+        self.load(values);
+        let weights = self.weights();
+        let losses: Vec<f64> = self.pool.install(|| {
+            batch
+                .par_iter()
+                .with_max_len(1)
+                .map(|codes| self.with_workspace(|workspace| pass::run(&weights, workspace, codes, None, None)))
+                .collect()
+        });
+        Ok(losses.iter().sum::<f64>() / targets as f64)
+    }
+
+    fn logits(&mut self, values: &[f32], codes: &[u16]) -> Result<Vec<f32>, ComputeError> {
+        self.check(std::slice::from_ref(&codes.to_vec()))?;
+        self.load(values);
+        let levels = self.table.shape.levels as usize;
+        let mut rows = Vec::new();
+        let weights = self.weights();
+        self.with_workspace(|workspace| pass::run(&weights, workspace, codes, None, Some(&mut rows)));
+        Ok(rows.chunks_exact(padded(levels)).flat_map(|row| &row[..levels]).copied().collect())
+    }
+}

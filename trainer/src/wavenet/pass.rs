@@ -1,0 +1,331 @@
+//! One sequence through the network and back, by hand: the CPU training path.
+//!
+//! Only frames that the loss needs are computed (every layer is a valid convolution, right-aligned), activations are
+//! frame-major, and each stage runs over tiles of [`TILE`] frames that stay in the second-level cache. Stored for the
+//! way back: each layer's input and its two gate halves; everything else is computed again from them.
+
+use super::layout::Layout;
+use crate::kernels::Level;
+use crate::kernels::activations::{
+    AddBias, Gate, GateBackward, Gather, Product, Relu, ReluBackward, Scatter, SoftmaxLoss, SumRows,
+};
+use crate::kernels::gemm::{Gemm, Strided};
+
+/// Frames per tile: a multiple of the micro-kernels' rows (6 and 12) whose products stay in the caches.
+const TILE: usize = 96;
+
+/// What a pass reads: the weights in the arena's layout, and their transposes.
+#[derive(Debug, Clone, Copy)]
+pub struct Weights<'a> {
+    /// Where everything lies.
+    pub layout: &'a Layout,
+    /// The arena.
+    pub forward: &'a [f32],
+    /// Its matrices, transposed, at the same offsets.
+    pub transposed: &'a [f32],
+    /// Context of every layer; see [`super::layout::contexts`].
+    pub contexts: &'a [usize],
+    /// `Q`.
+    pub levels: usize,
+    /// Instruction set.
+    pub level: Level,
+}
+
+/// Buffers of one thread, grown once and reused.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    /// Input of each layer, `[context + N, R]`.
+    x: Vec<Vec<f32>>,
+    /// Gate halves of each layer, `[next context + N, 2D]`.
+    gates: Vec<Vec<f32>>,
+    /// Gradient of each layer's `z` through the skip path, `[N, D]`.
+    dz: Vec<Vec<f32>>,
+    /// Gradient of the layers' inputs, in place from layer to layer, `[context + N, R]`.
+    dx: Vec<f32>,
+    /// Tiles.
+    tiles: Tiles,
+}
+
+#[derive(Debug, Default)]
+struct Tiles {
+    z: Vec<f32>,
+    zs: Vec<f32>,
+    skip: Vec<f32>,
+    end: Vec<f32>,
+    logits: Vec<f32>,
+    d_end: Vec<f32>,
+    d_skip: Vec<f32>,
+    dz: Vec<f32>,
+    dh: Vec<f32>,
+}
+
+/// Makes `buffer` hold at least `len` values; what it held is of no use.
+fn grow(buffer: &mut Vec<f32>, len: usize) {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+}
+
+impl Workspace {
+    fn fit(&mut self, weights: &Weights<'_>, frames: usize) {
+        let Weights { layout, contexts, .. } = *weights;
+        let count = layout.layers.len();
+        for buffers in [&mut self.x, &mut self.gates, &mut self.dz] {
+            buffers.resize_with(count, Vec::new);
+        }
+        for layer in 0..count {
+            grow(&mut self.x[layer], (frames + contexts[layer]) * layout.r);
+            grow(&mut self.gates[layer], (frames + contexts[layer + 1]) * 2 * layout.d);
+            grow(&mut self.dz[layer], frames * layout.d);
+        }
+        grow(&mut self.dx, (frames + contexts[0]) * layout.r);
+        let tiles = &mut self.tiles;
+        grow(&mut tiles.z, TILE * layout.d);
+        grow(&mut tiles.zs, TILE * layout.d * count);
+        grow(&mut tiles.skip, TILE * layout.s);
+        grow(&mut tiles.end, TILE * layout.e);
+        grow(&mut tiles.logits, TILE * layout.q);
+        grow(&mut tiles.d_end, TILE * layout.e);
+        grow(&mut tiles.d_skip, TILE * layout.s);
+        grow(&mut tiles.dz, TILE * layout.d);
+        grow(&mut tiles.dh, TILE * 2 * layout.d);
+    }
+}
+
+/// Tiles of `frames` frames: (first, count).
+fn tiles(frames: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..frames).step_by(TILE).map(move |first| (first, TILE.min(frames - first)))
+}
+
+/// Takes `codes` (receptive field + N of them; the last N are the targets) through the network. Gives back the sum of
+/// the losses in nats; adds their gradient to `gradient`, in the arena's layout, if one is given. With `logits`,
+/// the raw logits `[N, Q]` (padded rows) go there.
+pub fn run(
+    weights: &Weights<'_>,
+    workspace: &mut Workspace,
+    codes: &[u16],
+    mut gradient: Option<&mut [f32]>,
+    logits: Option<&mut Vec<f32>>,
+) -> f64 {
+    let taps = weights.layout.causal.len();
+    let frames = codes.len() - weights.contexts[0] - taps;
+    workspace.fit(weights, frames);
+    forward(weights, workspace, codes, frames);
+    let targets = &codes[codes.len() - frames..];
+    let loss = head(weights, workspace, targets, gradient.as_deref_mut(), logits);
+    if let Some(gradient) = gradient {
+        backward(weights, workspace, codes, frames, gradient);
+    }
+    loss
+}
+
+/// The causal convolution and the stack of layers.
+fn forward(weights: &Weights<'_>, workspace: &mut Workspace, codes: &[u16], frames: usize) {
+    let Weights { layout, forward, contexts, level, .. } = *weights;
+    let (r, d) = (layout.r, layout.d);
+    let length = frames + contexts[0];
+    for (first, count) in tiles(length) {
+        let out = &mut workspace.x[0][first * r..(first + count) * r];
+        level.run(AddBias { x: &[], bias: &forward[layout.causal_bias.clone()], out });
+        for (tap, matrix) in layout.causal.iter().enumerate() {
+            let codes = &codes[first + tap..first + tap + count];
+            level.run(Gather { table: &forward[matrix.range()], codes, width: r, out });
+        }
+    }
+    let z = &mut workspace.tiles.z;
+    for (index, layer) in layout.layers.iter().enumerate() {
+        let reach = contexts[index] - contexts[index + 1];
+        let (inputs, outputs) = workspace.x.split_at_mut(index + 1);
+        let x = &inputs[index];
+        for (first, count) in tiles(frames + contexts[index + 1]) {
+            let h = &mut workspace.gates[index][first * 2 * d..(first + count) * 2 * d];
+            level.run(AddBias { x: &[], bias: &forward[layer.bias.clone()], out: h });
+            for (tap, matrix) in layer.taps.iter().enumerate() {
+                level.run(Gemm {
+                    rows: count,
+                    depth: r,
+                    columns: 2 * d,
+                    a: Strided::rows(&x[(first + tap * layer.dilation) * r..], r),
+                    b: &forward[matrix.range()],
+                    b_stride: 2 * d,
+                    c: h,
+                    c_stride: 2 * d,
+                    accumulate: true,
+                });
+            }
+            let z = &mut z[..count * d];
+            level.run(Gate { h, z, half: d });
+            if let (Some((matrix, bias)), Some(next)) = (&layer.residual, outputs.first_mut()) {
+                let out = &mut next[first * r..(first + count) * r];
+                let x = &x[(first + reach) * r..(first + reach + count) * r];
+                level.run(AddBias { x, bias: &forward[bias.clone()], out });
+                level.run(Gemm {
+                    rows: count,
+                    depth: d,
+                    columns: r,
+                    a: Strided::rows(z, d),
+                    b: &forward[matrix.range()],
+                    b_stride: r,
+                    c: out,
+                    c_stride: r,
+                    accumulate: true,
+                });
+            }
+        }
+    }
+}
+
+/// The skip path, the two last 1×1 convolutions and the loss; with a gradient, also the way back to every layer's `z`.
+fn head(
+    weights: &Weights<'_>,
+    workspace: &mut Workspace,
+    targets: &[u16],
+    mut gradient: Option<&mut [f32]>,
+    mut keep: Option<&mut Vec<f32>>,
+) -> f64 {
+    let Weights { layout, forward, transposed, contexts, levels, level } = *weights;
+    let (d, s, e, q) = (layout.d, layout.s, layout.e, layout.q);
+    let count_layers = layout.layers.len();
+    let wide = count_layers * d;
+    let [(end0, bias0), (end1, bias1)] = &layout.ends;
+    let skips = layout.layers[0].skip.offset..layout.layers[count_layers - 1].skip.range().end;
+    let Workspace { gates, dz, tiles: tile, .. } = workspace;
+    let mut loss = 0.0;
+    for (first, count) in tiles(targets.len()) {
+        let zs = &mut tile.zs[..count * wide];
+        for (index, gates) in gates.iter().enumerate() {
+            let from = first + contexts[index + 1];
+            let gates = &gates[from * 2 * d..(from + count) * 2 * d];
+            level.run(Product { gates, half: d, z: &mut zs[index * d..], z_stride: wide });
+        }
+        let skip = &mut tile.skip[..count * s];
+        level.run(AddBias { x: &[], bias: &forward[layout.skip_bias.clone()], out: skip });
+        product(level, count, (zs, wide), &forward[skips.clone()], (skip, s));
+        level.run(Relu(skip));
+        let end = &mut tile.end[..count * e];
+        level.run(AddBias { x: &[], bias: &forward[bias0.clone()], out: end });
+        product(level, count, (skip, s), &forward[end0.range()], (end, e));
+        level.run(Relu(end));
+        let logits = &mut tile.logits[..count * q];
+        level.run(AddBias { x: &[], bias: &forward[bias1.clone()], out: logits });
+        product(level, count, (end, e), &forward[end1.range()], (logits, q));
+        if let Some(keep) = keep.as_deref_mut() {
+            keep.extend_from_slice(logits);
+        }
+        loss += level.run(SoftmaxLoss { logits, width: q, levels, targets: &targets[first..first + count] });
+
+        let Some(gradient) = gradient.as_deref_mut() else { continue };
+        level.run(SumRows { tile: logits, into: &mut gradient[bias1.clone()] });
+        weight_gradient(level, count, (end, e), (logits, q), &mut gradient[end1.range()]);
+        let d_end = &mut tile.d_end[..count * e];
+        d_end.fill(0.0);
+        product(level, count, (logits, q), &transposed[end1.range()], (d_end, e));
+        level.run(ReluBackward { y: end, d: d_end });
+        level.run(SumRows { tile: d_end, into: &mut gradient[bias0.clone()] });
+        weight_gradient(level, count, (skip, s), (d_end, e), &mut gradient[end0.range()]);
+        let d_skip = &mut tile.d_skip[..count * s];
+        d_skip.fill(0.0);
+        product(level, count, (d_end, e), &transposed[end0.range()], (d_skip, s));
+        level.run(ReluBackward { y: skip, d: d_skip });
+        level.run(SumRows { tile: d_skip, into: &mut gradient[layout.skip_bias.clone()] });
+        weight_gradient(level, count, (zs, wide), (d_skip, s), &mut gradient[skips.clone()]);
+        for (layer, dz) in layout.layers.iter().zip(dz.iter_mut()) {
+            let dz = &mut dz[first * d..(first + count) * d];
+            level.run(Gemm {
+                rows: count,
+                depth: s,
+                columns: d,
+                a: Strided::rows(d_skip, s),
+                b: &transposed[layer.skip.range()],
+                b_stride: d,
+                c: dz,
+                c_stride: d,
+                accumulate: false,
+            });
+        }
+    }
+    loss
+}
+
+/// Back through the layers, from the last to the first, and the causal convolution.
+fn backward(weights: &Weights<'_>, workspace: &mut Workspace, codes: &[u16], frames: usize, gradient: &mut [f32]) {
+    let Weights { layout, transposed, contexts, level, .. } = *weights;
+    let (r, d) = (layout.r, layout.d);
+    let Workspace { x, gates, dz: dz_skip, dx, tiles: tile, .. } = workspace;
+    let length = frames + contexts[0];
+    // dx holds a gradient for every position of the first layer's input. A layer turns the gradient of its output into
+    // that of its input in place: taps only reach back to positions whose output gradient was already used.
+    dx[..length * r].fill(0.0);
+    for (index, layer) in layout.layers.iter().enumerate().rev() {
+        let context = contexts[index + 1];
+        let shift = contexts[0] - context;
+        let x = &x[index];
+        for (first, count) in tiles(frames + context) {
+            let dz = &mut tile.dz[..count * d];
+            let at = (first + shift) * r;
+            let inner = &dx[at..at + count * r];
+            // The skip path only sees the last N frames.
+            let before = context.saturating_sub(first).min(count);
+            dz[..before * d].fill(0.0);
+            if before < count {
+                let from = (first + before - context) * d;
+                dz[before * d..].copy_from_slice(&dz_skip[index][from..from + (count - before) * d]);
+            }
+            if let Some((matrix, _)) = &layer.residual {
+                product(level, count, (inner, r), &transposed[matrix.range()], (dz, d));
+            }
+            let dh = &mut tile.dh[..count * 2 * d];
+            let z = &mut tile.z[..count * d];
+            let gates = &gates[index][first * 2 * d..(first + count) * 2 * d];
+            level.run(GateBackward { gates, half: d, dz, dh, z });
+            if let Some((matrix, bias)) = &layer.residual {
+                level.run(SumRows { tile: inner, into: &mut gradient[bias.clone()] });
+                weight_gradient(level, count, (z, d), (inner, r), &mut gradient[matrix.range()]);
+            }
+            level.run(SumRows { tile: dh, into: &mut gradient[layer.bias.clone()] });
+            let newest = layer.taps.len() - 1;
+            for (tap, matrix) in layer.taps.iter().enumerate() {
+                let x = &x[(first + tap * layer.dilation) * r..];
+                weight_gradient(level, count, (x, r), (dh, 2 * d), &mut gradient[matrix.range()]);
+                let back = (first + shift - (newest - tap) * layer.dilation) * r;
+                let into = &mut dx[back..back + count * r];
+                product(level, count, (dh, 2 * d), &transposed[matrix.range()], (into, r));
+            }
+        }
+    }
+    level.run(SumRows { tile: &dx[..length * r], into: &mut gradient[layout.causal_bias.clone()] });
+    for (tap, matrix) in layout.causal.iter().enumerate() {
+        let codes = &codes[tap..tap + length];
+        level.run(Scatter { from: &dx[..length * r], codes, width: r, table: &mut gradient[matrix.range()] });
+    }
+}
+
+/// `out [T, n] += tile [T, k] · matrix [k, n]`; each tile comes with its width.
+fn product(level: Level, frames: usize, tile: (&[f32], usize), matrix: &[f32], out: (&mut [f32], usize)) {
+    level.run(Gemm {
+        rows: frames,
+        depth: tile.1,
+        columns: out.1,
+        a: Strided::rows(tile.0, tile.1),
+        b: matrix,
+        b_stride: out.1,
+        c: out.0,
+        c_stride: out.1,
+        accumulate: true,
+    });
+}
+
+/// `out [k, n] += tile [T, k]ᵀ · gradient [T, n]`.
+fn weight_gradient(level: Level, frames: usize, tile: (&[f32], usize), gradient: (&[f32], usize), out: &mut [f32]) {
+    level.run(Gemm {
+        rows: tile.1,
+        depth: frames,
+        columns: gradient.1,
+        a: Strided::columns(tile.0, tile.1),
+        b: gradient.0,
+        b_stride: gradient.1,
+        c: out,
+        c_stride: gradient.1,
+        accumulate: true,
+    });
+}

@@ -1,0 +1,158 @@
+//! A WaveNet written out as sums over indices, in f64: slow, and short enough to be checked against the paper by eye.
+
+#![allow(dead_code)]
+
+use continuo_package::wavenet::{WaveNetShape, names};
+use continuo_trainer::rng::SplitMix64;
+use continuo_trainer::wavenet::parameters::Table;
+
+/// A shape whose channels are no multiples of anything, with three taps and uneven dilations.
+pub fn odd_shape(biases: bool) -> WaveNetShape {
+    WaveNetShape {
+        levels: 19,
+        dilations: vec![1, 2, 5, 1, 3],
+        filter_width: 3,
+        residual_channels: 5,
+        dilation_channels: 18,
+        skip_channels: 7,
+        end_channels: 17,
+        biases,
+    }
+}
+
+/// A small shape with two taps.
+pub fn small_shape() -> WaveNetShape {
+    WaveNetShape {
+        levels: 32,
+        dilations: WaveNetShape::doubling_dilations(2, 4),
+        filter_width: 2,
+        residual_channels: 16,
+        dilation_channels: 12,
+        skip_channels: 20,
+        end_channels: 16,
+        biases: true,
+    }
+}
+
+/// Sequences of arbitrary codes with `targets` targets each.
+pub fn sequences(shape: &WaveNetShape, count: usize, targets: usize, rng_seed: u64) -> Vec<Vec<u16>> {
+    let mut rng = SplitMix64::new(rng_seed);
+    let length = shape.receptive_field_frames() as usize + targets;
+    (0..count).map(|_| (0..length).map(|_| (rng.next() % u64::from(shape.levels)) as u16).collect()).collect()
+}
+
+/// Weights large enough that every non-linearity matters, biases included.
+pub fn weights(table: &Table, rng_seed: u64) -> Vec<f32> {
+    let mut rng = SplitMix64::new(rng_seed);
+    (0..table.len).map(|_| rng.uniform() - 0.5).collect()
+}
+
+/// The network, with its weights in f64.
+pub struct Reference<'a> {
+    pub table: &'a Table,
+    pub values: Vec<f64>,
+}
+
+impl Reference<'_> {
+    fn at(&self, name: &str, index: [usize; 3]) -> f64 {
+        let Some(tensor) = self.table.find(name) else { return 0.0 };
+        let mut place = 0;
+        for (axis, &length) in tensor.shape.iter().enumerate() {
+            place = place * length + index[axis];
+        }
+        self.values[tensor.offset + place]
+    }
+
+    /// Logits of the last `targets` of `codes`, each from the codes before it.
+    pub fn logits(&self, codes: &[u16]) -> Vec<Vec<f64>> {
+        let shape = &self.table.shape;
+        let [q, r, d, s, e, f] = [
+            shape.levels,
+            shape.residual_channels,
+            shape.dilation_channels,
+            shape.skip_channels,
+            shape.end_channels,
+            shape.filter_width,
+        ]
+        .map(|value| value as usize);
+        let inputs = &codes[..codes.len() - 1];
+        let mut x: Vec<Vec<f64>> = (f - 1..inputs.len())
+            .map(|t| {
+                (0..r)
+                    .map(|c| {
+                        (0..f)
+                            .map(|tap| self.at(&names::causal_tap(tap), [usize::from(inputs[t + tap + 1 - f]), c, 0]))
+                            .sum::<f64>()
+                            + self.at(names::CAUSAL_BIAS, [c, 0, 0])
+                    })
+                    .collect()
+            })
+            .collect();
+        let mut skips: Vec<Vec<f64>> = Vec::new();
+        let count = shape.dilations.len();
+        for (layer, &dilation) in shape.dilations.iter().enumerate() {
+            let dilation = dilation as usize;
+            let reach = dilation * (f - 1);
+            let mut next = Vec::new();
+            let mut skip = Vec::new();
+            for t in reach..x.len() {
+                let h: Vec<f64> = (0..2 * d)
+                    .map(|o| {
+                        let mut sum = self.at(&names::dilated_bias(layer), [o, 0, 0]);
+                        for tap in 0..f {
+                            for c in 0..r {
+                                sum += self.at(&names::dilated_weight(layer), [o, c, tap])
+                                    * x[t - (f - 1 - tap) * dilation][c];
+                            }
+                        }
+                        sum
+                    })
+                    .collect();
+                let z: Vec<f64> = (0..d).map(|c| h[c].tanh() / (1.0 + (-h[d + c]).exp())).collect();
+                let mix = |weight: &str, bias: &str, o: usize| {
+                    (0..d).map(|c| self.at(weight, [o, c, 0]) * z[c]).sum::<f64>() + self.at(bias, [o, 0, 0])
+                };
+                skip.push((0..s).map(|o| mix(&names::skip_weight(layer), &names::skip_bias(layer), o)).collect());
+                if layer + 1 < count {
+                    let (weight, bias) = (names::residual_weight(layer), names::residual_bias(layer));
+                    next.push((0..r).map(|o| x[t][o] + mix(&weight, &bias, o)).collect());
+                }
+            }
+            if skips.is_empty() {
+                skips = skip;
+            } else {
+                let surplus = skips.len() - skip.len();
+                skips.drain(..surplus);
+                for (sum, row) in skips.iter_mut().zip(&skip) {
+                    sum.iter_mut().zip(row as &Vec<f64>).for_each(|(sum, value)| *sum += value);
+                }
+            }
+            x = next;
+        }
+        let dense = |index: usize, x: &[f64], outputs: usize| -> Vec<f64> {
+            let (weight, bias) = (names::end_weight(index), names::end_bias(index));
+            (0..outputs)
+                .map(|o| {
+                    x.iter().enumerate().map(|(c, x)| self.at(&weight, [o, c, 0]) * x.max(0.0)).sum::<f64>()
+                        + self.at(&bias, [o, 0, 0])
+                })
+                .collect()
+        };
+        skips.iter().map(|skip| dense(1, &dense(0, skip, e), q)).collect()
+    }
+
+    /// Mean cross-entropy in nats.
+    pub fn loss(&self, batch: &[Vec<u16>]) -> f64 {
+        let mut total = 0.0;
+        let mut count = 0;
+        for codes in batch {
+            let logits = self.logits(codes);
+            for (row, &target) in logits.iter().zip(&codes[codes.len() - logits.len()..]) {
+                let sum: f64 = row.iter().map(|logit| logit.exp()).sum();
+                total += sum.ln() - row[usize::from(target)];
+                count += 1;
+            }
+        }
+        total / f64::from(count)
+    }
+}

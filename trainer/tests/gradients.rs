@@ -1,0 +1,103 @@
+//! The hand-written passes against finite differences of a network written out in f64, and against Burn's autodiff.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{Reference, odd_shape, sequences, small_shape, weights};
+use continuo_trainer::kernels::Level;
+use continuo_trainer::wavenet::Compute as _;
+use continuo_trainer::wavenet::fused::Fused;
+use continuo_trainer::wavenet::parameters::Table;
+
+#[test]
+fn losses_and_logits_are_the_reference_s() {
+    for shape in [odd_shape(true), odd_shape(false), small_shape()] {
+        let table = Arc::new(Table::new(&shape));
+        let values = weights(&table, 3);
+        let reference = Reference { table: &table, values: values.iter().map(|&v| f64::from(v)).collect() };
+        // More targets than a tile holds, and not a whole number of tiles.
+        let batch = sequences(&shape, 2, 131, 5);
+        let expected = reference.loss(&batch);
+        let rows: Vec<f64> = reference.logits(&batch[1]).concat();
+        for level in Level::available() {
+            let mut fused = Fused::new(&table, level, 2).unwrap();
+            let loss = fused.loss(&values, &batch).unwrap();
+            assert!((loss - expected).abs() < 1e-5, "{level}: {loss} is not {expected}");
+            let logits = fused.logits(&values, &batch[1]).unwrap();
+            assert_eq!(logits.len(), rows.len());
+            let worst = logits.iter().zip(&rows).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+            assert!(worst < 2e-5, "{level}: logits differ by {worst}");
+        }
+    }
+}
+
+#[test]
+fn gradients_are_the_finite_differences() {
+    for shape in [odd_shape(true), small_shape()] {
+        let table = Arc::new(Table::new(&shape));
+        let values = weights(&table, 7);
+        let batch = sequences(&shape, 2, 21, 9);
+        let mut fused = Fused::new(&table, Level::detect(), 1).unwrap();
+        let mut gradient = vec![0.0; table.len];
+        fused.gradient(&values, &batch, &mut gradient).unwrap();
+        let largest = gradient.iter().fold(0.0f32, |m, g| m.max(g.abs()));
+        assert!(largest > 1e-2, "the gradient must not be trivial");
+        let mut reference = Reference { table: &table, values: values.iter().map(|&v| f64::from(v)).collect() };
+        // Every tensor, at a few places of each.
+        for tensor in &table.tensors {
+            for step in 0..4 {
+                let place = tensor.offset + (step * 7919 + 13) % tensor.len();
+                let middle = reference.values[place];
+                let width = 1e-5;
+                reference.values[place] = middle + width;
+                let above = reference.loss(&batch);
+                reference.values[place] = middle - width;
+                let below = reference.loss(&batch);
+                reference.values[place] = middle;
+                let expected = (above - below) / (2.0 * width);
+                let found = f64::from(gradient[place]);
+                assert!(
+                    (found - expected).abs() < 2e-6 + 1e-4 * expected.abs(),
+                    "{} at {}: {found} is not {expected}",
+                    tensor.name,
+                    place - tensor.offset
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_do_not_depend_on_threads_and_hardly_on_the_instruction_set() {
+    let shape = odd_shape(true);
+    let table = Arc::new(Table::new(&shape));
+    let values = weights(&table, 1);
+    let batch = sequences(&shape, 5, 200, 2);
+    let gradient = |level, threads| {
+        let mut gradient = vec![0.0; table.len];
+        let loss = Fused::new(&table, level, threads).unwrap().gradient(&values, &batch, &mut gradient).unwrap();
+        (loss.to_bits(), gradient)
+    };
+    let first = gradient(Level::detect(), 1);
+    assert_eq!(first, gradient(Level::detect(), 3));
+    for level in Level::available() {
+        let other = gradient(level, 2);
+        let worst = first.1.iter().zip(&other.1).fold(0.0f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(worst < 2e-6, "{level}: {worst}");
+    }
+}
+
+#[test]
+fn sequences_that_do_not_fit_are_refused() {
+    let shape = small_shape();
+    let table = Arc::new(Table::new(&shape));
+    let values = weights(&table, 1);
+    let mut fused = Fused::new(&table, Level::detect(), 1).unwrap();
+    let receptive = shape.receptive_field_frames() as usize;
+    assert!(fused.loss(&values, &[vec![0; receptive]]).is_err());
+    assert!(fused.loss(&values, &[vec![32; receptive + 1]]).is_err());
+    assert!(fused.loss(&values, &[vec![31; receptive + 1]]).is_ok());
+}
