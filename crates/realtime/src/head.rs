@@ -56,7 +56,7 @@ impl Head {
         let frames = frames.max(1);
         self.closing = Some(match self.closing {
             // From the present level on, so that a shorter fade takes over without a step.
-            Some((left, whole)) if u64::from(left) * u64::from(frames) > u64::from(frames) * u64::from(frames) => {
+            Some((left, whole)) if left > frames => {
                 self.level *= left as f32 / whole as f32;
                 (frames, frames)
             }

@@ -9,6 +9,7 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::float_cmp))]
 
 #[cfg(test)]
 extern crate std;

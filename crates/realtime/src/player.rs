@@ -193,3 +193,6 @@ impl Player {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+use core::sync::atomic::{AtomicU32, AtomicUsize};
+use std::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::view::Segment;
+
+const RATE_HZ: u32 = 8_000;
+
+/// A take with a different value at every frame.
+struct Sound {
+    seed: Vec<AtomicU32>,
+    continuation: Vec<AtomicU32>,
+    ready: AtomicUsize,
+}
+
+impl Sound {
+    fn new(seed: usize, frames: usize, ready: usize, sign: f32) -> Self {
+        let ramp = |from: usize, to: usize| {
+            (from..to).map(|frame| AtomicU32::new((sign * (0.25 + frame as f32 * 1e-5)).to_bits())).collect()
+        };
+        Self { seed: ramp(0, seed), continuation: ramp(seed, seed + frames), ready: AtomicUsize::new(ready) }
+    }
+
+    fn view(&self, with_seed: bool) -> TakeView<'_> {
+        let seed = Segment { left: &self.seed, right: &self.seed };
+        let continuation = Segment { left: &self.continuation, right: &self.continuation };
+        TakeView::new(if with_seed { seed } else { Segment::EMPTY }, continuation, &self.ready)
+    }
+}
+
+fn source(slot: u8) -> Source {
+    Source { slot, alternative: 0, with_seed: true }
+}
+
+fn note(key: u8) -> Note {
+    Note { channel: Some(0), key: Some(key), id: None }
+}
+
+/// Plays `frames` frames from `cue` on in blocks of `block`.
+fn play(player: &mut Player, sound: &Sound, mut cue: Cue, frames: usize, block: usize) -> Vec<f32> {
+    let mut left = std::vec![0.0; frames];
+    let mut right = left.clone();
+    let mut done = 0;
+    while done < frames {
+        let end = (done + block).min(frames);
+        player.follow(cue, source(0), false, end - done);
+        player.mix(|_| Some(sound.view(true)), &mut left[done..end], &mut right[done..end]);
+        if let Cue::At { frame, .. } = cue {
+            cue = Cue::At { frame: frame + (end - done) as i64, jumped: false };
+        }
+        done = end;
+    }
+    assert_eq!(left, right);
+    left
+}
+
+#[test]
+fn the_seed_starts_on_its_frame_untouched() {
+    let sound = Sound::new(1_000, 1_000, 1_000, 1.0);
+    for block in [1, 7, 32, 100, 4096] {
+        let mut player = Player::new(RATE_HZ);
+        let heard = play(&mut player, &sound, Cue::At { frame: -333, jumped: true }, 2_400, block);
+        assert!(heard[..333].iter().all(|value| *value == 0.0));
+        for (frame, value) in heard[333..333 + 1_900].iter().enumerate() {
+            if frame < 2_000 - 40 {
+                assert_eq!(*value, 0.25 + frame as f32 * 1e-5, "frame {frame}, block {block}");
+            }
+        }
+        assert_eq!(player.take_missing(), 0);
+    }
+}
+
+#[test]
+fn the_end_and_a_stop_and_a_jump_fade() {
+    let sound = Sound::new(1_000, 1_000, 1_000, 1.0);
+    let mut player = Player::new(RATE_HZ);
+    let step = 0.27 / player.declick_frames() as f32 + 1e-4;
+    let mut heard = play(&mut player, &sound, Cue::At { frame: 500, jumped: true }, 300, 64);
+    heard.extend(play(&mut player, &sound, Cue::At { frame: 1_700, jumped: true }, 100, 64));
+    heard.extend(play(&mut player, &sound, Cue::Stopped, 200, 64));
+    heard.extend(play(&mut player, &sound, Cue::At { frame: 1_900, jumped: true }, 200, 64));
+    let mut before = 0.0;
+    for (frame, value) in heard.iter().enumerate() {
+        assert!((value - before).abs() < step, "frame {frame}: {before} → {value}");
+        before = *value;
+    }
+    assert_eq!(before, 0.0);
+    assert!(!player.uses(0));
+}
+
+#[test]
+fn missing_frames_are_faded_silence_and_counted() {
+    let sound = Sound::new(100, 1_000, 100, 1.0);
+    let mut player = Player::new(RATE_HZ);
+    let step = 0.26 / player.declick_frames() as f32 + 1e-4;
+    let heard = play(&mut player, &sound, Cue::At { frame: 0, jumped: true }, 300, 50);
+    assert!(heard[200..].iter().all(|value| *value == 0.0));
+    assert_eq!(player.take_missing(), 100);
+    sound.ready.store(1_000, core::sync::atomic::Ordering::Release);
+    let more = play(&mut player, &sound, Cue::At { frame: 300, jumped: false }, 200, 50);
+    let mut before = heard[0];
+    for value in heard.iter().chain(&more).skip(1) {
+        assert!((value - before).abs() < step);
+        before = *value;
+    }
+    assert_eq!(before, 0.25 + 499.0 * 1e-5);
+    assert_eq!(player.take_missing(), 0);
+}
+
+#[test]
+fn the_seventeenth_note_takes_the_place_of_the_oldest_without_a_click() {
+    let sound = Sound::new(0, 4_000, 4_000, 1.0);
+    let mut player = Player::new(RATE_HZ);
+    let mut left = std::vec![0.0; 100];
+    let mut right = left.clone();
+    for key in 0..=VOICES_AND_ONE {
+        player.note_on(note(key), 0.05, source(0), true);
+        left.fill(0.0);
+        player.mix(|_| Some(sound.view(true)), &mut left, &mut right);
+    }
+    // Sixteen voices of about 0.25 · 0.05 each, and no jump where the first one went.
+    assert!(left.iter().all(|value| *value < 17.0 * 0.05 * 0.27));
+    assert!(left.windows(2).all(|pair| (pair[1] - pair[0]).abs() < 0.02));
+    for key in 0..=VOICES_AND_ONE {
+        player.note_off(&note(key));
+    }
+    let mut long = std::vec![0.0; 1_000];
+    let mut other = long.clone();
+    player.mix(|_| Some(sound.view(true)), &mut long, &mut other);
+    assert_eq!(long[999], 0.0);
+    assert!(!player.uses(0));
+}
+
+const VOICES_AND_ONE: u8 = crate::VOICES as u8;
+
+/// Something that happens at a frame.
+#[derive(Debug, Clone)]
+enum Event {
+    On(u8, f32),
+    Off(u8),
+    Choke(u8),
+}
+
+fn events() -> impl Strategy<Value = Vec<(usize, Event)>> {
+    let event = prop_oneof![
+        (0_u8..24, 0.0_f32..1.0).prop_map(|(key, velocity)| Event::On(key, velocity)),
+        (0_u8..24).prop_map(Event::Off),
+        (0_u8..24).prop_map(Event::Choke),
+    ];
+    proptest::collection::vec((0_usize..6_000, event), 0..60).prop_map(|mut events| {
+        events.sort_by_key(|(at, _)| *at);
+        events
+    })
+}
+
+/// Plays notes and a pinned take, cut into blocks of the given sizes in turn.
+fn perform(events: &[(usize, Event)], sizes: &[usize], pin: i64) -> Vec<u32> {
+    let sounds = [Sound::new(700, 2_000, 1_500, 1.0), Sound::new(0, 900, 900, -1.0)];
+    let mut player = Player::new(RATE_HZ);
+    let (mut left, mut right) = (std::vec![0.0; 6_000], std::vec![0.0; 6_000]);
+    let (mut done, mut events, mut sizes) = (0, events.iter().peekable(), sizes.iter().cycle());
+    while done < 6_000 {
+        let end = (done + sizes.next().unwrap()).min(6_000);
+        player.follow(Cue::At { frame: done as i64 - pin, jumped: done == 0 }, source(0), false, end - done);
+        while done < end {
+            while let Some((_, event)) = events.next_if(|(at, _)| *at <= done) {
+                match event {
+                    Event::On(key, velocity) => player.note_on(note(*key), *velocity, source(1), key % 2 == 0),
+                    Event::Off(key) => player.note_off(&note(*key)),
+                    Event::Choke(key) => player.choke(&note(*key)),
+                }
+            }
+            let stop = events.peek().map_or(end, |(at, _)| *at).min(end);
+            let view = |source: Source| Some(sounds[usize::from(source.slot)].view(true));
+            player.mix(view, &mut left[done..stop], &mut right[done..stop]);
+            done = stop;
+        }
+    }
+    left.iter().chain(&right).map(|value| value.to_bits()).collect()
+}
+
+proptest! {
+    /// The same events at the same frames sound the same, bit for bit, however time is cut into blocks.
+    #[test]
+    fn block_sizes_do_not_matter(
+        events in events(),
+        sizes in proptest::collection::vec(1_usize..700, 1..20),
+        pin in -500_i64..3_000,
+    ) {
+        prop_assert_eq!(perform(&events, &sizes, pin), perform(&events, &[6_000], pin));
+    }
+}
