@@ -1,18 +1,39 @@
 //! Inference for Continuo: model packages in, audio out. No host, no window, no training.
 //!
 //! A [`Model`] is a loaded package with its weights packed for this processor. A [`Generator`] steps it frame by frame
-//! for several takes at once, [`render`] drives a generator for an offline render that can be cancelled between frames,
-//! and [`forecast`] says beforehand how long one takes. Audio files are read and written in [`audio`]; [`seam`] joins a
-//! continuation at the model's rate to a clip at the host's.
+//! for several takes at once, [`render()`] drives a generator for an offline render that can be cancelled between frames,
+//! and [`Model::forecast`] says beforehand how long one takes. Audio files are read and written in [`audio`]; [`seam`]
+//! joins a continuation at the model's rate to a clip at the host's.
 //!
 //! Frame-by-frame sampling runs in SIMD kernels ([`kernels`]) which read their weights from the package's ONNX graph, and
-//! is checked against ONNX Runtime ([`runtime`], [`session`]) on load; without that library, autoregressive models work
-//! all the same.
+//! is checked against ONNX Runtime ([`Runtime`]) on load; without that library, autoregressive models work all the same.
 
 pub mod audio;
+mod boundary;
+mod check;
+mod error;
+mod forecast;
+mod generator;
 pub mod kernels;
+mod model;
+pub mod random;
+mod render;
+mod runtime;
+mod sampler;
 pub mod seam;
+mod session;
+mod takes;
 pub mod weights;
+
+pub use boundary::wavenet_spec;
+pub use check::Verdict;
+pub use error::{EngineError, RuntimeError};
+pub use generator::{Generator, MOST_TAKES};
+pub use model::{LoadOptions, Model, Stepper, Stepping};
+pub use render::{RenderBlock, RenderRequest, RenderSummary, render};
+pub use runtime::Runtime;
+pub use sampler::Sampling;
+pub use session::{SessionState, StepSession};
 
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]

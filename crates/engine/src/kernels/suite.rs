@@ -104,9 +104,17 @@ pub(super) fn agrees_with_the_equations(kernel: Kernel) {
 
 pub(super) fn products_of_any_size_are_right(kernel: Kernel) {
     let mut random = Random(11);
-    for (rows, inputs, columns) in
-        [(1, 1, 1), (16, 5, 1), (17, 3, 2), (64, 64, 3), (65, 7, 4), (128, 33, 5), (130, 8, 8), (300, 20, 11), (48, 0, 2)]
-    {
+    for (rows, inputs, columns) in [
+        (1, 1, 1),
+        (16, 5, 1),
+        (17, 3, 2),
+        (64, 64, 3),
+        (65, 7, 4),
+        (128, 33, 5),
+        (130, 8, 8),
+        (300, 20, 11),
+        (48, 0, 2),
+    ] {
         let weights: Vec<f32> = (0..rows * inputs).map(|_| random.signed()).collect();
         let bias: Vec<f32> = (0..rows).map(|_| random.signed()).collect();
         let stride = inputs + 3;

@@ -111,8 +111,7 @@ impl PackedWaveNet {
         let mut layers = Vec::with_capacity(sizes.layers);
         for layer in &weights.layers {
             // The file has [2D, R, F]: input = channel · F + tap. The pass has the taps' vectors one after another.
-            let weight =
-                |row, input: usize| layer.dilated.weight(row, (input % residual) * taps + input / residual);
+            let weight = |row, input: usize| layer.dilated.weight(row, (input % residual) * taps + input / residual);
             let bias = layer.dilated.bias().map(|bias| |row: usize| bias[row]);
             let dilated = arena.push(&gate_rows, taps * residual, weight, bias);
             let residual = layer.residual.as_ref().map(|matrix| plain(&mut arena, matrix));

@@ -1,8 +1,8 @@
 //! A WaveNet graph with random weights, as the trainer exports one: standard operators, explicit state, opset 18.
 
 use continuo_package::onnx::{
-    AttributeProto, FLOAT, GraphProto, INT64, IR_VERSION, ModelProto, NodeProto, OPSET, OperatorSetIdProto, TensorProto,
-    ValueInfoProto,
+    AttributeProto, FLOAT, GraphProto, INT64, IR_VERSION, ModelProto, NodeProto, OPSET, OperatorSetIdProto,
+    TensorProto, ValueInfoProto,
 };
 use continuo_package::wavenet::{WaveNetShape, names};
 
@@ -97,7 +97,13 @@ impl Builder {
         self.node("Slice", &[input, &starts, &ends, &axes], output, vec![]);
     }
 
-    fn conv(&mut self, (input, output): (&str, &str), (weight, bias): (String, String), dims: [usize; 3], more: (bool, u32)) {
+    fn conv(
+        &mut self,
+        (input, output): (&str, &str),
+        (weight, bias): (String, String),
+        dims: [usize; 3],
+        more: (bool, u32),
+    ) {
         let (biases, dilation) = more;
         self.weight(&weight, &dims);
         let attributes = vec![
@@ -126,7 +132,8 @@ pub fn wavenet_graph(shape: &WaveNetShape, rng_seed: u64) -> ModelProto {
     .map(|axis| axis as usize);
     let history = f as i64 - 1;
     let biases = shape.biases;
-    let mut b = Builder { graph: GraphProto { name: "step".into(), ..GraphProto::default() }, random: Random(rng_seed) };
+    let mut b =
+        Builder { graph: GraphProto { name: "step".into(), ..GraphProto::default() }, random: Random(rng_seed) };
 
     b.graph.input.push(ValueInfoProto::tensor(names::CODES, INT64, &[Err("B"), Err("T")]));
     b.graph.input.push(ValueInfoProto::tensor(names::STATE_CAUSAL, INT64, &[Err("B"), Ok(history)]));

@@ -1,0 +1,106 @@
+//! Whether the native kernel computes what the graph says.
+
+use crate::kernels::Kernel;
+use crate::kernels::packed::{BLOCK, Block, floats};
+use crate::kernels::wavenet::{PackedWaveNet, Scratch, WaveNetState};
+use crate::random::philox4x32;
+use crate::session::StepSession;
+
+/// Frames that are compared. The state before them is random too, so every weight of every layer takes part at once.
+const FRAMES: usize = 8;
+
+/// The largest difference between two logits that is put down to rounding, where the largest logit is 1 or less.
+const ALLOWED: f32 = 1e-4;
+
+/// What is known about the agreement of a kernel with ONNX Runtime on one graph.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// They agree.
+    Agrees {
+        /// Largest difference between two logits.
+        by: f32,
+    },
+    /// They do not.
+    Differs {
+        /// Largest difference between two logits.
+        by: f32,
+        /// The largest that would have been allowed.
+        allowed: f32,
+    },
+    /// The library was not at hand, or no check was asked for.
+    NotChecked,
+    /// ONNX Runtime could not run the graph.
+    Failed {
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Agrees { by } => write!(f, "which agrees with ONNX Runtime to {by:.1e}"),
+            Self::Differs { by, allowed } => write!(f, "which differs from ONNX Runtime by {by:.1e} (allowed: {allowed:.1e})"),
+            Self::NotChecked => write!(f, "not checked against ONNX Runtime"),
+            Self::Failed { reason } => write!(f, "not checked, because ONNX Runtime failed: {reason}"),
+        }
+    }
+}
+
+/// Runs a few frames from the same random state through both.
+pub(crate) fn compare(net: &PackedWaveNet, kernel: Kernel, session: &StepSession) -> Verdict {
+    match largest_difference(net, kernel, session) {
+        Ok((by, largest)) => {
+            let allowed = ALLOWED * largest.max(1.0);
+            // A difference that is not a number is a difference.
+            if by <= allowed { Verdict::Agrees { by } } else { Verdict::Differs { by, allowed } }
+        }
+        Err(reason) => Verdict::Failed { reason },
+    }
+}
+
+/// The largest difference between two logits, and the largest logit.
+fn largest_difference(net: &PackedWaveNet, kernel: Kernel, session: &StepSession) -> Result<(f32, f32), String> {
+    let shape = net.shape();
+    let mut counter = 0u32;
+    let mut random = || {
+        counter += 1;
+        philox4x32([counter, 0, 0, 0], [0, 0])[0]
+    };
+    let history = shape.filter_width as usize - 1;
+    let before: Vec<u32> = (0..history).map(|_| random() % shape.levels).collect();
+    let layers: Vec<Vec<f32>> = shape
+        .dilations
+        .iter()
+        .map(|&dilation| shape.residual_channels as usize * dilation as usize * history)
+        .map(|length| (0..length).map(|_| random() as f32 / (1u32 << 31) as f32 - 1.0).collect())
+        .collect();
+    let codes: Vec<u32> = (0..FRAMES).map(|_| random() % shape.levels).collect();
+
+    let mut expected = Vec::new();
+    session.run(&mut session.state_of(&before, &layers)?, &codes, &mut expected)?;
+    let levels = shape.levels as usize;
+    if expected.len() != levels * FRAMES {
+        return Err(format!("{} logits came out for {FRAMES} frames of {levels}", expected.len()));
+    }
+
+    let mut state = [WaveNetState::new(shape)];
+    state[0].set(&before, &layers);
+    let mut scratch = Scratch::default();
+    let mut logits = vec![Block::default(); net.logits_stride() / BLOCK];
+    let (mut by, mut largest) = (0f32, 0f32);
+    for (frame, &code) in codes.iter().enumerate() {
+        net.advance(kernel, &mut scratch, &mut state, &[code], Some(&mut logits));
+        for (level, &found) in floats(&logits)[..levels].iter().enumerate() {
+            let expected = expected[level * FRAMES + frame];
+            let difference = (expected - found).abs();
+            // `max` would pass over a NaN.
+            by = if difference.is_nan() || difference > by { difference } else { by };
+            if by.is_nan() {
+                return Ok((by, largest));
+            }
+            largest = largest.max(expected.abs());
+        }
+    }
+    Ok((by, largest))
+}

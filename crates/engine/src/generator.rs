@@ -1,0 +1,162 @@
+//! Takes, frame by frame.
+
+use crate::error::EngineError;
+use crate::model::Model;
+use crate::sampler::{Sampler, Sampling};
+use crate::takes::Takes;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Most takes of one generator.
+pub const MOST_TAKES: u32 = 64;
+
+/// Frames between two looks at the cancel flag while priming: a few milliseconds.
+const FRAMES_PER_LOOK: usize = 128;
+
+/// Generates several takes of one continuation together.
+///
+/// Each frame of a take depends on the primed clip, the model, the settings, the take's number and the frame's index
+/// alone: not on which takes are generated together, nor on how priming and generating were cut into calls.
+#[derive(Debug)]
+pub struct Generator {
+    model: Arc<Model>,
+    sampling: Sampling,
+    takes: Range<u32>,
+    /// One state for all takes as long as they are the same, else one for each.
+    states: Box<dyn Takes>,
+    /// Per take the newest frame's code, which has not gone through the network yet.
+    newest: Vec<u32>,
+    position: u64,
+    sampler: Sampler,
+    amplitudes: Vec<f32>,
+}
+
+impl Generator {
+    /// A generator at frame 0, in silence, for these takes.
+    ///
+    /// # Errors
+    /// [`EngineError::Request`] for settings out of range, for no takes or for more than [`MOST_TAKES`].
+    pub fn new(model: &Arc<Model>, sampling: Sampling, takes: Range<u32>) -> Result<Self, EngineError> {
+        sampling.validate()?;
+        let count = takes.end.saturating_sub(takes.start);
+        if count == 0 || count > MOST_TAKES {
+            let reason = format!("is {count}; it must be from 1 to {MOST_TAKES}");
+            return Err(EngineError::Request { setting: "the number of takes", reason });
+        }
+        let silence = model.manifest().quantisation.silence();
+        Ok(Self {
+            states: model.one_take()?,
+            model: Arc::clone(model),
+            sampling,
+            takes,
+            newest: vec![silence; count as usize],
+            position: 0,
+            sampler: Sampler::default(),
+            amplitudes: vec![0.0; count as usize],
+        })
+    }
+
+    /// The number of the next frame, counted from the first primed one.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The takes' numbers.
+    pub fn takes(&self) -> Range<u32> {
+        self.takes.clone()
+    }
+
+    /// Feeds frames in [−1, 1] at the model's rate, as if every take had generated them. A clip may come in pieces.
+    ///
+    /// Of a piece longer than the receptive field only the end goes through the network: the state that it leaves is the
+    /// same.
+    ///
+    /// # Errors
+    /// [`EngineError::Session`] from ONNX Runtime; the generator is then of no more use.
+    pub fn prime(&mut self, clip: &[f32]) -> Result<(), EngineError> {
+        self.prime_unless(clip, &AtomicBool::new(false))
+    }
+
+    /// As [`Generator::prime`], with an eye on a flag.
+    ///
+    /// # Errors
+    /// [`EngineError::Cancelled`] when `cancel` became true; the generator is then of no more use.
+    pub fn prime_unless(&mut self, clip: &[f32], cancel: &AtomicBool) -> Result<(), EngineError> {
+        // The clip's last frame goes through the network when the next one is asked for.
+        let Some((&last, before)) = clip.split_last() else { return Ok(()) };
+        let model = Arc::clone(&self.model);
+        let failed = |reason| model.session_failed(reason);
+        let quantisation = model.manifest().quantisation;
+        let reach = usize::try_from(model.manifest().receptive_field_frames).unwrap_or(usize::MAX);
+        let heard = if before.len() >= reach {
+            // Nothing earlier is heard any more, so the takes are the same again.
+            self.states.reset().map_err(failed)?;
+            &before[before.len() - reach..]
+        } else {
+            self.states.feed(&self.newest[..self.states.count()]).map_err(failed)?;
+            before
+        };
+        for piece in heard.chunks(FRAMES_PER_LOOK) {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(EngineError::Cancelled);
+            }
+            let codes: Vec<u32> = piece.iter().map(|&amplitude| quantisation.encode(amplitude)).collect();
+            self.states.feed(&codes.repeat(self.states.count())).map_err(failed)?;
+        }
+        self.newest.fill(quantisation.encode(last));
+        self.position += clip.len() as u64;
+        Ok(())
+    }
+
+    /// Generates one frame of every take; amplitudes in [−1, 1] in the order of the takes.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFinite`] from a damaged model, [`EngineError::Session`] from ONNX Runtime. The generator is then
+    /// of no more use.
+    pub fn step(&mut self) -> Result<&[f32], EngineError> {
+        let model = &self.model;
+        let failed = |reason| model.session_failed(reason);
+        let count = self.newest.len();
+        if self.states.count() < count {
+            self.states.part(count).map_err(failed)?;
+        }
+        let stride = self.states.step(&self.newest).map_err(failed)?;
+        let levels = model.levels() as usize;
+        if stride < levels {
+            return Err(failed(format!("{stride} logits came out; there are {levels} levels")));
+        }
+        let frame = self.position;
+        let logits = self.states.logits().chunks_exact(stride);
+        for (((take, logits), newest), amplitude) in
+            self.takes.clone().zip(logits).zip(&mut self.newest).zip(&mut self.amplitudes)
+        {
+            let code = self.sampler.draw(&logits[..levels], &self.sampling, take, frame);
+            *newest = code.ok_or_else(|| EngineError::NotFinite { path: model.path().to_owned(), take, frame })?;
+            *amplitude = model.amplitude(*newest);
+        }
+        self.position += 1;
+        Ok(&self.amplitudes)
+    }
+
+    /// Generates `frames` frames and appends them to the vectors, one per take.
+    ///
+    /// # Errors
+    /// [`EngineError::Request`] where there is not one vector per take; as [`Generator::step`].
+    pub fn generate(&mut self, frames: usize, out: &mut [Vec<f32>]) -> Result<(), EngineError> {
+        if out.len() != self.newest.len() {
+            let reason = format!("are {}; there are {} takes", out.len(), self.newest.len());
+            return Err(EngineError::Request { setting: "the output vectors", reason });
+        }
+        for _ in 0..frames {
+            let amplitudes = self.step()?;
+            out.iter_mut().zip(amplitudes).for_each(|(out, &amplitude)| out.push(amplitude));
+        }
+        Ok(())
+    }
+
+    /// The codes of the newest frame, in the order of the takes.
+    pub fn codes(&self) -> &[u32] {
+        &self.newest
+    }
+}

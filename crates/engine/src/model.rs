@@ -1,0 +1,242 @@
+//! A model package, loaded and ready to generate.
+
+use crate::boundary;
+use crate::check::{self, Verdict};
+use crate::error::EngineError;
+use crate::forecast::Calibration;
+use crate::kernels::Kernel;
+use crate::kernels::wavenet::PackedWaveNet;
+use crate::runtime::Runtime;
+use crate::session::StepSession;
+use crate::takes::{NativeTakes, SessionTakes, Takes};
+use crate::weights::WaveNetWeights;
+use continuo_package::{Architecture, Generation, GraphRole, Manifest, Package, Quantisation, onnx};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How a model's frames are to be stepped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stepping {
+    /// The native kernel where there is one and, the library being at hand, it agrees with ONNX Runtime; else ONNX
+    /// Runtime.
+    #[default]
+    Auto,
+    /// The native kernel, unchecked.
+    Native,
+    /// ONNX Runtime.
+    OnnxRuntime,
+}
+
+/// Choices in loading a model.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// ONNX Runtime, where it is at hand.
+    pub runtime: Option<Runtime>,
+    /// How frames are stepped.
+    pub stepping: Stepping,
+    /// The native kernel; the fastest of this processor where none is given.
+    pub kernel: Option<Kernel>,
+}
+
+/// What was chosen to step a model, and why. Its text is a sentence part for a user.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stepper {
+    /// The native kernel.
+    Native {
+        /// The instruction set.
+        kernel: &'static str,
+        /// What is known about its agreement with ONNX Runtime.
+        verdict: Verdict,
+    },
+    /// ONNX Runtime.
+    OnnxRuntime {
+        /// Why not the kernel.
+        reason: String,
+    },
+}
+
+impl std::fmt::Display for Stepper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Native { kernel, verdict } => write!(f, "the {kernel} kernel, {verdict}"),
+            Self::OnnxRuntime { reason } => write!(f, "ONNX Runtime, because {reason}"),
+        }
+    }
+}
+
+/// A loaded model. It is shared: generators hold their own state and only read here.
+#[derive(Debug)]
+pub struct Model {
+    path: PathBuf,
+    entry: String,
+    manifest: Manifest,
+    content_hash: String,
+    levels: u32,
+    amplitudes: Vec<f32>,
+    stepper: Stepper,
+    engine: Engine,
+    pub(crate) calibration: Calibration,
+}
+
+/// What steps the frames.
+#[derive(Debug)]
+enum Engine {
+    Native(Arc<PackedWaveNet>, Kernel),
+    OnnxRuntime(Arc<StepSession>),
+}
+
+impl Model {
+    /// Loads a package, checks its graph against its manifest, and chooses how to step it.
+    ///
+    /// Takes a second or less for a model of a few million weights; call it from a thread that may block.
+    ///
+    /// # Errors
+    /// [`EngineError`]: the package's refusals; [`EngineError::Unsupported`] for a kind of model that this version does
+    /// not play; [`EngineError::Graph`] where graph, manifest and architecture disagree; [`EngineError::NeedsRuntime`]
+    /// and [`EngineError::Session`] where ONNX Runtime is needed and missing or fails.
+    pub fn load(path: &Path, options: &LoadOptions) -> Result<Arc<Self>, EngineError> {
+        Self::from_package(Package::open(path)?, options)
+    }
+
+    /// As [`Model::load`], from a package that is open already.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn from_package(mut package: Package, options: &LoadOptions) -> Result<Arc<Self>, EngineError> {
+        let manifest = &package.manifest;
+        let unsupported = |reason| {
+            Err(EngineError::Unsupported { path: package.path.clone(), family: manifest.family, reason })
+        };
+        if manifest.generation != Generation::Autoregressive {
+            return unsupported("it makes all its frames at once");
+        }
+        let Architecture::Wavenet(shape) = &manifest.architecture else {
+            return unsupported("it has an architecture of its own");
+        };
+        if manifest.channels != 1 {
+            return unsupported("it has more than one channel");
+        }
+        if manifest.quantisation == Quantisation::None {
+            return unsupported("it predicts real values");
+        }
+        let shape = shape.clone();
+        let missing = || EngineError::Graph {
+            path: package.path.clone(),
+            entry: "model.json".into(),
+            reason: "graphs.step is missing; a WaveNet has a step graph".into(),
+        };
+        let spec = manifest.graphs.get(&GraphRole::Step).cloned().ok_or_else(missing)?;
+        let bytes = package.graphs.remove(&GraphRole::Step).ok_or_else(missing)?;
+        let entry = spec.file.clone();
+        let wrong =
+            |reason: String| EngineError::Graph { path: package.path.clone(), entry: entry.clone(), reason };
+
+        let graph = onnx::decode(&bytes).map_err(wrong)?.graph.ok_or_else(|| wrong("has no graph".into()))?;
+        boundary::check_manifest(&spec, &graph).map_err(wrong)?;
+        boundary::check_wavenet(&spec, &shape).map_err(wrong)?;
+        let weights = WaveNetWeights::from_graph(&shape, &graph).map_err(wrong)?;
+        drop(graph);
+
+        let session = |runtime: &Runtime| StepSession::new(runtime, &bytes, &spec);
+        let failed = |reason: String| EngineError::Session {
+            path: package.path.clone(),
+            entry: entry.clone(),
+            action: "loading the graph",
+            reason,
+        };
+        let kernel = options.kernel.unwrap_or_else(Kernel::best);
+        let packed = if options.stepping == Stepping::OnnxRuntime {
+            Err("it was asked for".to_owned())
+        } else {
+            PackedWaveNet::new(&weights).map_err(|bytes| format!("the kernel would need {} MB", bytes >> 20))
+        };
+        drop(weights);
+        let (engine, stepper) = match (packed, &options.runtime) {
+            (Ok(packed), None) => native(packed, kernel, Verdict::NotChecked),
+            (Ok(packed), Some(_)) if options.stepping == Stepping::Native => native(packed, kernel, Verdict::NotChecked),
+            (Ok(packed), Some(runtime)) => {
+                let session = session(runtime);
+                let verdict = match &session {
+                    Ok(session) => check::compare(&packed, kernel, session),
+                    Err(reason) => Verdict::Failed { reason: reason.clone() },
+                };
+                match (verdict, session) {
+                    (Verdict::Differs { by, allowed }, Ok(session)) => {
+                        let kernel = kernel.name();
+                        let reason = format!("the {kernel} kernel differs from it by {by:.1e} (allowed: {allowed:.1e})");
+                        tracing::warn!(model = %package.path.display(), "stepping in ONNX Runtime: {reason}");
+                        (Engine::OnnxRuntime(Arc::new(session)), Stepper::OnnxRuntime { reason })
+                    }
+                    (verdict, _) => native(packed, kernel, verdict),
+                }
+            }
+            (Err(reason), Some(runtime)) => {
+                (Engine::OnnxRuntime(Arc::new(session(runtime).map_err(failed)?)), Stepper::OnnxRuntime { reason })
+            }
+            (Err(reason), None) => return Err(EngineError::NeedsRuntime { path: package.path.clone(), reason }),
+        };
+        let amplitudes = manifest.quantisation.table();
+        let Package { path, content_hash, manifest, .. } = package;
+        let calibration = Calibration::default();
+        let levels = shape.levels;
+        Ok(Arc::new(Self { path, entry, manifest, content_hash, levels, amplitudes, stepper, engine, calibration }))
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// SHA-256 of the package file, hexadecimal: the identity of the model.
+    pub fn content_hash(&self) -> &str {
+        &self.content_hash
+    }
+
+    /// The file that the model came from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What steps this model, and why.
+    pub fn stepper(&self) -> &Stepper {
+        &self.stepper
+    }
+
+    /// Frames per second of what the model reads and writes.
+    pub fn sample_rate_hz(&self) -> u32 {
+        self.manifest.sample_rate_hz
+    }
+
+    /// `Q`: codes in, logits out.
+    pub(crate) fn levels(&self) -> u32 {
+        self.levels
+    }
+
+    /// One take before its first frame.
+    pub(crate) fn one_take(&self) -> Result<Box<dyn Takes>, EngineError> {
+        Ok(match &self.engine {
+            Engine::Native(net, kernel) => Box::new(NativeTakes::new(Arc::clone(net), *kernel)),
+            Engine::OnnxRuntime(session) => {
+                Box::new(SessionTakes::new(Arc::clone(session)).map_err(|reason| self.session_failed(reason))?)
+            }
+        })
+    }
+
+    /// The amplitude of a code.
+    pub(crate) fn amplitude(&self, code: u32) -> f32 {
+        self.amplitudes[code as usize]
+    }
+
+    /// An error of the running session.
+    pub(crate) fn session_failed(&self, reason: String) -> EngineError {
+        EngineError::Session { path: self.path.clone(), entry: self.entry.clone(), action: "running the graph", reason }
+    }
+}
+
+fn native(packed: PackedWaveNet, kernel: Kernel, verdict: Verdict) -> (Engine, Stepper) {
+    if let Verdict::Failed { reason } = &verdict {
+        tracing::warn!("the kernel could not be checked: {reason}");
+    }
+    let stepper = Stepper::Native { kernel: kernel.name(), verdict };
+    (Engine::Native(Arc::new(packed), kernel), stepper)
+}

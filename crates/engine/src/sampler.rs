@@ -1,0 +1,202 @@
+//! From logits to the code of the next frame.
+
+use crate::error::EngineError;
+use crate::random;
+
+/// How codes are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Sampling {
+    /// Divides the logits before the softmax: below 1 is more predictable, above 1 wilder. 0 takes the likeliest code.
+    pub temperature: f32,
+    /// Only the so many likeliest codes are drawn; 0 draws from all.
+    pub top_k: u32,
+    /// Chooses among the possible continuations.
+    pub rng_seed: u64,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { temperature: 1.0, top_k: 0, rng_seed: 0 }
+    }
+}
+
+/// The largest temperature: far beyond it every model is white noise.
+const MOST_TEMPERATURE: f32 = 100.0;
+
+impl Sampling {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`EngineError::Request`]
+    pub fn validate(&self) -> Result<(), EngineError> {
+        if (0.0..=MOST_TEMPERATURE).contains(&self.temperature) {
+            return Ok(());
+        }
+        let reason = format!("is {}; it must be from 0 to {MOST_TEMPERATURE}", self.temperature);
+        Err(EngineError::Request { setting: "the temperature", reason })
+    }
+}
+
+/// Draws codes; holds what it needs for that between frames.
+#[derive(Debug, Default)]
+pub(crate) struct Sampler {
+    weights: Vec<f32>,
+    ranked: Vec<f32>,
+}
+
+impl Sampler {
+    /// The code for a frame of a take; `None` where a logit is not a finite number.
+    ///
+    /// Ties go to the lower code: for the likeliest code, and at the edge of the `top_k` likeliest.
+    pub fn draw(&mut self, logits: &[f32], sampling: &Sampling, take: u32, frame: u64) -> Option<u32> {
+        // 0 · x is NaN exactly for infinities and NaN.
+        if logits.iter().map(|logit| logit * 0.0).sum::<f32>() != 0.0 || logits.is_empty() {
+            return None;
+        }
+        let mut likeliest = 0;
+        for (code, logit) in logits.iter().enumerate() {
+            if *logit > logits[likeliest] {
+                likeliest = code;
+            }
+        }
+        if sampling.temperature < f32::MIN_POSITIVE || sampling.top_k == 1 {
+            return Some(likeliest as u32);
+        }
+        let (highest, inverse) = (logits[likeliest], 1.0 / sampling.temperature);
+        self.weights.clear();
+        self.weights.extend(logits.iter().map(|logit| exp((logit - highest) * inverse)));
+        let kept = sampling.top_k as usize;
+        if kept > 0 && kept < logits.len() {
+            self.keep_likeliest(logits, kept);
+        }
+        let total: f64 = self.weights.iter().copied().map(f64::from).sum();
+        let wanted = random::uniform(sampling.rng_seed, take, frame) * total;
+        let mut sum = 0.0;
+        for (code, &weight) in self.weights.iter().enumerate() {
+            sum += f64::from(weight);
+            if sum > wanted {
+                return Some(code as u32);
+            }
+        }
+        // `wanted` is below `total`, which is the same sum in the same order.
+        Some(likeliest as u32)
+    }
+
+    /// Sets the weights of all but the `kept` likeliest codes to zero.
+    fn keep_likeliest(&mut self, logits: &[f32], kept: usize) {
+        self.ranked.clear();
+        self.ranked.extend_from_slice(logits);
+        let (_, &mut edge, _) = self.ranked.select_nth_unstable_by(kept - 1, |a, b| b.total_cmp(a));
+        let mut at_edge = kept - logits.iter().filter(|&&logit| logit > edge).count();
+        for (&logit, weight) in logits.iter().zip(&mut self.weights) {
+            // −0 and 0 are equal here, as they are to the softmax.
+            let keep = logit > edge || (logit >= edge && at_edge > 0);
+            if keep && logit <= edge {
+                at_edge -= 1;
+            }
+            if !keep {
+                *weight = 0.0;
+            }
+        }
+    }
+}
+
+/// `eˣ` for x ≤ 0: relative error below 3 · 10⁻⁷, and 0 below −87.
+///
+/// Made of additions and multiplications alone, each rounded by itself, so that every machine draws the same code from
+/// the same logits; the system's library does not promise that. The reduction and polynomial are those of
+/// [`crate::kernels`].
+fn exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0;
+    let clamped = x.max(-87.0);
+    let n = (clamped * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let r = (clamped - n * 0.693_359_375) + n * 2.121_944_4e-4;
+    let mut p = 1.987_569_1e-4;
+    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+        p = p * r + coefficient;
+    }
+    let mantissa = (r * r * p + r) + 1.0;
+    let power = f32::from_bits(((n as i32 + 127) as u32) << 23);
+    if x < -87.0 { 0.0 } else { mantissa * power }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draw(logits: &[f32], temperature: f32, top_k: u32, frame: u64) -> Option<u32> {
+        Sampler::default().draw(logits, &Sampling { temperature, top_k, rng_seed: 9 }, 0, frame)
+    }
+
+    fn histogram(logits: &[f32], temperature: f32, top_k: u32, draws: u64) -> Vec<f64> {
+        let mut counts = vec![0.0; logits.len()];
+        let mut sampler = Sampler::default();
+        let sampling = Sampling { temperature, top_k, rng_seed: 1 };
+        for frame in 0..draws {
+            counts[sampler.draw(logits, &sampling, 3, frame).unwrap() as usize] += 1.0 / draws as f64;
+        }
+        counts
+    }
+
+    #[test]
+    fn exponential_is_within_its_bound() {
+        for step in 0..=870_000 {
+            let x = -f64::from(step) / 10_000.0;
+            let error = f64::from(exp(x as f32)) / f64::from(x as f32).exp() - 1.0;
+            assert!(error.abs() < 3e-7, "{x}: {error:e}");
+        }
+        assert!((exp(0.0) - 1.0).abs() < f32::EPSILON);
+        assert!(exp(-88.0) == 0.0 && exp(f32::MIN) == 0.0);
+    }
+
+    #[test]
+    fn frequencies_are_the_softmax() {
+        let logits = [0.0f32, 1.0, -1.0, 2.0];
+        for temperature in [0.5f32, 1.0, 3.0] {
+            let weights: Vec<f64> = logits.iter().map(|logit| f64::from(logit / temperature).exp()).collect();
+            let total: f64 = weights.iter().sum();
+            for (found, weight) in histogram(&logits, temperature, 0, 40_000).iter().zip(&weights) {
+                assert!((found - weight / total).abs() < 0.01, "at {temperature}: {found} for {}", weight / total);
+            }
+        }
+    }
+
+    #[test]
+    fn top_k_keeps_the_likeliest_and_ties_by_code() {
+        let found = histogram(&[0.0, 1.0, 1.0, 1.0, -3.0], 1.0, 2, 10_000);
+        assert!((found[1] - 0.5).abs() < 0.02 && (found[2] - 0.5).abs() < 0.02, "{found:?}");
+        let signed_zeros = histogram(&[-0.0, 0.0, -0.0, -1.0], 1.0, 2, 1_000);
+        assert!((signed_zeros[0] + signed_zeros[1] - 1.0).abs() < 1e-9, "{signed_zeros:?}");
+        // More than there are is all.
+        assert_eq!(histogram(&[0.0, 1.0], 1.0, 5, 500), histogram(&[0.0, 1.0], 1.0, 0, 500));
+    }
+
+    #[test]
+    fn no_temperature_takes_the_first_of_the_likeliest() {
+        for frame in 0..20 {
+            assert_eq!(draw(&[0.0, 4.0, 4.0, 1.0], 0.0, 0, frame), Some(1));
+            assert_eq!(draw(&[0.0, 4.0, 4.0, 1.0], 1.0, 1, frame), Some(1));
+            assert_eq!(draw(&[5.0, -4.0, 4.0, 1.0], 1e-6, 0, frame), Some(0));
+        }
+    }
+
+    #[test]
+    fn what_is_no_distribution_is_refused() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(draw(&[0.0, bad, 1.0], 1.0, 0, 0), None);
+            assert_eq!(draw(&[bad, 0.0, 1.0], 0.0, 0, 0), None);
+        }
+        assert_eq!(draw(&[], 1.0, 0, 0), None);
+        // Logits near the ends of the range are still numbers.
+        assert_eq!(draw(&[f32::MIN, 3e38], 1.0, 0, 0), Some(1));
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        for temperature in [-0.1, 101.0, f32::NAN, f32::INFINITY] {
+            let error = Sampling { temperature, ..Sampling::default() }.validate().unwrap_err();
+            assert!(error.to_string().starts_with("the temperature is"), "{error}");
+        }
+        assert!(Sampling::default().validate().is_ok());
+    }
+}
