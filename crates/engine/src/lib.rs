@@ -35,6 +35,9 @@ pub use runtime::Runtime;
 pub use sampler::Sampling;
 pub use session::{SessionState, StepSession};
 
+/// The engine's version, part of every take's recipe.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
 mod support;
