@@ -17,12 +17,18 @@ pub enum RenderError {
     /// The chosen model was moved or deleted. A take that was rendered with it still plays.
     #[error("the model {} is not there any more; put it back or choose another model (takes already rendered still play)", .0.display())]
     NoModel(PathBuf),
+    /// The chosen seed clip was moved or deleted.
+    #[error("the seed clip {} is not there any more; put it back or choose another one (takes already rendered still play)", .0.display())]
+    NoSeed(PathBuf),
     /// A shipped file is missing.
     #[error(transparent)]
     Resource(#[from] ResourceError),
     /// The seed clip cannot be read, or a file cannot be written.
     #[error(transparent)]
     Audio(#[from] AudioError),
+    /// The model cannot be opened or failed.
+    #[error(transparent)]
+    Engine(#[from] continuo_engine::EngineError),
     /// A file cannot be read.
     #[error("{}: cannot be read ({reason}); choose another file", path.display())]
     Unreadable {
@@ -50,16 +56,6 @@ pub enum RenderError {
     /// The take does not fit.
     #[error(transparent)]
     Bench(#[from] BenchError),
-    /// A model that this version does not play.
-    #[error(
-        "the model {name} makes {channels} channels; this version plays models of one channel, so choose another model"
-    )]
-    Channels {
-        /// The model's name.
-        name: String,
-        /// Its channels.
-        channels: u32,
-    },
     /// There is no finished take.
     #[error("there is no finished take to export; render one first")]
     NothingToExport,

@@ -1,10 +1,27 @@
 //! The worker thread: one request after the other.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use super::{Shared, conclude, priority};
-use crate::session::Status;
+use continuo_engine::audio::{Clip, read_bounded};
+use continuo_engine::{EngineError, Model, RenderBlock, RenderRequest, Sampling};
+
+use super::{RenderError, Request, Shared, conclude, priority};
+use crate::params::{Mode, SeedSource, Settings};
+use crate::resources;
+use crate::session::overview::OverviewBuilder;
+use crate::session::{Session, Status, Ticket, lock};
+use crate::take::Recipe;
+use crate::take::bench::{BenchError, LiveTake};
+
+/// Longest seed clip: far beyond what any model hears, and still small in a project.
+const MAX_SEED_SECONDS: f64 = 60.0;
+/// Longest render.
+const MAX_SECONDS: f64 = 600.0;
+/// How often progress is told.
+const TELL: Duration = Duration::from_millis(100);
 
 pub(super) fn start(shared: Arc<Shared>) -> Option<JoinHandle<()>> {
     let spawned = std::thread::Builder::new().name("continuo-render".to_owned()).spawn(move || run(&shared));
@@ -15,6 +32,229 @@ fn run(shared: &Arc<Shared>) {
     priority::lower();
     while let Some(request) = shared.next_request() {
         let Some(session) = request.session.upgrade() else { continue };
-        conclude(&session, &request.ticket, Status::Failed);
+        let started = Instant::now();
+        let status = match render(shared, &session, &request) {
+            Ok(()) => Status::Finished { seconds: started.elapsed().as_secs_f32() },
+            Err(RenderError::Cancelled) => Status::Cancelled,
+            Err(error) => {
+                session.complain(&error);
+                Status::Failed
+            }
+        };
+        // Whatever was not finished goes before the request ends, so that an offline host sees the take before it again.
+        session.give_up_live(request.ticket.id);
+        conclude(&session, &request.ticket, status);
     }
+}
+
+/// What a request is made of, found and read.
+struct Material {
+    model: Arc<Model>,
+    seed: Option<Arc<Clip>>,
+    recipe: Recipe,
+}
+
+fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), RenderError> {
+    let (ticket, settings) = (&request.ticket, &request.settings);
+    stop_if_cancelled(ticket)?;
+    session.post(|snapshot| snapshot.status = Status::Loading);
+    let Material { model, seed, recipe } = gather(shared, session, settings)?;
+    stop_if_cancelled(ticket)?;
+
+    let seed_frames = seed.as_ref().map_or(0, |clip| (clip.seconds() * f64::from(recipe.model_rate_hz)) as u64);
+    let forecast = model.forecast(seed_frames, recipe.frames, recipe.takes)?;
+    let mut progress = Progress::new(&recipe, seed.as_deref(), forecast);
+    session.post(|snapshot| {
+        snapshot.stepper = Some(model.stepper().to_string().into());
+        snapshot.status = progress.status(0);
+    });
+    begin(session, ticket, &recipe, seed.as_ref())?;
+
+    let work = RenderRequest {
+        seed: seed.as_deref().cloned(),
+        frames: recipe.frames,
+        sampling: Sampling { temperature: recipe.temperature, top_k: recipe.top_k, rng_seed: recipe.rng_seed },
+        takes: 0..recipe.takes,
+    };
+    let mut failure = None;
+    let mut sink = |block: RenderBlock<'_>| {
+        if let Err(error) = accept(session, ticket, &mut progress, &block) {
+            // The engine stops at the next frame.
+            failure.get_or_insert(error);
+            ticket.stop();
+        }
+    };
+    let summary = continuo_engine::render(&model, &work, &ticket.cancel, &mut sink);
+    if let Some(error) = failure {
+        return Err(error.into());
+    }
+    let summary = match summary {
+        Err(EngineError::Cancelled) => return Err(RenderError::Cancelled),
+        other => other?,
+    };
+    stop_if_cancelled(ticket)?;
+    tracing::debug!("rendered {} takes at {:.2}× real time", summary.takes, summary.real_time_factor);
+    session.keep(ticket).map_err(RenderError::from)
+}
+
+/// Finds the model and the seed clip and fixes the recipe.
+fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Material, RenderError> {
+    if settings.seconds > MAX_SECONDS {
+        return Err(RenderError::TooLong { seconds: settings.seconds, limit: MAX_SECONDS });
+    }
+    let path = match session.snapshot().model.path {
+        Some(path) => path,
+        None => resources::default_model()?,
+    };
+    let model = shared.models.load(&path)?;
+    let manifest = model.manifest();
+    let (seed_name, seed) = match settings.mode {
+        Mode::Unconditional => (None, None),
+        Mode::Continue => {
+            let (name, clip) = seed_clip(session, settings.seed_source)?;
+            (Some(name), Some(Arc::new(clip)))
+        }
+    };
+    let model_rate_hz = model.sample_rate_hz();
+    let recipe = Recipe {
+        model_name: manifest.name.clone(),
+        model_file: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+        model_sha256: model.content_hash().to_owned(),
+        model_rate_hz,
+        seed_name,
+        temperature: settings.temperature,
+        top_k: settings.top_k,
+        rng_seed: settings.rng_seed,
+        takes: settings.takes,
+        frames: ((settings.seconds * f64::from(model_rate_hz)).round() as u64).max(1),
+        engine_version: continuo_engine::VERSION.to_owned(),
+    };
+    Ok(Material { model, seed, recipe })
+}
+
+fn seed_clip(session: &Session, source: SeedSource) -> Result<(String, Clip), RenderError> {
+    let (name, clip) = match source {
+        SeedSource::Clip => {
+            let path = match session.snapshot().seed.path {
+                Some(path) if path.is_file() => path,
+                Some(path) => return Err(RenderError::NoSeed(path)),
+                None => resources::default_seed()?,
+            };
+            (file_name(&path), read_bounded(&path, MAX_SEED_SECONDS)?)
+        }
+        SeedSource::Sidechain => {
+            let ring = session.link.captured().filter(|ring| ring.frames() > 0).ok_or(RenderError::NothingCaptured)?;
+            let channels = ring.read().into_iter().collect();
+            ("the sidechain".to_owned(), Clip { sample_rate_hz: ring.rate_hz, channels })
+        }
+    };
+    if clip.seconds() < 0.01 {
+        return Err(RenderError::ShortSeed(name));
+    }
+    Ok((name, clip))
+}
+
+fn file_name(path: &std::path::Path) -> String {
+    path.file_name()
+        .map_or_else(|| PathBuf::from(path).display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Puts the growing take on the bench and gives it to `process()`, all silence as yet.
+fn begin(session: &Session, ticket: &Ticket, recipe: &Recipe, seed: Option<&Arc<Clip>>) -> Result<(), RenderError> {
+    let mut bench = lock(&session.bench);
+    // Under the lock: the host's rate cannot change between here and the take's appearance on the bench.
+    let live = LiveTake::new(ticket.id, recipe.clone(), seed.cloned(), session.link.host_rate_hz())?;
+    stop_if_cancelled(ticket)?;
+    if let Some(play) = live.play() {
+        session.link.publish(Arc::clone(play));
+    }
+    bench.live = Some(live);
+    Ok(())
+}
+
+/// Takes in what the engine has generated.
+fn accept(
+    session: &Session,
+    ticket: &Ticket,
+    progress: &mut Progress,
+    block: &RenderBlock<'_>,
+) -> Result<(), BenchError> {
+    let mut bench = lock(&session.bench);
+    let Some(live) = bench.live.as_mut().filter(|live| live.ticket == ticket.id) else {
+        ticket.stop();
+        return Ok(());
+    };
+    for (index, frames) in block.takes.iter().enumerate() {
+        live.push(index, frames)?;
+    }
+    if progress.told.elapsed() >= TELL {
+        progress.told = Instant::now();
+        let overview = Arc::new(progress.overview.update(live.frames()));
+        let status = progress.status(live.ready_frames() as u64);
+        drop(bench);
+        session.post(|snapshot| {
+            snapshot.status = status;
+            snapshot.take = Some(overview);
+        });
+    }
+    Ok(())
+}
+
+/// How far a render is and how long it will still take.
+struct Progress {
+    overview: OverviewBuilder,
+    frames: u64,
+    rate_hz: f64,
+    forecast: Duration,
+    started: Instant,
+    /// When the first frames were there, and how many.
+    first: Option<(Instant, u64)>,
+    told: Instant,
+}
+
+impl Progress {
+    fn new(recipe: &Recipe, seed: Option<&Clip>, forecast: Duration) -> Self {
+        Self {
+            overview: OverviewBuilder::new(recipe, seed),
+            frames: recipe.frames,
+            rate_hz: f64::from(recipe.model_rate_hz),
+            forecast,
+            started: Instant::now(),
+            first: None,
+            told: Instant::now(),
+        }
+    }
+
+    /// The status at `ready` frames. Until some have come the forecast speaks, then what was measured since the first.
+    fn status(&mut self, ready: u64) -> Status {
+        let since = match self.first {
+            None if ready > 0 => {
+                self.first = Some((Instant::now(), ready));
+                None
+            }
+            None => None,
+            Some((first, frames)) => Some((first.elapsed().as_secs_f64(), ready.saturating_sub(frames))),
+        };
+        let left = self.frames.saturating_sub(ready) as f64;
+        let (seconds_left, speed) = match since {
+            Some((seconds, frames)) if frames > 0 && seconds > 0.0 => {
+                let per_frame = seconds / frames as f64;
+                (left * per_frame, 1.0 / (per_frame * self.rate_hz))
+            }
+            _ => {
+                let whole = self.forecast.as_secs_f64();
+                let seconds = self.frames as f64 / self.rate_hz;
+                ((whole - self.started.elapsed().as_secs_f64()).max(0.0), seconds / whole.max(1e-9))
+            }
+        };
+        Status::Rendering {
+            progress: (ready as f64 / self.frames.max(1) as f64) as f32,
+            seconds_left: Some(seconds_left as f32),
+            speed: speed as f32,
+        }
+    }
+}
+
+fn stop_if_cancelled(ticket: &Ticket) -> Result<(), RenderError> {
+    if ticket.is_cancelled() { Err(RenderError::Cancelled) } else { Ok(()) }
 }

@@ -33,6 +33,7 @@ struct Shared {
     queue: Mutex<VecDeque<Request>>,
     /// Rung when the queue has grown or the renderer stops.
     work: Condvar,
+    models: models::Models,
 }
 
 /// A render that was asked for.
@@ -55,6 +56,7 @@ impl Renderer {
             sessions: Mutex::new(Vec::new()),
             queue: Mutex::new(VecDeque::new()),
             work: Condvar::new(),
+            models: models::Models::default(),
         });
         let service = service::start(Arc::clone(&shared));
         let renderer = Arc::new(Self { shared, service: Mutex::new(service) });
@@ -79,7 +81,7 @@ impl Drop for Renderer {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
         for request in lock(&self.shared.queue).drain(..) {
-            request.ticket.cancel.store(true, Ordering::Release);
+            request.ticket.stop();
         }
         BELL.ring();
         // The service thread ends the worker before it ends itself. No thread may outlive the library's code.

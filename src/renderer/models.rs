@@ -1,1 +1,111 @@
-//! Loaded models by content hash.
+//! Loaded models, shared by all instances.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use continuo_engine::{LoadOptions, Model, Runtime, Stepping};
+use sha2::{Digest as _, Sha256};
+
+use super::RenderError;
+use crate::resources;
+use crate::session::lock;
+
+/// Models that stay loaded although nothing renders with them.
+const KEPT: usize = 3;
+
+/// Models by the content of their package: two names for one package are one model, and a package that was replaced is
+/// loaded anew.
+#[derive(Debug, Default)]
+pub(super) struct Models {
+    /// The most recently used last.
+    loaded: Mutex<Vec<Loaded>>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    model: Arc<Model>,
+    /// Files known to hold this content, so that they need not be read again.
+    files: Vec<File>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct File {
+    path: PathBuf,
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl File {
+    fn at(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        Some(Self { path: path.to_path_buf(), bytes: metadata.len(), modified: metadata.modified().ok() })
+    }
+}
+
+impl Models {
+    /// The model in the package at `path`; loads it, and with the first one ONNX Runtime, if need be.
+    pub(super) fn load(&self, path: &Path) -> Result<Arc<Model>, RenderError> {
+        let file = File::at(path).ok_or_else(|| RenderError::NoModel(path.to_path_buf()))?;
+        if let Some(model) = self.known(&file) {
+            return Ok(model);
+        }
+        let hash = content_hash(path)
+            .map_err(|error| RenderError::Unreadable { path: path.to_path_buf(), reason: error.to_string() })?;
+        if let Some(model) = self.touch(|loaded| loaded.model.content_hash() == hash, Some(&file)) {
+            return Ok(model);
+        }
+        let runtime = resources::onnx_runtime().and_then(|library| {
+            // Autoregressive models do without; a model that does not says so itself.
+            Runtime::open(&library).inspect_err(|error| tracing::warn!("{error}")).ok()
+        });
+        let options = LoadOptions { runtime, stepping: Stepping::Auto, ..LoadOptions::default() };
+        let model = Model::load(path, &options)?;
+        let mut all = lock(&self.loaded);
+        all.push(Loaded { model: Arc::clone(&model), files: vec![file] });
+        if all.len() > KEPT {
+            all.remove(0);
+        }
+        Ok(model)
+    }
+
+    /// The model in the package at `path`, if it is loaded and the file has not changed. Reads no file.
+    pub(super) fn at_hand(&self, path: &Path) -> Option<Arc<Model>> {
+        self.known(&File::at(path)?)
+    }
+
+    fn known(&self, file: &File) -> Option<Arc<Model>> {
+        self.touch(|loaded| loaded.files.contains(file), None)
+    }
+
+    fn touch(&self, is_it: impl Fn(&Loaded) -> bool, file: Option<&File>) -> Option<Arc<Model>> {
+        let mut all = lock(&self.loaded);
+        let index = all.iter().position(is_it)?;
+        let mut loaded = all.remove(index);
+        loaded.files.extend(file.cloned());
+        let model = Arc::clone(&loaded.model);
+        all.push(loaded);
+        Some(model)
+    }
+}
+
+/// SHA-256 of a file, hexadecimal.
+fn content_hash(path: &Path) -> std::io::Result<String> {
+    use std::fmt::Write as _;
+    let mut file = fs::File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&piece[..read]);
+    }
+    Ok(hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    }))
+}

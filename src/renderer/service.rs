@@ -3,17 +3,21 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use continuo_engine::audio::{Clip, WavFormat, write_wav};
 
 use super::{RenderError, Shared, job};
-use crate::params::Settings;
+use crate::params::{Mode, Settings};
+use crate::resources;
 use crate::session::{AudioCommand, BELL, Command, FileChoice, Session, lock};
 use crate::take::bench::lay_out;
 
 /// How often `process()`'s wishes are looked at.
 const POLL: Duration = Duration::from_millis(10);
+
+/// How often forecasts are made anew.
+const FORECAST: Duration = Duration::from_millis(250);
 
 /// Rate of an exported take while no host has named one.
 const EXPORT_RATE_HZ: u32 = 48_000;
@@ -26,6 +30,7 @@ pub(super) fn start(shared: Arc<Shared>) -> Option<JoinHandle<()>> {
 fn run(shared: &Arc<Shared>) {
     // The worker starts with the first request: a host that scans sees no more than a sleeping thread.
     let mut worker: Option<JoinHandle<()>> = None;
+    let mut forecast_at = Instant::now();
     while !shared.stopping() {
         BELL.wait(POLL);
         let sessions: Vec<Arc<Session>> = lock(&shared.sessions).iter().filter_map(std::sync::Weak::upgrade).collect();
@@ -33,6 +38,10 @@ fn run(shared: &Arc<Shared>) {
             listen(shared, session);
         }
         shared.tend_queue();
+        if forecast_at.elapsed() >= FORECAST {
+            sessions.iter().for_each(|session| forecast(shared, session));
+            forecast_at = Instant::now();
+        }
         if worker.is_none() && !lock(&shared.queue).is_empty() {
             worker = job::start(Arc::clone(shared));
         }
@@ -118,6 +127,25 @@ fn obey(shared: &Shared, session: &Arc<Session>, command: Command) -> Result<(),
         Command::DismissError => session.post(|snapshot| snapshot.error = None),
     }
     Ok(())
+}
+
+/// Says how long a render would take, if the model is loaded already: forecasts alone open no file.
+fn forecast(shared: &Shared, session: &Session) {
+    let snapshot = session.snapshot();
+    if snapshot.status.busy() {
+        return;
+    }
+    let seconds = (|| {
+        let path = snapshot.model.path.or_else(|| resources::default_model().ok())?;
+        let model = shared.models.at_hand(&path)?;
+        let settings = session.settings()?;
+        let frames = (settings.seconds * f64::from(model.sample_rate_hz())) as u64;
+        let heard = if settings.mode == Mode::Continue { model.manifest().receptive_field_frames } else { 0 };
+        model.forecast(heard, frames, settings.takes).ok().map(|forecast| forecast.as_secs_f32())
+    })();
+    if seconds != snapshot.forecast_seconds {
+        session.post(|snapshot| snapshot.forecast_seconds = seconds);
+    }
 }
 
 fn existing(path: PathBuf) -> Result<PathBuf, RenderError> {

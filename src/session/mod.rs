@@ -169,6 +169,9 @@ pub struct Snapshot {
     pub notice: Option<Arc<str>>,
     /// How the model steps: its kernel, or why it falls back to ONNX Runtime. `None` before the first render.
     pub stepper: Option<Arc<str>>,
+    /// How long a render with the present parameters would take, in seconds; `None` until the model was opened by a first
+    /// render and measured.
+    pub forecast_seconds: Option<f32>,
     /// The take that plays.
     pub take: Option<Arc<TakeOverview>>,
     /// Where the finished take is kept.
@@ -242,6 +245,7 @@ impl Session {
                     error: None,
                     notice: None,
                     stepper: None,
+                    forecast_seconds: None,
                     take: None,
                     storage: None,
                     inline_limit: saved::DEFAULT_INLINE_LIMIT,

@@ -27,6 +27,11 @@ impl Ticket {
         Arc::new(Self { id: NEXT.fetch_add(1, Ordering::Relaxed), cancel: AtomicBool::new(false) })
     }
 
+    /// Ends the request at the next frame.
+    pub(crate) fn stop(&self) {
+        self.cancel.store(true, Ordering::Release);
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancel.load(Ordering::Acquire)
     }
@@ -99,23 +104,31 @@ impl Session {
         }
     }
 
-    /// Puts a finished take in the place of the one before, on the bench, on the board and in what is saved.
-    pub(crate) fn keep(&self, take: Take, play: Option<Arc<PlayTake>>) {
-        let store = Store::of_user();
-        let (packed, failure) = pack(&take, self.snapshot().inline_limit, store.as_ref());
+    /// Ends the growing take of a request as the finished one: on the bench, on the board and in what is saved.
+    pub(crate) fn keep(&self, ticket: &Ticket) -> Result<(), BenchError> {
+        let mut bench = lock(&self.bench);
+        let Some(live) = bench.live.take_if(|live| live.ticket == ticket.id) else { return Ok(()) };
+        let (take, play) = live.finish()?;
+        // The sound is complete and plays on; packing it takes a moment in which nobody should wait for the lock.
+        drop(bench);
+        let (packed, failure) = pack(&take, self.snapshot().inline_limit, Store::of_user().as_ref());
+        let (take, packed) = (Arc::new(take), Arc::new(packed));
+        let mut bench = lock(&self.bench);
+        if ticket.is_cancelled() {
+            // A session was restored meanwhile, or the user changed their mind at the last moment.
+            return Ok(());
+        }
+        bench.unreadable = None;
+        bench.finished = Some(Finished { take: Arc::clone(&take), packed: Arc::clone(&packed), play });
+        drop(bench);
+        self.show(&take, &packed);
         if let Some(error) = failure {
             self.complain(&error);
         }
-        let (take, packed) = (Arc::new(take), Arc::new(packed));
-        self.show(&take, &packed);
-        let mut bench = lock(&self.bench);
-        bench.live = None;
-        bench.unreadable = None;
-        bench.finished = Some(Finished { take, packed, play });
-        drop(bench);
         self.touch();
         // The host may have changed its rate since the last frame.
         self.lay_out_for_host();
+        Ok(())
     }
 
     /// Gives up the take that is being rendered; the one before it comes back.
@@ -150,7 +163,7 @@ impl Session {
     /// Cancels every request of this instance.
     pub(crate) fn cancel_all(&self) {
         for ticket in lock(&self.tickets).iter() {
-            ticket.cancel.store(true, Ordering::Release);
+            ticket.stop();
         }
     }
 
