@@ -10,6 +10,7 @@ use common::{Reference, odd_shape, sequences, small_shape, weights};
 use continuo_trainer::kernels::Level;
 use continuo_trainer::wavenet::Compute as _;
 use continuo_trainer::wavenet::fused::Fused;
+use continuo_trainer::wavenet::network::Network;
 use continuo_trainer::wavenet::parameters::Table;
 
 #[test]
@@ -100,4 +101,30 @@ fn sequences_that_do_not_fit_are_refused() {
     assert!(fused.loss(&values, &[vec![0; receptive]]).is_err());
     assert!(fused.loss(&values, &[vec![32; receptive + 1]]).is_err());
     assert!(fused.loss(&values, &[vec![31; receptive + 1]]).is_ok());
+}
+
+#[test]
+fn gradients_are_those_of_burn_s_automatic_differentiation() {
+    type Backend = burn::backend::Autodiff<burn::backend::Flex>;
+    for shape in [odd_shape(true), odd_shape(false), small_shape()] {
+        let table = Arc::new(Table::new(&shape));
+        let values = weights(&table, 11);
+        let batch = sequences(&shape, 3, 150, 13);
+        let mut fused = Fused::new(&table, Level::detect(), 2).unwrap();
+        let mut network = Network::<Backend>::new(&table, Default::default(), "test".into());
+        let (mut ours, mut theirs) = (vec![0.0; table.len], vec![0.0; table.len]);
+        let loss = fused.gradient(&values, &batch, &mut ours).unwrap();
+        let expected = network.gradient(&values, &batch, &mut theirs).unwrap();
+        assert!((loss - expected).abs() < 2e-6, "{loss} is not {expected}");
+        for tensor in &table.tensors {
+            let pairs = ours[tensor.range()].iter().zip(&theirs[tensor.range()]);
+            let worst = pairs.fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs()));
+            assert!(worst < 2e-6, "{}: differs by {worst}", tensor.name);
+            assert!(theirs[tensor.range()].iter().any(|&g| g.abs() > 1e-5), "{} has a gradient", tensor.name);
+        }
+        assert!((fused.loss(&values, &batch).unwrap() - network.loss(&values, &batch).unwrap()).abs() < 2e-6);
+        let logits = fused.logits(&values, &batch[0]).unwrap();
+        let others = network.logits(&values, &batch[0]).unwrap();
+        assert!(logits.iter().zip(&others).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
 }
