@@ -40,7 +40,9 @@ impl std::fmt::Display for Verdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Agrees { by } => write!(f, "which agrees with ONNX Runtime to {by:.1e}"),
-            Self::Differs { by, allowed } => write!(f, "which differs from ONNX Runtime by {by:.1e} (allowed: {allowed:.1e})"),
+            Self::Differs { by, allowed } => {
+                write!(f, "which differs from ONNX Runtime by {by:.1e} (allowed: {allowed:.1e})")
+            }
             Self::NotChecked => write!(f, "not checked against ONNX Runtime"),
             Self::Failed { reason } => write!(f, "not checked, because ONNX Runtime failed: {reason}"),
         }

@@ -104,9 +104,8 @@ impl Model {
     /// As [`Model::load`].
     pub fn from_package(mut package: Package, options: &LoadOptions) -> Result<Arc<Self>, EngineError> {
         let manifest = &package.manifest;
-        let unsupported = |reason| {
-            Err(EngineError::Unsupported { path: package.path.clone(), family: manifest.family, reason })
-        };
+        let unsupported =
+            |reason| Err(EngineError::Unsupported { path: package.path.clone(), family: manifest.family, reason });
         if manifest.generation != Generation::Autoregressive {
             return unsupported("it makes all its frames at once");
         }
@@ -128,8 +127,7 @@ impl Model {
         let spec = manifest.graphs.get(&GraphRole::Step).cloned().ok_or_else(missing)?;
         let bytes = package.graphs.remove(&GraphRole::Step).ok_or_else(missing)?;
         let entry = spec.file.clone();
-        let wrong =
-            |reason: String| EngineError::Graph { path: package.path.clone(), entry: entry.clone(), reason };
+        let wrong = |reason: String| EngineError::Graph { path: package.path.clone(), entry: entry.clone(), reason };
 
         let graph = onnx::decode(&bytes).map_err(wrong)?.graph.ok_or_else(|| wrong("has no graph".into()))?;
         boundary::check_manifest(&spec, &graph).map_err(wrong)?;
@@ -153,7 +151,9 @@ impl Model {
         drop(weights);
         let (engine, stepper) = match (packed, &options.runtime) {
             (Ok(packed), None) => native(packed, kernel, Verdict::NotChecked),
-            (Ok(packed), Some(_)) if options.stepping == Stepping::Native => native(packed, kernel, Verdict::NotChecked),
+            (Ok(packed), Some(_)) if options.stepping == Stepping::Native => {
+                native(packed, kernel, Verdict::NotChecked)
+            }
             (Ok(packed), Some(runtime)) => {
                 let session = session(runtime);
                 let verdict = match &session {
@@ -163,7 +163,8 @@ impl Model {
                 match (verdict, session) {
                     (Verdict::Differs { by, allowed }, Ok(session)) => {
                         let kernel = kernel.name();
-                        let reason = format!("the {kernel} kernel differs from it by {by:.1e} (allowed: {allowed:.1e})");
+                        let reason =
+                            format!("the {kernel} kernel differs from it by {by:.1e} (allowed: {allowed:.1e})");
                         tracing::warn!(model = %package.path.display(), "stepping in ONNX Runtime: {reason}");
                         (Engine::OnnxRuntime(Arc::new(session)), Stepper::OnnxRuntime { reason })
                     }

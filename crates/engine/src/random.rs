@@ -68,7 +68,13 @@ mod tests {
         let chi: f64 = bins.iter().map(|&bin| (f64::from(bin) - expected).powi(2) / expected).sum();
         assert!(chi < 37.7, "{chi}");
         let here = uniform(1, 1, 1);
-        for other in [uniform(2, 1, 1), uniform(1 << 32 | 1, 1, 1), uniform(1, 2, 1), uniform(1, 1, 2), uniform(1, 1, 1 << 32 | 1)] {
+        for other in [
+            uniform(2, 1, 1),
+            uniform(1 << 32 | 1, 1, 1),
+            uniform(1, 2, 1),
+            uniform(1, 1, 2),
+            uniform(1, 1, 1 << 32 | 1),
+        ] {
             assert!((here - other).abs() > 1e-9);
         }
     }

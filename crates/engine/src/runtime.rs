@@ -42,11 +42,8 @@ impl Runtime {
             return Err(failed("it is not a file".into()));
         }
         let builder = ort::init_from(&absolute).map_err(|error| failed(error.to_string()))?;
-        let environment = builder
-            .with_name("continuo")
-            .with_telemetry(false)
-            .build()
-            .map_err(|error| failed(error.to_string()))?;
+        let environment =
+            builder.with_name("continuo").with_telemetry(false).build().map_err(|error| failed(error.to_string()))?;
         let runtime = Self { environment, path: absolute };
         *loaded = Some(runtime.clone());
         Ok(runtime)

@@ -1,0 +1,167 @@
+//! The native kernel against ONNX Runtime on the same package.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::support::clip::notes;
+use common::support::graph::{crooked, small, thirty_layers};
+use common::{RandomPackage, piano, runtime, seed_clips};
+use continuo_engine::kernels::Kernel;
+use continuo_engine::kernels::packed::{BLOCK, Block, floats};
+use continuo_engine::kernels::wavenet::{PackedWaveNet, Scratch, WaveNetState};
+use continuo_engine::weights::WaveNetWeights;
+use continuo_engine::{EngineError, Generator, LoadOptions, Model, Sampling, StepSession, Stepper, Stepping, Verdict};
+use continuo_package::{Architecture, GraphRole, Package, onnx};
+use std::path::Path;
+
+/// The largest difference between the logits of a kernel and of ONNX Runtime, both fed the same clip.
+fn teacher_forced(path: &Path, kernel: Kernel, clip: &[f32]) -> f32 {
+    let package = Package::open(path).unwrap();
+    let Architecture::Wavenet(shape) = &package.manifest.architecture else { panic!("not a WaveNet") };
+    let graph = &package.graphs[&GraphRole::Step];
+    let session = StepSession::new(&runtime(), graph, &package.manifest.graphs[&GraphRole::Step]).unwrap();
+    let weights = WaveNetWeights::from_graph(shape, &onnx::decode(graph).unwrap().graph.unwrap()).unwrap();
+    let net = PackedWaveNet::new(&weights).unwrap();
+
+    let codes: Vec<u32> = clip.iter().map(|&value| package.manifest.quantisation.encode(value)).collect();
+    let (mut expected, mut session_state) = (Vec::new(), session.initial_state().unwrap());
+    let (mut state, mut scratch) = ([WaveNetState::new(shape)], Scratch::default());
+    let mut logits = vec![Block::default(); net.logits_stride() / BLOCK];
+    let (mut largest, mut loudest) = (0f32, 0f32);
+    // Several runs, so that the state between them is compared too.
+    for piece in codes.chunks(1000) {
+        session.run(&mut session_state, piece, &mut expected).unwrap();
+        for (frame, &code) in piece.iter().enumerate() {
+            net.advance(kernel, &mut scratch, &mut state, &[code], Some(&mut logits));
+            for (level, found) in floats(&logits)[..shape.levels as usize].iter().enumerate() {
+                let expected = expected[level * piece.len() + frame];
+                largest = largest.max((expected - found).abs());
+                loudest = loudest.max(expected.abs());
+                assert!(found.is_finite());
+            }
+        }
+    }
+    assert!(loudest > 0.5, "the model says nothing");
+    largest
+}
+
+#[test]
+fn logits_are_onnx_runtimes_over_16000_frames() {
+    let package = RandomPackage::new(thirty_layers());
+    let difference = teacher_forced(&package.path, Kernel::best(), &notes(16_500, 16_000.0, 1));
+    println!("largest difference: {difference:e}");
+    assert!(difference <= 1e-4, "{difference:e}");
+}
+
+#[test]
+fn every_kernel_agrees_with_onnx_runtime() {
+    for shape in [small(), crooked()] {
+        let package = RandomPackage::new(shape);
+        for kernel in Kernel::available() {
+            let difference = teacher_forced(&package.path, kernel, &notes(2_000, 16_000.0, 2));
+            assert!(difference <= 1e-4, "{}: {difference:e}", kernel.name());
+        }
+    }
+}
+
+#[test]
+fn the_factory_model_agrees_on_its_seed_clips() {
+    let Some(path) = piano() else {
+        eprintln!("not run: there is no presets/models/piano-16k.continuo in this checkout");
+        return;
+    };
+    let rate = Package::read_manifest(&path).unwrap().sample_rate_hz;
+    let mut clip: Vec<f32> = seed_clips(rate).concat();
+    assert!(!clip.is_empty(), "there is a factory model but no seed clip");
+    while clip.len() < 16_000 {
+        clip.extend_from_within(..);
+    }
+    clip.truncate(32_000);
+    let difference = teacher_forced(&path, Kernel::best(), &clip);
+    println!("largest difference: {difference:e}");
+    assert!(difference <= 1e-4, "{difference:e}");
+}
+
+fn sequence(model: &std::sync::Arc<Model>, frames: usize) -> Vec<Vec<f32>> {
+    let sampling = Sampling { temperature: 1.0, top_k: 0, rng_seed: 77 };
+    let mut generator = Generator::new(model, sampling, 3..5).unwrap();
+    generator.prime(&notes(300, 16_000.0, 3)).unwrap();
+    let mut takes = vec![Vec::new(); 2];
+    generator.generate(frames, &mut takes).unwrap();
+    takes
+}
+
+#[test]
+fn the_sampled_sequence_is_onnx_runtimes_over_4000_frames() {
+    let path = piano();
+    let random = RandomPackage::new(small());
+    let path = path.as_deref().unwrap_or(&random.path);
+    let load = |stepping| Model::load(path, &LoadOptions { runtime: Some(runtime()), stepping, kernel: None }).unwrap();
+    let (native, session) = (load(Stepping::Native), load(Stepping::OnnxRuntime));
+    assert!(matches!(native.stepper(), Stepper::Native { .. }));
+    assert!(matches!(session.stepper(), Stepper::OnnxRuntime { .. }));
+    let (native, session) = (sequence(&native, 2_000), sequence(&session, 2_000));
+    assert!(native == session, "the kernel and ONNX Runtime drew different codes");
+    assert!(native[0] != native[1], "two takes are the same");
+    let lively = native[0].windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(lively > 100, "the sequence stands still");
+}
+
+#[test]
+fn loading_says_that_the_kernel_agrees() {
+    let model = RandomPackage::new(small()).with_runtime(Stepping::Auto);
+    let Stepper::Native { kernel, verdict: Verdict::Agrees { by } } = model.stepper() else {
+        panic!("{}", model.stepper());
+    };
+    assert_eq!(*kernel, Kernel::best().name());
+    assert!(*by < 1e-4);
+    assert!(model.stepper().to_string().contains("agrees with ONNX Runtime"), "{}", model.stepper());
+}
+
+#[test]
+fn a_graph_that_is_not_what_the_kernel_computes_is_stepped_in_onnx_runtime() {
+    // The weights are all there and of the right shape, but one gate is another function: only running it shows that.
+    let package = RandomPackage::changed(small(), |model| {
+        let nodes = &mut model.graph.as_mut().unwrap().node;
+        let gate = nodes.iter_mut().filter(|node| node.op_type == "Tanh").nth(5).unwrap();
+        gate.op_type = "Softsign".into();
+    });
+    let model = package.with_runtime(Stepping::Auto);
+    let Stepper::OnnxRuntime { reason } = model.stepper() else { panic!("{}", model.stepper()) };
+    assert!(reason.contains("differs"), "{reason}");
+    assert!(model.stepper().to_string().starts_with("ONNX Runtime, because the"), "{}", model.stepper());
+    let asked = package.with_runtime(Stepping::OnnxRuntime);
+    assert!(sequence(&model, 200) == sequence(&asked, 200));
+    assert!(sequence(&model, 200) != sequence(&package.with_runtime(Stepping::Native), 200));
+}
+
+#[test]
+fn onnx_runtime_steps_bit_for_bit_however_it_is_cut() {
+    let model = RandomPackage::new(crooked()).with_runtime(Stepping::OnnxRuntime);
+    let sampling = Sampling { rng_seed: 5, ..Sampling::default() };
+    let mut whole = vec![Vec::new(); 3];
+    Generator::new(&model, sampling, 0..3).unwrap().generate(120, &mut whole).unwrap();
+    for primed in [1, 7, 40, 100] {
+        let mut generator = Generator::new(&model, sampling, 1..2).unwrap();
+        generator.prime(&whole[1][..primed / 2]).unwrap();
+        generator.prime(&whole[1][primed / 2..primed]).unwrap();
+        let mut rest = vec![Vec::new()];
+        generator.generate(120 - primed, &mut rest).unwrap();
+        assert!(rest[0] == whole[1][primed..], "primed with {primed}");
+    }
+}
+
+#[test]
+fn a_graph_that_onnx_runtime_refuses_is_named() {
+    let package = RandomPackage::changed(crooked(), |model| {
+        model.graph.as_mut().unwrap().node.iter_mut().find(|node| node.op_type == "Tanh").unwrap().op_type =
+            "Tanq".into();
+    });
+    let options = LoadOptions { runtime: Some(runtime()), stepping: Stepping::OnnxRuntime, kernel: None };
+    let error = Model::load(&package.path, &options).unwrap_err();
+    assert!(matches!(error, EngineError::Session { .. }), "{error}");
+    assert!(error.to_string().contains("random.continuo"), "{error}");
+    // The kernel does not need the nodes, so the model still plays, and says what happened.
+    let model = package.with_runtime(Stepping::Auto);
+    assert!(matches!(model.stepper(), Stepper::Native { verdict: Verdict::Failed { .. }, .. }), "{}", model.stepper());
+}

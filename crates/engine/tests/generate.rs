@@ -1,0 +1,158 @@
+//! What a take may depend on, and what not.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::RandomPackage;
+use common::support::clip::notes;
+use common::support::graph::{crooked, small};
+use continuo_engine::{EngineError, Generator, MOST_TAKES, Model, Sampling};
+use proptest::prelude::*;
+use std::sync::{Arc, LazyLock};
+
+static CROOKED: LazyLock<Arc<Model>> = LazyLock::new(|| RandomPackage::new(crooked()).native());
+static SMALL: LazyLock<Arc<Model>> = LazyLock::new(|| RandomPackage::new(small()).native());
+
+fn whole(model: &Arc<Model>, sampling: Sampling, takes: std::ops::Range<u32>, frames: usize) -> Vec<Vec<f32>> {
+    let mut out = vec![Vec::new(); takes.len()];
+    Generator::new(model, sampling, takes).unwrap().generate(frames, &mut out).unwrap();
+    out
+}
+
+/// Cuts `length` at these places, in any order.
+fn pieces(length: usize, cuts: &[usize]) -> Vec<std::ops::Range<usize>> {
+    let mut places: Vec<usize> = cuts.iter().map(|cut| cut % (length + 1)).chain([0, length]).collect();
+    places.sort_unstable();
+    places.windows(2).map(|pair| pair[0]..pair[1]).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// Priming with a clip and generating N frames is, bit for bit, one uninterrupted run: however priming and
+    /// generating are cut into calls, and whatever other takes are generated alongside.
+    #[test]
+    fn prime_and_generate_is_one_run(
+        rng_seed in any::<u64>(),
+        temperature in prop_oneof![Just(0.0f32), 0.5f32..1.5],
+        top_k in prop_oneof![Just(0u32), 1u32..80],
+        takes in (0u32..5, 1u32..10),
+        alongside in (0u32..3, 0u32..3),
+        primed in 1usize..140,
+        prime_cuts in prop::collection::vec(any::<usize>(), 0..6),
+        cuts in prop::collection::vec(any::<usize>(), 0..4),
+        is_small in any::<bool>(),
+    ) {
+        // The receptive fields are 25 and 128 frames: clips below, at and above them are primed.
+        let model = if is_small { &*SMALL } else { &*CROOKED };
+        let sampling = Sampling { temperature, top_k, rng_seed };
+        let takes = takes.0..takes.0 + takes.1;
+        let frames = 200;
+        let expected = whole(model, sampling, takes.clone(), frames);
+        let chosen = (rng_seed % u64::from(takes.end - takes.start)) as usize;
+        let take = takes.start + chosen as u32;
+
+        let others = take.saturating_sub(alongside.0)..take + 1 + alongside.1;
+        let mut generator = Generator::new(model, sampling, others.clone()).unwrap();
+        for piece in pieces(primed, &prime_cuts) {
+            generator.prime(&expected[chosen][piece]).unwrap();
+        }
+        prop_assert_eq!(generator.position(), primed as u64);
+        let mut rest = vec![Vec::new(); others.len()];
+        for piece in pieces(frames - primed, &cuts) {
+            generator.generate(piece.len(), &mut rest).unwrap();
+        }
+        prop_assert_eq!(&rest[(take - others.start) as usize][..], &expected[chosen][primed..]);
+    }
+
+    /// Priming in the middle of a run makes the past what was primed, for takes that had parted too.
+    #[test]
+    fn priming_again_forgets_what_is_out_of_reach(first in 1usize..200, between in 0usize..30, again in 130usize..300) {
+        let clip = notes(again, 16_000.0, 4);
+        let sampling = Sampling { rng_seed: 3, ..Sampling::default() };
+        let mut parted = Generator::new(&SMALL, sampling, 0..3).unwrap();
+        parted.prime(&notes(first, 16_000.0, 5)).unwrap();
+        let mut thrown_away = vec![Vec::new(); 3];
+        parted.generate(between, &mut thrown_away).unwrap();
+        parted.prime(&clip).unwrap();
+
+        let mut fresh = Generator::new(&SMALL, sampling, 0..3).unwrap();
+        fresh.prime(&vec![0.3; first + between]).unwrap();
+        fresh.prime(&clip).unwrap();
+        let mut outs = [vec![Vec::new(); 3], vec![Vec::new(); 3]];
+        parted.generate(50, &mut outs[0]).unwrap();
+        fresh.generate(50, &mut outs[1]).unwrap();
+        prop_assert_eq!(&outs[0], &outs[1]);
+    }
+}
+
+#[test]
+fn takes_seeds_and_settings_make_different_takes() {
+    let base = Sampling { rng_seed: 1, ..Sampling::default() };
+    let takes = whole(&SMALL, base, 0..4, 200);
+    for one in 0..4 {
+        for other in 0..one {
+            assert_ne!(takes[one], takes[other], "takes {one} and {other}");
+        }
+    }
+    assert_eq!(whole(&SMALL, base, 2..3, 200)[0], takes[2]);
+    assert_ne!(whole(&SMALL, Sampling { rng_seed: 2, ..base }, 0..1, 200)[0], takes[0]);
+    assert_ne!(whole(&SMALL, Sampling { temperature: 0.7, ..base }, 0..1, 200)[0], takes[0]);
+    // The likeliest code needs no random number.
+    let sure = Sampling { temperature: 0.0, ..base };
+    let takes = whole(&SMALL, sure, 0..2, 200);
+    assert_eq!(takes[0], takes[1]);
+    assert_eq!(whole(&SMALL, Sampling { rng_seed: 9, ..sure }, 0..1, 200)[0], takes[0]);
+}
+
+#[test]
+fn priming_matters() {
+    let sampling = Sampling { temperature: 0.0, ..Sampling::default() };
+    let continued = |clip: &[f32]| {
+        let mut generator = Generator::new(&SMALL, sampling, 0..1).unwrap();
+        generator.prime(clip).unwrap();
+        let mut out = vec![Vec::new()];
+        generator.generate(60, &mut out).unwrap();
+        out.remove(0)
+    };
+    assert_ne!(continued(&notes(500, 16_000.0, 1)), continued(&notes(500, 16_000.0, 2)));
+    assert_eq!(continued(&[]), whole(&SMALL, sampling, 0..1, 60)[0]);
+    // Not a number is silence, and what is too loud is as loud as can be.
+    assert_eq!(continued(&[f32::NAN, 7.0, -7.0]), continued(&[0.0, 1.0, -1.0]));
+}
+
+#[test]
+fn amplitudes_are_the_levels_of_the_model() {
+    let table = SMALL.manifest().quantisation.table();
+    for take in whole(&SMALL, Sampling::default(), 0..3, 300) {
+        assert!(take.iter().all(|value| table.contains(value)));
+    }
+}
+
+#[test]
+fn senseless_requests_are_refused() {
+    let refused = |takes, sampling| Generator::new(&SMALL, sampling, takes).unwrap_err();
+    let empty = 3..3;
+    assert!(matches!(refused(empty, Sampling::default()), EngineError::Request { .. }));
+    #[expect(clippy::reversed_empty_ranges, reason = "that is the mistake")]
+    let reversed = 3..1;
+    assert!(matches!(refused(reversed, Sampling::default()), EngineError::Request { .. }));
+    assert!(matches!(refused(0..MOST_TAKES + 1, Sampling::default()), EngineError::Request { .. }));
+    assert!(matches!(refused(0..u32::MAX, Sampling::default()), EngineError::Request { .. }));
+    let hot = Sampling { temperature: f32::NAN, ..Sampling::default() };
+    assert!(refused(0..1, hot).to_string().contains("temperature"));
+    let mut generator = Generator::new(&SMALL, Sampling::default(), 0..2).unwrap();
+    let error = generator.generate(1, &mut [Vec::new()]).unwrap_err();
+    assert!(error.to_string().contains("2 takes"), "{error}");
+}
+
+#[test]
+fn generators_work_on_threads_of_their_own() {
+    let expected = whole(&SMALL, Sampling::default(), 0..4, 300);
+    let threads: Vec<_> = (0..4u32)
+        .map(|take| std::thread::spawn(move || whole(&SMALL, Sampling::default(), take..take + 1, 300).remove(0)))
+        .collect();
+    for (thread, expected) in threads.into_iter().zip(expected) {
+        assert_eq!(thread.join().unwrap(), expected);
+    }
+}

@@ -1,0 +1,134 @@
+//! Offline rendering and its forecast.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::RandomPackage;
+use common::support::clip::notes;
+use common::support::graph::small;
+use continuo_engine::audio::Clip;
+use continuo_engine::{EngineError, Generator, RenderRequest, Sampling, render, seam};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn request(frames: u64) -> RenderRequest {
+    let left = notes(3_000, 44_100.0, 6);
+    let right = notes(3_000, 44_100.0, 7);
+    let seed = Some(Clip { sample_rate_hz: 44_100, channels: vec![left, right] });
+    RenderRequest { seed, frames, sampling: Sampling { rng_seed: 4, ..Sampling::default() }, takes: 1..4 }
+}
+
+/// Renders and collects, checking that blocks come in order and without gaps.
+fn rendered(
+    model: &Arc<continuo_engine::Model>,
+    request: &RenderRequest,
+    cancel: &AtomicBool,
+    stop_after: u64,
+) -> (Result<continuo_engine::RenderSummary, EngineError>, Vec<Vec<f32>>) {
+    let mut takes = vec![Vec::new(); request.takes.len()];
+    let result = render(model, request, cancel, &mut |block| {
+        assert_eq!(block.takes.len(), takes.len());
+        for (take, frames) in takes.iter_mut().zip(block.takes) {
+            assert_eq!(block.first_frame, take.len() as u64);
+            assert_eq!(frames.len(), block.takes[0].len());
+            take.extend_from_slice(frames);
+        }
+        if takes[0].len() as u64 >= stop_after {
+            cancel.store(true, Ordering::Relaxed);
+        }
+    });
+    (result, takes)
+}
+
+#[test]
+fn a_render_is_what_the_generator_gives() {
+    let model = RandomPackage::new(small()).native();
+    let request = request(700);
+    let (summary, takes) = rendered(&model, &request, &AtomicBool::new(false), u64::MAX);
+    let summary = summary.unwrap();
+    let seed = seam::model_seed(request.seed.as_ref().unwrap(), 16_000).unwrap();
+    let mut generator = Generator::new(&model, request.sampling, 1..4).unwrap();
+    generator.prime(&seed).unwrap();
+    let mut expected = vec![Vec::new(); 3];
+    generator.generate(700, &mut expected).unwrap();
+    assert!(takes == expected);
+    assert_eq!((summary.frames, summary.takes, summary.primed_frames), (700, 3, seed.len() as u64));
+    assert!(summary.frames_per_second > 0.0 && summary.frames_per_second.is_finite());
+    let factor = summary.frames_per_second / 16_000.0;
+    assert!((summary.real_time_factor - factor).abs() < 1e-9 * factor);
+}
+
+#[test]
+fn cancelling_leaves_nothing_behind() {
+    let model = RandomPackage::new(small()).native();
+    let request = request(5_000);
+    let (full, expected) = rendered(&model, &request, &AtomicBool::new(false), u64::MAX);
+    full.unwrap();
+    let before = Arc::strong_count(&model);
+
+    let (result, takes) = rendered(&model, &request, &AtomicBool::new(false), 1_000);
+    assert!(matches!(result, Err(EngineError::Cancelled)));
+    // Whole blocks up to the flag and not one frame more; they are the frames of the full render.
+    assert_eq!(takes[0].len(), 1_024);
+    for (cut, whole) in takes.iter().zip(&expected) {
+        assert!(cut[..] == whole[..1_024]);
+    }
+    assert_eq!(Arc::strong_count(&model), before, "a cancelled render holds on to the model");
+
+    let (again, takes) = rendered(&model, &request, &AtomicBool::new(false), u64::MAX);
+    again.unwrap();
+    assert!(takes == expected, "a cancelled render changed the next one");
+}
+
+#[test]
+fn a_render_cancelled_beforehand_does_nothing() {
+    let model = RandomPackage::new(small()).native();
+    let (result, takes) = rendered(&model, &request(100), &AtomicBool::new(true), u64::MAX);
+    assert!(matches!(result, Err(EngineError::Cancelled)));
+    assert!(takes.iter().all(Vec::is_empty));
+}
+
+#[test]
+fn priming_can_be_cancelled() {
+    let model = RandomPackage::new(small()).native();
+    let mut generator = Generator::new(&model, Sampling::default(), 0..1).unwrap();
+    let result = generator.prime_unless(&notes(100, 16_000.0, 1), &AtomicBool::new(true));
+    assert!(matches!(result, Err(EngineError::Cancelled)));
+}
+
+#[test]
+fn a_render_without_a_seed_begins_in_silence() {
+    let model = RandomPackage::new(small()).native();
+    let unconditional = RenderRequest { seed: None, ..request(300) };
+    let (summary, takes) = rendered(&model, &unconditional, &AtomicBool::new(false), u64::MAX);
+    assert_eq!(summary.unwrap().primed_frames, 0);
+    let mut expected = vec![Vec::new(); 3];
+    Generator::new(&model, unconditional.sampling, 1..4).unwrap().generate(300, &mut expected).unwrap();
+    assert!(takes == expected);
+}
+
+#[test]
+fn senseless_lengths_are_refused_before_any_work() {
+    let model = RandomPackage::new(small()).native();
+    for frames in [0, u64::MAX] {
+        let (result, _) = rendered(&model, &request(frames), &AtomicBool::new(false), u64::MAX);
+        assert!(matches!(result, Err(EngineError::Request { .. })), "{result:?}");
+    }
+}
+
+#[test]
+fn a_forecast_grows_with_the_work() {
+    let model = RandomPackage::new(small()).native();
+    model.calibrate().unwrap();
+    let one = model.seconds_per_frame(1).unwrap();
+    assert!(one > 0.0 && one < 0.1, "{one}");
+    // Measured once: asking again gives the same number.
+    assert_eq!(one.to_bits(), model.seconds_per_frame(1).unwrap().to_bits());
+    let second = model.forecast(0, 16_000, 1).unwrap();
+    assert!((second.as_secs_f64() - 16_000.0 * one).abs() < 1e-6);
+    // Only the receptive field of the clip goes through the network.
+    let reach = model.manifest().receptive_field_frames;
+    assert!(model.forecast(reach, 16_000, 1).unwrap() > second);
+    assert_eq!(model.forecast(reach, 16_000, 1).unwrap(), model.forecast(reach * 1_000, 16_000, 1).unwrap());
+    assert!(matches!(model.seconds_per_frame(0), Err(EngineError::Request { .. })));
+}
