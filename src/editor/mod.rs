@@ -1,50 +1,162 @@
 //! The editor: a window that shows the session and sends it commands.
+//!
+//! It reads one [`Snapshot`] per frame, changes host parameters through the host and asks for everything else with
+//! [`Command`](crate::session::Command)s; it never touches the renderer or the engine. Nothing in it waits: files are listed and dialogs are
+//! shown by threads of their own. It repaints when there is something new, not all the time.
+
+mod bar;
+mod chooser;
+mod controls;
+mod dialog;
+mod footer;
+mod geometry;
+mod header;
+mod library;
+mod messages;
+mod render_bar;
+#[cfg(test)]
+mod tests;
+mod theme;
+mod ticks;
+mod waveform;
+mod widgets;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use egui::{CentralPanel, Color32, Frame as EguiFrame, Margin, Panel, Stroke, Ui};
+use nice_plug::context::gui::GuiContext;
+use nice_plug::prelude::{Param as _, ParamSetter, ResizeHint};
 use nice_plug_egui::baseview::HandlerError;
+use nice_plug_egui::baseview::dpi::LogicalSize;
+use nice_plug_egui::resizable_window::ResizableWindow;
 use nice_plug_egui::{EguiEditor, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, create_egui_editor};
 
-use crate::params::ContinuoParams;
-use crate::session::{Command, Session};
+use crate::params::{ContinuoParams, MAX_REVISION};
+use crate::session::{Session, Snapshot};
 
 /// The editor's type, named by the plugin.
 pub type ContinuoEditor = EguiEditor<ContinuoApp>;
 
+/// Pause between two frames while something moves.
+const MOVING: Duration = Duration::from_millis(33);
+/// Pause between two looks at a session in which nothing moves.
+const RESTING: Duration = Duration::from_millis(250);
+
 /// Makes the editor of one instance.
 pub fn create(params: &Arc<ContinuoParams>) -> Option<ContinuoEditor> {
-    let app = ContinuoApp { session: Arc::clone(&params.session) };
-    let settings = EguiNiceSettings::new().with_tile("Continuo");
-    create_egui_editor(Arc::clone(&params.editor), RepaintNotifier::new(), settings, app)
+    let repaint = RepaintNotifier::new();
+    let app = ContinuoApp {
+        params: Arc::clone(params),
+        host: None,
+        state: State { repaint: repaint.clone(), revision: params.session.revision(), ..State::default() },
+    };
+    let (width, height) = theme::MIN_SIZE;
+    let settings = EguiNiceSettings::new()
+        .with_tile("Continuo")
+        .with_resize_hint(ResizeHint::RESIZABLE.with_min_logical_size(LogicalSize::new(width, height)));
+    create_egui_editor(Arc::clone(&params.editor), repaint, settings, app)
 }
 
-/// What is behind the window.
+/// What is behind the window. It outlives the window: a host may open and close it many times.
 pub struct ContinuoApp {
-    session: Arc<Session>,
+    params: Arc<ContinuoParams>,
+    host: Option<GuiContext>,
+    state: State,
+}
+
+/// What the editor remembers between frames, and while it is closed.
+#[derive(Debug, Default)]
+struct State {
+    library: library::Library,
+    dialogs: dialog::Dialogs,
+    notices: messages::Notices,
+    repaint: RepaintNotifier,
+    model_path: String,
+    seed_path: String,
+    export_path: String,
+    /// The session's revision that the host was last told about.
+    revision: u64,
+}
+
+/// What every part of the window draws from.
+struct Cx<'a> {
+    session: &'a Arc<Session>,
+    params: &'a ContinuoParams,
+    setter: ParamSetter<'a>,
+    snapshot: &'a Snapshot,
+    state: &'a mut State,
 }
 
 impl NiceEguiApp for ContinuoApp {
-    fn build(
-        &mut self,
-        _egui: egui::Context,
-        _host: nice_plug::context::gui::GuiContext,
-        _frame: &mut Frame,
-    ) -> Result<(), HandlerError> {
+    fn build(&mut self, egui: egui::Context, host: GuiContext, frame: &mut Frame) -> Result<(), HandlerError> {
+        theme::apply(&egui);
+        frame.set_clear_color(theme::BACKGROUND.into());
+        self.host = Some(host);
+        self.state.library.refresh(&self.state.repaint);
         Ok(())
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
-        let snapshot = self.session.snapshot();
-        ui.heading("Continuo");
-        ui.label(format!("Model: {}", snapshot.model.name));
-        ui.label(format!("Seed clip: {}", snapshot.seed.name));
-        ui.label(format!("{:?}", snapshot.status));
-        if let Some(error) = &snapshot.error {
-            ui.colored_label(egui::Color32::RED, error.as_ref());
-        }
-        if ui.button(if snapshot.status.busy() { "Cancel" } else { "Render" }).clicked() {
-            self.session.send(if snapshot.status.busy() { Command::Cancel } else { Command::Render });
-        }
-        ui.ctx().request_repaint_after(std::time::Duration::from_millis(50));
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut Frame) {
+        let Some(host) = self.host.clone() else { return };
+        show(ui, &self.params, host.param_setter(), &mut self.state);
+    }
+
+    fn editor_closed(&mut self) {
+        self.host = None;
+    }
+}
+
+/// One frame of the editor.
+fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &mut State) {
+    let session = &params.session;
+    let snapshot = session.snapshot();
+    let mut cx = Cx { session, params, setter, snapshot: &snapshot, state };
+    tell_host(&mut cx);
+    let min_size = egui::vec2(theme::MIN_SIZE.0, theme::MIN_SIZE.1);
+    ResizableWindow::new("continuo").min_size(min_size).show(ui, |ui| layout(ui, &mut cx));
+
+    let moves = snapshot.status.busy() || session.playhead_seconds().is_some() || params.capture.value();
+    ui.ctx().request_repaint_after(if moves { MOVING } else { RESTING });
+}
+
+fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let row = |fill: Color32, vertical: i8| {
+        EguiFrame::new().fill(fill).inner_margin(Margin::symmetric(theme::MARGIN as i8, vertical))
+    };
+    let panel = |panel: Panel, height: f32, frame: EguiFrame| {
+        panel.exact_size(height).resizable(false).show_separator_line(false).frame(frame)
+    };
+    panel(Panel::top("header"), 52.0, row(theme::SURFACE, 0)).show(ui, |ui| header::header(ui, cx));
+    panel(Panel::top("source"), 50.0, row(theme::BACKGROUND, 0)).show(ui, |ui| header::source(ui, cx));
+    panel(Panel::bottom("footer"), 28.0, row(theme::SURFACE, 0)).show(ui, |ui| footer::footer(ui, cx));
+    panel(Panel::bottom("render"), 48.0, row(theme::SURFACE, 0)).show(ui, |ui| render_bar::render_bar(ui, cx));
+    let rows = 2.0 * controls::HEIGHT + theme::GAP + 2.0 * 10.0;
+    panel(Panel::bottom("controls"), rows, row(theme::SURFACE, 10).stroke(Stroke::NONE)).show(ui, |ui| {
+        controls::generate(ui, cx);
+        controls::play(ui, cx);
+    });
+    if let Some((text, is_error)) = messages::pending(cx) {
+        Panel::bottom("message")
+            .resizable(false)
+            .show_separator_line(false)
+            .frame(row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 10 }))
+            .show(ui, |ui| messages::message(ui, cx, &text, is_error));
+    }
+    CentralPanel::default()
+        .frame(row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 12 }))
+        .show(ui, |ui| waveform::waveform(ui, cx));
+}
+
+/// Lets the host know that what is saved beside the parameters has changed, so that it marks its project.
+fn tell_host(cx: &mut Cx<'_>) {
+    let revision = cx.session.revision();
+    if revision == cx.state.revision {
+        return;
+    }
+    cx.state.revision = revision;
+    let number = (revision % (u64::from(MAX_REVISION.unsigned_abs()) + 1)) as i32;
+    if number != cx.params.revision.unmodulated_plain_value() {
+        bar::gesture(&cx.setter, &cx.params.revision, |setter| setter.set_parameter(&cx.params.revision, number));
     }
 }

@@ -1,0 +1,170 @@
+//! The popups that choose a file: a list of what is shipped, the system's dialog, and a field for a path.
+
+use std::path::{Path, PathBuf};
+
+use egui::{Align, Button, Key, Layout, Popup, PopupCloseBehavior, Response, RichText, TextEdit, Ui};
+
+use super::Cx;
+use super::dialog::{EXPORT_NAME, Purpose, typed_path};
+use super::library::{Entry, display_name};
+use super::theme;
+use super::widgets::list_button;
+use crate::resources::DEFAULT_MODEL;
+use crate::session::{Command, FileChoice, Origin};
+
+/// The model's button and its popup.
+pub fn model(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
+    let shown = shown_name(&cx.snapshot.model);
+    let button = list_button(ui, "Model…", &shown, theme::CONTINUATION, width);
+    open_library(cx, &button);
+    popup(&button, 360.0, |ui| {
+        heading(ui, "Shipped models");
+        let listing = cx.state.library.listing();
+        let current = cx.snapshot.model.path.as_deref();
+        if let Some(trouble) = &listing.trouble {
+            explain(ui, trouble);
+        } else if listing.models.is_empty() {
+            explain(ui, "None is installed. Open a .continuo file, or install Continuo again.");
+        }
+        for entry in &listing.models {
+            let is_default = entry.path.ends_with(DEFAULT_MODEL);
+            let selected = current.map_or(is_default, |path| path == entry.path);
+            if choice(ui, selected, entry).clicked() {
+                cx.session.send(if is_default { Command::FactoryModel } else { Command::ChooseModel(entry.path.clone()) });
+                ui.close();
+            }
+        }
+        file_choices(ui, cx, Purpose::Model, current, "Paste a path to a .continuo file, press Enter");
+    });
+    hover(cx, button, cx.snapshot.model.path.as_deref(), "The model that makes the next take.");
+}
+
+/// The seed clip's button and its popup.
+pub fn seed(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
+    let listing = cx.state.library.listing();
+    let choice_now = &cx.snapshot.seed;
+    let shown = match (&choice_now.path, choice_now.origin, listing.seeds.first()) {
+        (None, Origin::Factory, Some(first)) => first.name.clone(),
+        _ => shown_name(choice_now),
+    };
+    let button = list_button(ui, "Seed clip…", &shown, theme::SEED, width);
+    open_library(cx, &button);
+    popup(&button, 380.0, |ui| {
+        heading(ui, "Shipped seed clips");
+        let current = cx.snapshot.seed.path.as_deref();
+        if let Some(trouble) = &listing.trouble {
+            explain(ui, trouble);
+        }
+        for (index, entry) in listing.seeds.iter().enumerate() {
+            let is_default = index == 0;
+            let selected = current.map_or(is_default && cx.snapshot.seed.origin == Origin::Factory, |path| path == entry.path);
+            if choice(ui, selected, entry).clicked() {
+                cx.session.send(if is_default { Command::FactorySeed } else { Command::ChooseSeed(entry.path.clone()) });
+                ui.close();
+            }
+        }
+        file_choices(ui, cx, Purpose::Seed, current, "Paste a path to an audio file, press Enter");
+    });
+    hover(cx, button, cx.snapshot.seed.path.as_deref(), "The clip that the next take carries on from.");
+}
+
+/// The export button and its popup.
+pub fn export(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
+    let can = cx.snapshot.take.is_some() && !cx.snapshot.status.busy();
+    let button = ui.add_enabled(can, Button::new("Export…").min_size(egui::vec2(width, 34.0)));
+    if button.clicked() && cx.state.export_path.is_empty() {
+        let folder = music_folder().unwrap_or_default();
+        cx.state.export_path = folder.join(EXPORT_NAME).display().to_string();
+    }
+    popup(&button, 420.0, |ui| {
+        heading(ui, "Write the take that plays to a WAV file");
+        let near = typed_path(&cx.state.export_path, home().as_deref());
+        file_choices(ui, cx, Purpose::Export, near.as_deref(), "A path for the WAV file, press Enter");
+    });
+    button
+        .on_hover_text("Writes seed clip and continuation of the take that plays to a 24-bit WAV file at the host's rate.")
+        .on_disabled_hover_text("There is nothing to export until a take is finished.");
+}
+
+fn open_library(cx: &Cx<'_>, button: &Response) {
+    if button.clicked() {
+        cx.state.library.refresh(&cx.state.repaint);
+    }
+}
+
+fn popup(button: &Response, width: f32, content: impl FnOnce(&mut Ui)) {
+    Popup::from_toggle_button_response(button)
+        .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
+        .layout(Layout::top_down_justified(Align::Min))
+        .width(width)
+        .gap(4.0)
+        .show(|ui| {
+            ui.set_width(width);
+            ui.spacing_mut().item_spacing.y = 4.0;
+            content(ui);
+        });
+}
+
+fn heading(ui: &mut Ui, text: &str) {
+    ui.label(RichText::new(text).font(theme::caption()).color(theme::MUTED));
+}
+
+fn explain(ui: &mut Ui, text: &str) {
+    ui.label(RichText::new(text).color(theme::FAINT));
+}
+
+fn choice(ui: &mut Ui, selected: bool, entry: &Entry) -> Response {
+    ui.add(Button::selectable(selected, entry.name.as_str()).truncate())
+}
+
+/// The dialog's button and the field for a path.
+fn file_choices(ui: &mut Ui, cx: &mut Cx<'_>, purpose: Purpose, near: Option<&Path>, hint: &str) {
+    ui.add_space(4.0);
+    ui.separator();
+    ui.add_space(4.0);
+    let words = if purpose == Purpose::Export { "Save as…" } else { "Open file…" };
+    if ui.add_enabled(!cx.state.dialogs.is_open(), Button::new(words)).clicked() {
+        cx.state.dialogs.ask(purpose, near, cx.session, &cx.state.repaint);
+        ui.close();
+    }
+    let text = match purpose {
+        Purpose::Model => &mut cx.state.model_path,
+        Purpose::Seed => &mut cx.state.seed_path,
+        Purpose::Export => &mut cx.state.export_path,
+    };
+    let field = ui.add(TextEdit::singleline(text).hint_text(hint).desired_width(f32::INFINITY).margin(egui::vec2(8.0, 6.0)));
+    if field.lost_focus()
+        && ui.input(|input| input.key_pressed(Key::Enter))
+        && let Some(path) = typed_path(text, home().as_deref())
+    {
+        cx.session.send(purpose.command(path));
+        ui.close();
+    }
+}
+
+fn hover(cx: &Cx<'_>, button: Response, path: Option<&Path>, purpose: &str) {
+    if cx.state.dialogs.is_open() {
+        button.on_hover_text("A file dialog is open.");
+    } else if let Some(path) = path {
+        button.on_hover_text(format!("{purpose}\n{}", path.display()));
+    } else {
+        button.on_hover_text(purpose);
+    }
+}
+
+fn shown_name(choice: &FileChoice) -> String {
+    match choice.origin {
+        Origin::Factory => display_name(&choice.name),
+        Origin::Chosen => choice.name.clone(),
+        Origin::Captured => "Captured from the sidechain".to_owned(),
+    }
+}
+
+fn home() -> Option<PathBuf> {
+    directories::UserDirs::new().map(|dirs| dirs.home_dir().to_path_buf())
+}
+
+fn music_folder() -> Option<PathBuf> {
+    let dirs = directories::UserDirs::new()?;
+    Some(dirs.audio_dir().map_or_else(|| dirs.home_dir().to_path_buf(), Path::to_path_buf))
+}

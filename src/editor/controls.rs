@@ -1,0 +1,154 @@
+//! The two rows of values: what the next render does, and how the take plays.
+
+use egui::{Align2, Sense, Ui, UiBuilder, vec2};
+
+use super::bar::{gesture, param_bar};
+use super::widgets::{CAPTION_HEIGHT, captioned_segments, draw_die, icon_button, switch};
+use super::{Cx, theme};
+use crate::params::{LengthUnit, Playback};
+
+/// Width of the names of the rows.
+const NAME: f32 = 58.0;
+/// Height of a row: caption, bar.
+pub const HEIGHT: f32 = CAPTION_HEIGHT + 4.0 + theme::ROW;
+const UNIT: f32 = 132.0;
+const PLAYBACK: f32 = 150.0;
+const SWITCH: f32 = 64.0;
+
+/// What the next render does.
+pub fn generate(ui: &mut Ui, cx: &mut Cx<'_>) {
+    row(ui, "Generate", |ui| {
+        let bar = bar_width(ui, UNIT + theme::ROW + 4.0, 5, 2);
+        let params = cx.params;
+        let unit = params.length_unit.value();
+        param_bar(ui, &cx.setter, &params.length, "Length", "How much the model plays.", bar, Some(&|number| length_words(unit, number)));
+        captioned_segments(
+            ui,
+            &cx.setter,
+            &params.length_unit,
+            "Unit",
+            &["Length counts seconds.", "Length counts bars at the host's tempo when the render starts."],
+            UNIT,
+        );
+        param_bar(
+            ui,
+            &cx.setter,
+            &params.temperature,
+            "Temperature",
+            "How daring the model is: low stays close to what is likeliest, high wanders.",
+            bar,
+            None,
+        );
+        param_bar(
+            ui,
+            &cx.setter,
+            &params.top_k,
+            "Top-k",
+            "Only the k likeliest values are ever chosen; off leaves all of them possible.",
+            bar,
+            None,
+        );
+        rng_seed(ui, cx, bar);
+        param_bar(ui, &cx.setter, &params.takes, "Takes", "How many variations one render makes.", bar, None);
+    });
+}
+
+/// How the take plays.
+pub fn play(ui: &mut Ui, cx: &mut Cx<'_>) {
+    row(ui, "Play", |ui| {
+        let params = cx.params;
+        let bar = bar_width(ui, PLAYBACK + SWITCH, 2, 2).min(170.0);
+        captioned_segments(
+            ui,
+            &cx.setter,
+            &params.playback,
+            "Playback",
+            &["The take is pinned to a bar and follows the host's position.", "Each note plays the take from its start."],
+            PLAYBACK,
+        );
+        ui.add_enabled_ui(params.playback.value() == Playback::Timeline, |ui| {
+            let tip = "The bar of the song at which the take begins.";
+            param_bar(ui, &cx.setter, &params.start, "Start", tip, bar, Some(&|number| format!("Bar {number}")));
+        });
+        switch(
+            ui,
+            &cx.setter,
+            &params.play_seed,
+            "Play seed",
+            "On: the take begins with the seed clip. Off: the continuation itself begins at the start bar or the note.",
+            SWITCH,
+        );
+        param_bar(ui, &cx.setter, &params.gain, "Gain", "Output level.", bar, None);
+    });
+}
+
+fn row(ui: &mut Ui, name: &str, content: impl FnOnce(&mut Ui)) {
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
+    let middle = rect.top() + CAPTION_HEIGHT + 4.0 + theme::ROW / 2.0;
+    ui.painter().text(egui::pos2(rect.left(), middle), Align2::LEFT_CENTER, name, theme::body(), theme::FAINT);
+    let rest = rect.with_min_x(rect.left() + NAME + theme::GAP);
+    let builder = UiBuilder::new().max_rect(rest).layout(egui::Layout::left_to_right(egui::Align::Min)).id_salt(name);
+    ui.scope_builder(builder, |ui| {
+        ui.spacing_mut().item_spacing.x = theme::GAP + 2.0;
+        content(ui);
+    });
+}
+
+/// Width that is left for each of `bars` bars beside `others` things that are `taken` wide together.
+fn bar_width(ui: &Ui, taken: f32, bars: usize, others: usize) -> f32 {
+    let gaps = ui.spacing().item_spacing.x * (bars + others - 1) as f32;
+    ((ui.available_width() - taken - gaps) / bars as f32).clamp(56.0, 200.0)
+}
+
+fn length_words(unit: LengthUnit, number: &str) -> String {
+    match (unit, number) {
+        (LengthUnit::Seconds, _) => format!("{number} s"),
+        (LengthUnit::Bars, "1") => "1 bar".to_owned(),
+        (LengthUnit::Bars, _) => format!("{number} bars"),
+    }
+}
+
+fn rng_seed(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
+    let param = &cx.params.rng_seed;
+    let tip = "The number that fixes the random choices: the same number gives the same take again.";
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        param_bar(ui, &cx.setter, param, "RNG seed", tip, width, None);
+        ui.vertical(|ui| {
+            ui.set_width(theme::ROW);
+            ui.add_space(CAPTION_HEIGHT + 4.0 - ui.spacing().item_spacing.y);
+            let die = icon_button(ui, "New RNG seed", theme::ROW, draw_die);
+            if die.clicked() {
+                let number = another_number(param.value());
+                gesture(&cx.setter, param, |setter| setter.set_parameter(param, number));
+            }
+            die.on_hover_text("Picks another number.");
+        });
+    });
+}
+
+/// A number of the RNG seed's range that is not `now`.
+fn another_number(now: i32) -> i32 {
+    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+    const NUMBERS: u64 = 1_000_000;
+    // The standard library keys its hash maps with random numbers; one of those is as good as a generator of our own.
+    let random = RandomState::new().build_hasher().finish();
+    let offset = random % (NUMBERS - 1) + 1;
+    ((u64::from(now.unsigned_abs()) + offset) % NUMBERS) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_die_never_falls_on_the_same_number() {
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..1_000 {
+            let number = another_number(999_999);
+            assert!((0..999_999).contains(&number));
+            seen.insert(number);
+        }
+        assert!(seen.len() > 900);
+    }
+}

@@ -1,0 +1,57 @@
+//! The last line: where the take is kept, and frames that came too late.
+
+use egui::{Align, Label, Layout, Popup, RichText, Sense, Ui};
+
+use super::ticks::bytes;
+use super::{Cx, theme};
+use crate::session::{Command, Storage};
+
+/// Limits to choose from, in bytes.
+const LIMITS: [u64; 5] = [0, 1 << 20, 4 << 20, 16 << 20, 64 << 20];
+
+/// The last line.
+pub fn footer(ui: &mut Ui, cx: &mut Cx<'_>) {
+    ui.horizontal_centered(|ui| {
+        let limit = bytes(cx.snapshot.inline_limit);
+        let (words, tip) = match &cx.snapshot.storage {
+            None => (
+                format!("Takes up to {limit} are kept in the project"),
+                "Larger takes go to a folder of yours, and the project refers to them.".to_owned(),
+            ),
+            Some(Storage::Inline { bytes: size }) => (
+                format!("Kept in the project · {} of at most {limit}", bytes(*size)),
+                "The project holds the sound itself: it opens and plays on any machine.".to_owned(),
+            ),
+            Some(Storage::Store { bytes: size, folder }) => (
+                format!("Kept in the take store · {}, more than the project's {limit}", bytes(*size)),
+                format!("The project refers to a file in {}", folder.display()),
+            ),
+        };
+        let line = ui
+            .add(Label::new(RichText::new(words).font(theme::caption()).color(theme::FAINT)).sense(Sense::click()))
+            .on_hover_text(format!("{tip}\n\nClick to change the limit."));
+        if line.hovered() {
+            ui.set_cursor_icon(egui::CursorIcon::PointingHand);
+        }
+        Popup::menu(&line).show(|ui| {
+            ui.label(RichText::new("Keep takes in the project up to").font(theme::caption()).color(theme::MUTED));
+            for limit in LIMITS {
+                let name = if limit == 0 { "nothing".to_owned() } else { bytes(limit) };
+                if ui.selectable_label(limit == cx.snapshot.inline_limit, name).clicked() {
+                    cx.session.send(Command::InlineLimit(limit));
+                }
+            }
+        });
+
+        let missing = cx.session.missing_frames();
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if missing > 0 {
+                let words = if missing == 1 { "1 missing frame".to_owned() } else { format!("{missing} missing frames") };
+                ui.label(RichText::new(words).font(theme::caption()).color(theme::SEED)).on_hover_text(
+                    "Playback came to frames that were not rendered yet; they were faded to silence. \
+                     Wait for the render to finish, or start playing later.",
+                );
+            }
+        });
+    });
+}

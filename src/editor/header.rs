@@ -1,0 +1,118 @@
+//! The top of the window: which model, what it starts from.
+
+use egui::{Align2, CursorIcon, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+
+use super::bar::gesture;
+use super::widgets::{elided, segments};
+use super::{Cx, chooser, theme};
+use crate::params::{Mode, SeedSource};
+
+/// Name, model, and how the model steps.
+pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
+    ui.horizontal_centered(|ui| {
+        let name = elided(ui, "Continuo", egui::FontId::proportional(19.0), theme::TEXT, 120.0);
+        let (rect, response) = ui.allocate_exact_size(vec2(name.size().x + 18.0, theme::ROW), Sense::hover());
+        draw_mark(ui, rect);
+        ui.painter().galley(pos2(rect.left() + 18.0, rect.center().y - name.size().y / 2.0), name, theme::TEXT);
+        response.on_hover_text(concat!("Continuo ", env!("CARGO_PKG_VERSION")));
+
+        ui.add_space(theme::MARGIN);
+        let room = ui.available_width();
+        chooser::model(ui, cx, (room * 0.5).clamp(200.0, 420.0));
+
+        ui.add_space(theme::GAP);
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW), Sense::hover());
+        let stepper = cx.snapshot.stepper.as_deref();
+        let words = stepper.unwrap_or("The model is opened at the first render");
+        let galley = elided(ui, words, theme::caption(), theme::FAINT, rect.width());
+        let at = pos2(rect.right() - galley.size().x, rect.center().y - galley.size().y / 2.0);
+        ui.painter().galley(at, galley, theme::FAINT);
+        if let Some(stepper) = stepper {
+            response.on_hover_text(format!("How the model makes its frames on this machine: {stepper}"));
+        }
+    });
+}
+
+/// Two strokes: a clip that ends, and what goes on from there.
+fn draw_mark(ui: &Ui, rect: Rect) {
+    let painter = ui.painter();
+    for (index, (height, hue)) in [(6.0, theme::SEED), (11.0, theme::SEED), (8.0, theme::CONTINUATION), (4.0, theme::CONTINUATION)]
+        .into_iter()
+        .enumerate()
+    {
+        let x = rect.left() + 1.5 + 3.5 * index as f32;
+        painter.line_segment(
+            [pos2(x, rect.center().y - height / 2.0), pos2(x, rect.center().y + height / 2.0)],
+            Stroke::new(2.0, hue),
+        );
+    }
+}
+
+/// Mode, and where the seed clip comes from.
+pub fn source(ui: &mut Ui, cx: &mut Cx<'_>) {
+    ui.horizontal_centered(|ui| {
+        segments(
+            ui,
+            &cx.setter,
+            &cx.params.mode,
+            &["The model carries on from the seed clip's last frame.", "The model makes a phrase out of nothing."],
+            220.0,
+        );
+        ui.add_space(theme::GAP);
+        ui.add_enabled_ui(cx.params.mode.value() == Mode::Continue, |ui| {
+            segments(
+                ui,
+                &cx.setter,
+                &cx.params.seed_source,
+                &["The seed clip is an audio file.", "The seed clip is what was captured from the sidechain input."],
+                170.0,
+            );
+            match cx.params.seed_source.value() {
+                SeedSource::Clip => {
+                    let width = ui.available_width();
+                    chooser::seed(ui, cx, width);
+                }
+                SeedSource::Sidechain => capture(ui, cx),
+            }
+        });
+    });
+}
+
+/// The capture button, and how much there is.
+fn capture(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let on = cx.params.capture.value();
+    let (rect, response) = ui.allocate_exact_size(vec2(112.0, theme::ROW), Sense::click());
+    response.widget_info(|| WidgetInfo::selected(Role::Button, ui.is_enabled(), on, "Capture"));
+    let hovered = response.hovered();
+    ui.painter().rect_filled(rect, theme::RADIUS, if hovered { theme::RAISED_HOVER } else { theme::RAISED });
+    if on {
+        ui.painter().rect_stroke(rect, theme::RADIUS, Stroke::new(1.0, theme::ERROR), StrokeKind::Inside);
+    }
+    let dot = pos2(rect.left() + 16.0, rect.center().y);
+    let hue = if ui.is_enabled() { theme::ERROR } else { theme::FAINT };
+    if on {
+        ui.painter().rect_filled(Rect::from_center_size(dot, vec2(9.0, 9.0)), 1.5, hue);
+    } else {
+        ui.painter().circle_filled(dot, 5.0, hue);
+    }
+    let color = if ui.is_enabled() { theme::TEXT } else { theme::FAINT };
+    let words = if on { "Stop" } else { "Capture" };
+    ui.painter().text(pos2(rect.left() + 30.0, rect.center().y), Align2::LEFT_CENTER, words, theme::body(), color);
+    if response.clicked() {
+        gesture(&cx.setter, &cx.params.capture, |setter| setter.set_parameter(&cx.params.capture, !on));
+    }
+    if hovered && ui.is_enabled() {
+        ui.set_cursor_icon(CursorIcon::PointingHand);
+    }
+    response.on_hover_text("Records the sidechain input while it is on; the newest 30 seconds are kept as the seed clip.");
+
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW), Sense::hover());
+    let seconds = cx.snapshot.captured_seconds;
+    let words = match (on, seconds > 0.0) {
+        (true, _) => format!("Recording · {seconds:.1} s"),
+        (false, true) => format!("{seconds:.1} s captured"),
+        (false, false) => "Nothing captured yet: route a track to the sidechain, press Capture while it plays".to_owned(),
+    };
+    let galley = elided(ui, &words, theme::body(), theme::MUTED, rect.width() - theme::GAP);
+    ui.painter().galley(pos2(rect.left() + theme::GAP, rect.center().y - galley.size().y / 2.0), galley, theme::MUTED);
+}

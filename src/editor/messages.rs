@@ -1,0 +1,71 @@
+//! What went wrong and what went well, in words, until the user has read it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egui::{Color32, Frame, Margin, RichText, Stroke, Ui};
+
+use super::widgets::{draw_cross, icon_button};
+use super::{Cx, theme};
+use crate::session::{Command, Snapshot};
+
+/// A notice goes by itself after this.
+const NOTICE: Duration = Duration::from_secs(10);
+
+/// Which notice is on show since when.
+#[derive(Debug, Default)]
+pub struct Notices {
+    current: Option<(Arc<str>, Instant)>,
+    dismissed: bool,
+}
+
+impl Notices {
+    /// The notice to show, if there is one that is neither old nor dismissed.
+    fn shown(&mut self, snapshot: &Snapshot) -> Option<Arc<str>> {
+        let notice = snapshot.notice.as_ref()?;
+        let same = self.current.as_ref().is_some_and(|(current, _)| Arc::ptr_eq(current, notice));
+        if !same {
+            self.current = Some((Arc::clone(notice), Instant::now()));
+            self.dismissed = false;
+        }
+        let fresh = self.current.as_ref().is_some_and(|(_, since)| since.elapsed() < NOTICE);
+        (fresh && !self.dismissed).then(|| Arc::clone(notice))
+    }
+}
+
+/// What there is to say: an error before a notice.
+pub fn pending(cx: &mut Cx<'_>) -> Option<(Arc<str>, bool)> {
+    if let Some(error) = &cx.snapshot.error {
+        return Some((Arc::clone(error), true));
+    }
+    let notice = cx.state.notices.shown(cx.snapshot)?;
+    Some((notice, false))
+}
+
+/// The bar with the message and its cross.
+pub fn message(ui: &mut Ui, cx: &mut Cx<'_>, text: &str, is_error: bool) {
+    let hue: Color32 = if is_error { theme::ERROR } else { theme::CONTINUATION };
+    Frame::new()
+        .fill(hue.gamma_multiply(0.13))
+        .stroke(Stroke::new(1.0, hue.gamma_multiply(0.5)))
+        .corner_radius(theme::RADIUS)
+        .inner_margin(Margin::symmetric(12, 6))
+        .show(ui, |ui| {
+            ui.horizontal(|ui| {
+                let room = ui.available_width() - 24.0 - theme::GAP;
+                ui.scope(|ui| {
+                    ui.set_max_width(room);
+                    ui.add(egui::Label::new(RichText::new(text).color(theme::TEXT)).wrap());
+                });
+                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                    if icon_button(ui, "Dismiss", 22.0, draw_cross).on_hover_text("I have read this.").clicked() {
+                        if is_error {
+                            cx.session.send(Command::DismissError);
+                        } else {
+                            cx.state.notices.dismissed = true;
+                        }
+                    }
+                });
+            });
+        });
+}

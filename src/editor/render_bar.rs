@@ -1,0 +1,112 @@
+//! The button that renders, and how far it is.
+
+use egui::{Button, Rect, Role, RichText, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+
+use super::ticks::duration;
+use super::widgets::elided;
+use super::{Cx, chooser, theme};
+use crate::params::{LengthUnit, Mode};
+use crate::session::{Command, Status};
+
+const BUTTON: egui::Vec2 = vec2(128.0, 34.0);
+const EXPORT: f32 = 96.0;
+
+/// Render or Cancel, progress, export.
+pub fn render_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
+    ui.horizontal_centered(|ui| {
+        let status = cx.snapshot.status;
+        if status.busy() {
+            let cancel = Button::new(RichText::new("Cancel").color(theme::TEXT)).min_size(BUTTON);
+            let tip = "Stops between two frames; the take before comes back.";
+            if ui.add(cancel.stroke(Stroke::new(1.0, theme::FAINT))).on_hover_text(tip).clicked() {
+                cx.session.send(Command::Cancel);
+            }
+        } else {
+            let words = RichText::new("Render").color(theme::ON_ACCENT).strong();
+            let tip = match cx.params.mode.value() {
+                Mode::Continue => "Makes a new take that carries on from the seed clip.",
+                Mode::Unconditional => "Makes a new take out of nothing.",
+            };
+            if ui.add(Button::new(words).fill(theme::CONTINUATION).min_size(BUTTON)).on_hover_text(tip).clicked() {
+                cx.session.send(Command::Render);
+            }
+        }
+        ui.add_space(theme::GAP);
+        let room = ui.available_width() - EXPORT - theme::MARGIN;
+        let (rect, _) = ui.allocate_exact_size(vec2(room, BUTTON.y), Sense::hover());
+        show_status(ui, cx, rect);
+        ui.add_space(theme::GAP);
+        chooser::export(ui, cx, EXPORT);
+    });
+}
+
+fn show_status(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
+    let (left, right, progress) = words(cx);
+    let right = elided(ui, &right, theme::body(), theme::MUTED, rect.width() * 0.5);
+    let left = elided(ui, &left, theme::body(), theme::TEXT, rect.width() - right.size().x - theme::MARGIN);
+    let line = if progress.is_some() { rect.top() + 2.0 } else { rect.center().y - left.size().y / 2.0 };
+    ui.painter().galley(pos2(rect.right() - right.size().x, line), right, theme::MUTED);
+    ui.painter().galley(pos2(rect.left(), line), left, theme::TEXT);
+    let Some(progress) = progress else { return };
+
+    let slot = Rect::from_min_max(pos2(rect.left(), rect.bottom() - 9.0), pos2(rect.right(), rect.bottom() - 3.0));
+    ui.painter().rect_filled(slot, 3.0, theme::FIELD);
+    let done = match progress {
+        Some(part) => slot.with_max_x(slot.left() + slot.width() * part.clamp(0.0, 1.0)),
+        None => {
+            // How long this takes is not known: a piece that wanders.
+            let phase = (ui.input(|input| input.time) * 0.6).fract() as f32;
+            let left = slot.left() + slot.width() * 0.8 * (0.5 - 0.5 * (phase * std::f32::consts::TAU).cos());
+            Rect::from_min_max(pos2(left, slot.top()), pos2(left + slot.width() * 0.2, slot.bottom()))
+        }
+    };
+    ui.painter().rect_filled(done, 3.0, theme::CONTINUATION);
+    let bar = ui.interact(slot, ui.scope_id().with("progress"), Sense::hover());
+    bar.widget_info(|| {
+        let mut info = WidgetInfo::labeled(Role::ProgressIndicator, true, "Progress");
+        info.value = progress.map(|part| f64::from(part) * 100.0);
+        info
+    });
+}
+
+/// What to say on the left, on the right, and how far the bar is (`Some(None)`: nobody knows; `None`: no bar).
+#[allow(clippy::option_option)]
+fn words(cx: &Cx<'_>) -> (String, String, Option<Option<f32>>) {
+    match cx.snapshot.status {
+        Status::Waiting { ahead } => {
+            let others = if ahead == 1 { "1 other render".to_owned() } else { format!("{ahead} other renders") };
+            (format!("Waiting for {others}"), String::new(), Some(None))
+        }
+        Status::Loading => ("Opening model and seed clip".to_owned(), String::new(), Some(None)),
+        Status::Rendering { progress, seconds_left, speed } => {
+            let mut left = format!("{:.0} %", (progress * 100.0).floor());
+            if let Some(seconds) = seconds_left {
+                left = format!("{left} · {} left", duration(f64::from(seconds)));
+            }
+            let right = if speed > 0.0 { format!("{} real time", times(speed)) } else { String::new() };
+            (left, right, Some(Some(progress)))
+        }
+        Status::Idle => (plan(cx), String::new(), None),
+        Status::Finished { seconds } => (plan(cx), format!("Rendered in {}", duration(f64::from(seconds))), None),
+        Status::Cancelled => (plan(cx), "Cancelled".to_owned(), None),
+        Status::Failed => (plan(cx), "Not rendered".to_owned(), None),
+    }
+}
+
+fn times(speed: f32) -> String {
+    if speed < 0.095 { format!("{speed:.2}×") } else { format!("{speed:.1}×") }
+}
+
+/// What pressing Render would make.
+fn plan(cx: &Cx<'_>) -> String {
+    let meter = cx.session.link.meter();
+    let settings = cx.params.settings(meter);
+    let mut words = duration(settings.seconds);
+    if cx.params.length_unit.value() == LengthUnit::Bars {
+        words = format!("{words} at {} BPM", (meter.tempo * 10.0).round() / 10.0);
+    }
+    match settings.takes {
+        1 => words,
+        takes => format!("{takes} takes of {words}"),
+    }
+}

@@ -1,0 +1,208 @@
+//! The take drawn large: seed clip, seam, continuation; one lane per alternative.
+
+use egui::epaint::{Mesh, Vertex, WHITE_UV};
+use egui::{Align2, Color32, CursorIcon, Painter, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+
+use super::bar::gesture;
+use super::geometry::{Axis, columns, enlargement, lanes};
+use super::ticks::{Bars, Tick, in_bars, in_seconds};
+use super::widgets::elided;
+use super::{Cx, theme};
+use crate::params::{LengthUnit, Mode, Playback, SeedSource};
+use crate::session::{Peak, Status, TakeOverview};
+
+const TOP: f32 = 26.0;
+const BOTTOM: f32 = 24.0;
+const SIDE: f32 = 12.0;
+const LANE_GAP: f32 = 4.0;
+/// The lane that plays is this much higher than the others.
+const EMPHASIS: f32 = 2.5;
+/// Pixels a tick's label needs.
+const TICK_ROOM: f32 = 72.0;
+
+/// Fills what is left of `ui` with the take.
+pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let (rect, response) = ui.allocate_exact_size(ui.available_size(), Sense::hover());
+    let painter = ui.painter_at(rect);
+    painter.rect_filled(rect, 8.0, theme::FIELD);
+    painter.rect_stroke(rect, 8.0, Stroke::new(1.0, theme::LINE), StrokeKind::Inside);
+    let Some(take) = cx.snapshot.take.clone() else {
+        return invite(&painter, rect, cx);
+    };
+    let inner = Rect::from_min_max(rect.min + vec2(SIDE, TOP), rect.max - vec2(SIDE, BOTTOM));
+    let seconds = take.seed_seconds + take.continuation_seconds;
+    if inner.width() < 20.0 || inner.height() < 20.0 || seconds <= 0.0 {
+        return;
+    }
+    let axis = Axis { left: inner.left(), width: inner.width(), seconds };
+    let shown = cx.params.take.value().unsigned_abs().saturating_sub(1) as usize;
+    let shown = shown.min(take.peaks.len().saturating_sub(1));
+
+    grid(&painter, inner, axis, &ticks(cx, &take, axis));
+    let factor = enlargement(&take.peaks);
+    let places = lanes(inner.height(), take.peaks.len(), shown, LANE_GAP, EMPHASIS);
+    for (index, (peaks, (top, bottom))) in take.peaks.iter().zip(places).enumerate() {
+        let lane = Rect::from_min_max(pos2(inner.left(), inner.top() + top), pos2(inner.right(), inner.top() + bottom));
+        let plays = index == shown;
+        let hovered = choose_lane(ui, cx, lane, index, plays, take.peaks.len());
+        let strength = if plays { 1.0 } else if hovered { 0.6 } else { 0.36 };
+        draw_lane(&painter, lane, axis, &take, peaks, factor, strength);
+        if take.peaks.len() > 1 {
+            badge(&painter, lane, index, plays);
+        }
+    }
+    seam(&painter, inner, axis, &take);
+    frontier(&painter, inner, axis, &take, cx.snapshot.status);
+
+    let playhead = cx.session.playhead_seconds().filter(|at| *at <= seconds);
+    if let Some(at) = playhead {
+        let x = axis.x(at);
+        painter.line_segment([pos2(x, inner.top() - 4.0), pos2(x, inner.bottom() + 2.0)], Stroke::new(1.5, theme::TEXT));
+    }
+    let pointed = response.hover_pos().or_else(|| ui.input(|input| input.pointer.hover_pos())).filter(|at| inner.contains(*at));
+    let pointed = pointed.and_then(|at| axis.seconds_at(at.x));
+    headline(ui, &painter, rect, &take, pointed.or(playhead));
+}
+
+/// What to do while there is no take.
+fn invite(painter: &Painter, rect: Rect, cx: &Cx<'_>) {
+    let (first, second) = match (cx.snapshot.status, cx.params.mode.value(), cx.params.seed_source.value()) {
+        (status, ..) if status.busy() => ("Preparing the take", "It appears here as it is made."),
+        (_, Mode::Unconditional, _) => ("Press Render for a phrase out of nothing", "Set the mode to Continue to start from a clip."),
+        (_, Mode::Continue, SeedSource::Sidechain) => {
+            ("Capture the sidechain, then press Render", "The phrase goes on where the captured sound stops.")
+        }
+        (_, Mode::Continue, SeedSource::Clip) => {
+            ("Press Render to carry on from the seed clip", "The phrase goes on from the very next frame after the clip.")
+        }
+    };
+    let center = rect.center();
+    painter.text(center - vec2(0.0, 12.0), Align2::CENTER_CENTER, first, egui::FontId::proportional(17.0), theme::MUTED);
+    painter.text(center + vec2(0.0, 14.0), Align2::CENTER_CENTER, second, theme::body(), theme::FAINT);
+}
+
+fn ticks(cx: &Cx<'_>, take: &TakeOverview, axis: Axis) -> Vec<Tick> {
+    let most = (axis.width / TICK_ROOM).max(1.0) as usize;
+    if cx.params.length_unit.value() == LengthUnit::Seconds {
+        return in_seconds(axis.seconds, most);
+    }
+    let meter = cx.session.link.meter();
+    let seconds = meter.beats_per_bar * 60.0 / meter.tempo;
+    let pinned = if cx.params.playback.value() == Playback::Timeline { cx.params.pin_bars() + 1.0 } else { 1.0 };
+    // Without the seed clip, the continuation is what lies at the pin.
+    let before = if cx.params.play_seed.value() { 0.0 } else { take.seed_seconds / seconds };
+    in_bars(axis.seconds, Bars { first: pinned - before, seconds }, most)
+}
+
+fn grid(painter: &Painter, inner: Rect, axis: Axis, ticks: &[Tick]) {
+    let line = Stroke::new(1.0, theme::LINE.gamma_multiply(0.55));
+    for tick in ticks {
+        let x = axis.x(tick.seconds);
+        painter.line_segment([pos2(x, inner.top()), pos2(x, inner.bottom())], line);
+        let near_end = x > inner.right() - 24.0;
+        let near_begin = x < inner.left() + 12.0;
+        let align = if near_end { Align2::RIGHT_TOP } else if near_begin { Align2::LEFT_TOP } else { Align2::CENTER_TOP };
+        painter.text(pos2(x, inner.bottom() + 5.0), align, &tick.label, theme::caption(), theme::FAINT);
+    }
+}
+
+/// A click on a lane makes it the one that plays. Says whether the pointer is on it.
+fn choose_lane(ui: &Ui, cx: &Cx<'_>, lane: Rect, index: usize, plays: bool, count: usize) -> bool {
+    if count < 2 {
+        return false;
+    }
+    let response = ui.interact(lane, ui.scope_id().with(("lane", index)), Sense::click());
+    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, plays, format!("Take {}", index + 1)));
+    if response.clicked() && !plays {
+        let take = i32::try_from(index + 1).unwrap_or(1);
+        gesture(&cx.setter, &cx.params.take, |setter| setter.set_parameter(&cx.params.take, take));
+    }
+    if response.hovered() && !plays {
+        ui.set_cursor_icon(CursorIcon::PointingHand);
+    }
+    response.hovered()
+}
+
+fn badge(painter: &Painter, lane: Rect, index: usize, plays: bool) {
+    let place = Rect::from_min_size(lane.left_top() + vec2(3.0, 3.0), vec2(18.0, (lane.height() - 4.0).min(16.0)));
+    let (fill, color) = if plays { (theme::TEXT, theme::FIELD) } else { (theme::RAISED, theme::MUTED) };
+    painter.rect_filled(place, 4.0, fill);
+    painter.text(place.center(), Align2::CENTER_CENTER, (index + 1).to_string(), theme::caption(), color);
+}
+
+fn draw_lane(painter: &Painter, lane: Rect, axis: Axis, take: &TakeOverview, peaks: &[Peak], factor: f32, strength: f32) {
+    let middle = lane.center().y;
+    painter.line_segment([pos2(lane.left(), middle), pos2(lane.right(), middle)], Stroke::new(1.0, theme::LINE));
+    let pixels = painter.ctx().pixels_per_point();
+    let width = (lane.width() * pixels).floor() as usize;
+    let seam = axis.x(take.seed_seconds);
+    let half = lane.height() / 2.0;
+    let thin = 0.6 / pixels;
+    let mut mesh = Mesh::default();
+    for (index, peak) in columns(peaks, take.columns, width).into_iter().enumerate() {
+        let x = lane.left() + (index as f32 + 0.5) / pixels;
+        let hue = if x < seam { theme::SEED } else { theme::CONTINUATION };
+        let top = middle - (peak.max * factor).clamp(-1.0, 1.0) * half - thin;
+        let bottom = middle - (peak.min * factor).clamp(-1.0, 1.0) * half + thin;
+        column(&mut mesh, x, 0.5 / pixels, top, middle, bottom, hue.gamma_multiply(strength));
+    }
+    painter.add(Shape::mesh(mesh));
+}
+
+/// One column: full colour in the middle, a little darker towards the extremes.
+fn column(mesh: &mut Mesh, x: f32, half_width: f32, top: f32, middle: f32, bottom: f32, hue: Color32) {
+    let first = mesh.vertices.len() as u32;
+    let middle = middle.clamp(top, bottom);
+    let edge = hue.lerp_to_gamma(theme::FIELD, 0.42 * (bottom - top).min(60.0) / 60.0);
+    for (y, color) in [(top, edge), (middle, hue), (bottom, edge)] {
+        for x in [x - half_width, x + half_width] {
+            mesh.vertices.push(Vertex { pos: pos2(x, y), uv: WHITE_UV, color });
+        }
+    }
+    for corner in [0, 2] {
+        let at = first + corner;
+        mesh.indices.extend([at, at + 1, at + 2, at + 2, at + 1, at + 3]);
+    }
+}
+
+fn seam(painter: &Painter, inner: Rect, axis: Axis, take: &TakeOverview) {
+    if take.seed_seconds <= 0.0 {
+        return;
+    }
+    let x = axis.x(take.seed_seconds);
+    let line = [pos2(x, inner.top() - 6.0), pos2(x, inner.bottom())];
+    painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, theme::TEXT.gamma_multiply(0.75)), 4.0, 3.0));
+    let fits_left = x - inner.left() > 46.0;
+    let (align, shift) = if fits_left { (Align2::RIGHT_BOTTOM, -5.0) } else { (Align2::LEFT_BOTTOM, 5.0) };
+    painter.text(pos2(x + shift, inner.bottom() - 2.0), align, "seam", theme::caption(), theme::MUTED);
+}
+
+/// While it grows: where the take has got to.
+fn frontier(painter: &Painter, inner: Rect, axis: Axis, take: &TakeOverview, status: Status) {
+    if !matches!(status, Status::Rendering { .. }) || take.ready_seconds >= take.continuation_seconds {
+        return;
+    }
+    let x = axis.x(take.seed_seconds + take.ready_seconds);
+    painter.line_segment([pos2(x, inner.top()), pos2(x, inner.bottom())], Stroke::new(1.0, theme::CONTINUATION));
+    let glow = Rect::from_min_max(pos2((x - 28.0).max(inner.left()), inner.top()), pos2(x, inner.bottom()));
+    let mut mesh = Mesh::default();
+    for (at, strength) in [(glow.left(), 0.0), (glow.right(), 0.22)] {
+        for y in [glow.top(), glow.bottom()] {
+            let color = theme::CONTINUATION.gamma_multiply(strength);
+            mesh.vertices.push(Vertex { pos: pos2(at, y), uv: WHITE_UV, color });
+        }
+    }
+    mesh.indices.extend([0, 1, 2, 2, 1, 3]);
+    painter.add(Shape::mesh(mesh));
+}
+
+/// What made the take, and a time: the pointer's, else the playhead's.
+fn headline(ui: &Ui, painter: &Painter, rect: Rect, take: &TakeOverview, time: Option<f64>) {
+    let y = rect.top() + TOP / 2.0;
+    let time = time.map(|seconds| format!("{seconds:.2} s")).unwrap_or_default();
+    let time = elided(ui, &time, theme::caption(), theme::TEXT, 80.0);
+    let room = rect.width() - SIDE * 3.0 - 60.0;
+    let recipe = elided(ui, &take.recipe, theme::caption(), theme::MUTED, room);
+    painter.galley(pos2(rect.right() - SIDE - time.size().x, y - time.size().y / 2.0), time, theme::TEXT);
+    painter.galley(pos2(rect.left() + SIDE, y - recipe.size().y / 2.0), recipe, theme::MUTED);
+}

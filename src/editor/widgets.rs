@@ -1,0 +1,168 @@
+//! Small things that are operated: captions, segments, switches, icon buttons.
+
+use egui::{
+    Align2, Color32, CursorIcon, FontId, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+};
+use nice_plug::prelude::{BoolParam, Enum, EnumParam, Param as _, ParamSetter};
+
+use super::bar::gesture;
+use super::theme;
+
+/// Height of a caption line.
+pub const CAPTION_HEIGHT: f32 = 15.0;
+
+/// A caption over a control.
+pub fn caption(ui: &mut Ui, text: &str) {
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width().max(1.0), CAPTION_HEIGHT), Sense::hover());
+    let color = if ui.is_enabled() { theme::MUTED } else { theme::FAINT };
+    ui.painter().text(rect.left_center(), Align2::LEFT_CENTER, text, theme::caption(), color);
+}
+
+/// The choices of an enum parameter side by side; `tips` says what each does.
+pub fn segments<T: Enum + PartialEq + Copy + 'static>(
+    ui: &mut Ui,
+    setter: &ParamSetter<'_>,
+    param: &EnumParam<T>,
+    tips: &[&str],
+    width: f32,
+) {
+    let names = T::variants();
+    let chosen = param.value().to_index();
+    let (rect, _) = ui.allocate_exact_size(vec2(width, theme::ROW), Sense::hover());
+    ui.painter().rect_filled(rect, theme::RADIUS, theme::FIELD);
+    ui.painter().rect_stroke(rect, theme::RADIUS, Stroke::new(1.0, theme::LINE), StrokeKind::Inside);
+    let each = rect.width() / names.len().max(1) as f32;
+    for (index, name) in names.iter().enumerate() {
+        let left = rect.left() + each * index as f32;
+        let segment = Rect::from_min_size(pos2(left, rect.top()), vec2(each, rect.height()));
+        let response = ui.interact(segment, ui.scope_id().with((param.name(), index)), Sense::click());
+        let selected = index == chosen;
+        response.widget_info(|| WidgetInfo::selected(Role::RadioButton, ui.is_enabled(), selected, name));
+        if selected {
+            ui.painter().rect_filled(segment.shrink(2.0), 5.0, theme::RAISED_HOVER);
+        }
+        let color = match (ui.is_enabled(), selected || response.hovered()) {
+            (false, _) => theme::FAINT,
+            (true, true) => theme::TEXT,
+            (true, false) => theme::MUTED,
+        };
+        ui.painter().text(segment.center(), Align2::CENTER_CENTER, name, theme::body(), color);
+        if response.clicked() && !selected {
+            gesture(setter, param, |setter| setter.set_parameter(param, T::from_index(index)));
+        }
+        if ui.is_enabled() && response.hovered() {
+            ui.set_cursor_icon(CursorIcon::PointingHand);
+        }
+        if let Some(tip) = tips.get(index) {
+            response.on_hover_text(*tip);
+        }
+    }
+}
+
+/// [`segments`] under a caption.
+pub fn captioned_segments<T: Enum + PartialEq + Copy + 'static>(
+    ui: &mut Ui,
+    setter: &ParamSetter<'_>,
+    param: &EnumParam<T>,
+    text: &str,
+    tips: &[&str],
+    width: f32,
+) {
+    ui.scope_builder(UiBuilder::new().id_salt(text), |ui| {
+        ui.set_width(width);
+        ui.spacing_mut().item_spacing.y = 4.0;
+        caption(ui, text);
+        segments(ui, setter, param, tips, width);
+    });
+}
+
+/// A switch under a caption for an on/off parameter.
+pub fn switch(ui: &mut Ui, setter: &ParamSetter<'_>, param: &BoolParam, text: &str, tip: &str, width: f32) {
+    ui.scope_builder(UiBuilder::new().id_salt(text), |ui| {
+        ui.set_width(width);
+        ui.spacing_mut().item_spacing.y = 4.0;
+        caption(ui, text);
+        let (rect, response) = ui.allocate_exact_size(vec2(width, theme::ROW), Sense::click());
+        let on = param.value();
+        response.widget_info(|| WidgetInfo::selected(Role::CheckBox, ui.is_enabled(), on, text));
+        let slot = Rect::from_center_size(pos2(rect.left() + 18.0, rect.center().y), vec2(36.0, 20.0));
+        let position = ui.ctx().animate_bool_with_time(response.id, on, 0.1);
+        let hue = if ui.is_enabled() { theme::CONTINUATION } else { theme::FAINT };
+        ui.painter().rect_filled(slot, 10.0, if on { hue.gamma_multiply(0.45) } else { theme::FIELD });
+        let outline = if on { hue.gamma_multiply(0.7) } else { theme::LINE };
+        ui.painter().rect_stroke(slot, 10.0, Stroke::new(1.0, outline), StrokeKind::Inside);
+        let x = egui::lerp(slot.left() + 10.0..=slot.right() - 10.0, position);
+        ui.painter().circle_filled(pos2(x, slot.center().y), 6.5, if on { hue } else { theme::FAINT });
+        if response.clicked() {
+            gesture(setter, param, |setter| setter.set_parameter(param, !on));
+        }
+        if ui.is_enabled() && response.hovered() {
+            ui.set_cursor_icon(CursorIcon::PointingHand);
+        }
+        response.on_hover_text(tip);
+    });
+}
+
+/// A square button with a drawing of its own, called `name` for those who do not see it.
+pub fn icon_button(ui: &mut Ui, name: &str, size: f32, draw: impl FnOnce(&egui::Painter, Rect, Color32)) -> Response {
+    let (rect, response) = ui.allocate_exact_size(vec2(size, size), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), name));
+    let (fill, color) = if response.hovered() { (theme::RAISED_HOVER, theme::TEXT) } else { (theme::RAISED, theme::MUTED) };
+    ui.painter().rect_filled(rect, theme::RADIUS, fill);
+    draw(ui.painter(), rect, color);
+    if response.hovered() {
+        ui.set_cursor_icon(CursorIcon::PointingHand);
+    }
+    response
+}
+
+/// A die that shows five.
+pub fn draw_die(painter: &egui::Painter, rect: Rect, color: Color32) {
+    let die = Rect::from_center_size(rect.center(), vec2(15.0, 15.0));
+    painter.rect_stroke(die, 3.0, Stroke::new(1.3, color), StrokeKind::Inside);
+    for (x, y) in [(-3.6, -3.6), (3.6, -3.6), (0.0, 0.0), (-3.6, 3.6), (3.6, 3.6)] {
+        painter.circle_filled(die.center() + vec2(x, y), 1.3, color);
+    }
+}
+
+/// A cross.
+pub fn draw_cross(painter: &egui::Painter, rect: Rect, color: Color32) {
+    let c = rect.center();
+    for (x, y) in [(4.0, 4.0), (4.0, -4.0)] {
+        painter.line_segment([c + vec2(-x, -y), c + vec2(x, y)], Stroke::new(1.5, color));
+    }
+}
+
+/// A chevron that points down, for what opens a list.
+pub fn draw_chevron(painter: &egui::Painter, center: egui::Pos2, color: Color32) {
+    let stroke = Stroke::new(1.4, color);
+    painter.line_segment([center + vec2(-4.0, -2.0), center + vec2(0.0, 2.0)], stroke);
+    painter.line_segment([center + vec2(0.0, 2.0), center + vec2(4.0, -2.0)], stroke);
+}
+
+/// The button that opens a list: a caption in front of what is chosen, `width` wide.
+pub fn list_button(ui: &mut Ui, name: &str, chosen: &str, hue: Color32, width: f32) -> Response {
+    let (rect, response) = ui.allocate_exact_size(vec2(width, theme::ROW), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), name));
+    let hovered = response.hovered();
+    ui.painter().rect_filled(rect, theme::RADIUS, if hovered { theme::RAISED_HOVER } else { theme::RAISED });
+    let dot = pos2(rect.left() + 14.0, rect.center().y);
+    ui.painter().circle_filled(dot, 4.0, if ui.is_enabled() { hue } else { theme::FAINT });
+    draw_chevron(ui.painter(), pos2(rect.right() - 15.0, rect.center().y), theme::MUTED);
+    let room = rect.width() - 56.0;
+    let color = if ui.is_enabled() { theme::TEXT } else { theme::FAINT };
+    let galley = elided(ui, chosen, theme::body(), color, room);
+    let top = rect.center().y - galley.size().y / 2.0;
+    ui.painter().galley(pos2(rect.left() + 26.0, top), galley, color);
+    if hovered {
+        ui.set_cursor_icon(CursorIcon::PointingHand);
+    }
+    response
+}
+
+/// One line of text, cut with an ellipsis where it is wider than `room`.
+pub fn elided(ui: &Ui, text: &str, font: FontId, color: Color32, room: f32) -> std::sync::Arc<egui::Galley> {
+    let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font, color);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(room.max(0.0));
+    ui.ctx().fonts_mut(|fonts| fonts.layout_job(job))
+}
