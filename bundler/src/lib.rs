@@ -14,6 +14,7 @@ pub mod platform;
 pub mod plist;
 pub mod runtime;
 
+pub use continuo_package::hash::sha256_hex;
 pub use error::BundleError;
 pub use layout::{Bundles, Parts, lay_out};
 pub use platform::Platform;

@@ -1,0 +1,102 @@
+//! `cargo xtask bundle`: build the plugin and lay out what a host loads.
+
+use std::fs;
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::Message;
+use continuo_bundler::install::{PluginFolders, install};
+use continuo_bundler::{Bundles, Parts, Platform, archive, lay_out};
+
+use crate::require::{self, Need};
+use crate::workspace::Workspace;
+use crate::{licences, runtime};
+
+/// How to bundle.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Copy the bundles into your own plugin folders, replacing older ones.
+    #[arg(long)]
+    install: bool,
+    /// Bundle a development build.
+    #[arg(long)]
+    debug: bool,
+    /// Skip the archive.
+    #[arg(long)]
+    no_archive: bool,
+}
+
+/// Runs the command.
+pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    require::check(&[Need::Compiler, Need::Python, Need::Pip])?;
+    let bundles = build(workspace, options.debug)?;
+    println!("{}\n{}", bundles.clap.display(), bundles.vst3.display());
+    println!("{} factory model(s), {} seed clip(s)", bundles.models, bundles.seeds);
+    if !options.no_archive {
+        let archive = archive::pack(&bundles, &workspace.version, Platform::current()?)?;
+        println!("{}\n{}", archive.display(), bundles.folder.join(archive::SUMS).display());
+    }
+    if options.install {
+        let folders = PluginFolders::of_user(Platform::current()?.system())?;
+        for path in install(&bundles, &folders)? {
+            println!("installed {}", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// Fetches the runtime, builds the plugin and lays the bundles out in `target/bundled`.
+pub fn build(workspace: &Workspace, debug: bool) -> Result<Bundles> {
+    let platform = Platform::current()?;
+    let runtime = runtime::fetch(workspace, platform)?;
+    let library = build_library(workspace, debug, platform)?;
+    let parts = Parts {
+        platform,
+        library,
+        runtime,
+        presets: workspace.root.join("presets"),
+        licences: licence_texts(workspace)?,
+        version: workspace.version.clone(),
+    };
+    Ok(lay_out(&parts, &workspace.bundled())?)
+}
+
+/// Builds the plugin's library and returns the path that Cargo reports for it.
+fn build_library(workspace: &Workspace, debug: bool, platform: Platform) -> Result<PathBuf> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--package", "continuo", "--lib", "--message-format", "json-render-diagnostics"]);
+    if !debug {
+        cargo.arg("--release");
+    }
+    eprintln!("$ cargo build --package continuo --lib{}", if debug { "" } else { " --release" });
+    let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let output = child.stdout.take().context("cargo has no output")?;
+    let mut library = None;
+    for message in Message::parse_stream(BufReader::new(output)) {
+        if let Message::CompilerArtifact(artifact) = message.context("cannot read cargo's output")?
+            && artifact.target.name == "continuo"
+        {
+            let found = artifact.filenames.into_iter().find(|path| path.file_name() == Some(platform.cdylib()));
+            library = found.map(cargo_metadata::camino::Utf8PathBuf::into_std_path_buf).or(library);
+        }
+    }
+    let status = child.wait().context("cannot wait for cargo")?;
+    if !status.success() {
+        bail!("the plugin does not build ({status})");
+    }
+    library.with_context(|| format!("cargo built no {}", platform.cdylib()))
+}
+
+/// Continuo's own licences and the notices of the crates that are linked into it.
+fn licence_texts(workspace: &Workspace) -> Result<Vec<(String, String)>> {
+    let mut texts = Vec::new();
+    for name in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        let path = workspace.root.join(name);
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        texts.push((name.to_owned(), text));
+    }
+    texts.push(("THIRD-PARTY.txt".to_owned(), licences::notices(workspace)?));
+    Ok(texts)
+}

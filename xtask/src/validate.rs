@@ -1,0 +1,262 @@
+//! `cargo xtask validate`: third-party validators where they are installed, and a fuzzer of our own everywhere.
+//!
+//! The fuzzer is a host in a bad mood: block sizes, sample rates, parameters, notes, transport jumps and input change at
+//! random, states are saved, restored and damaged between runs. Every block must be whole: finite, without subnormal
+//! numbers, and no louder than the loudest setting explains. The same seed gives the same sequence.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::exec::{quiet, run as execute};
+use crate::host::{Deck, Parameter, Plugin, Setup};
+use crate::workspace::Workspace;
+
+/// What to validate.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Seconds of fuzzing.
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
+}
+
+/// Louder than any take (±1) at the largest gain (+12 dB) with several voices.
+const LOUDEST: f32 = 64.0;
+
+/// How long one activation lasts, in audio seconds.
+const RUN_SECONDS: f64 = 2.0;
+
+/// Validators of others: program, arguments before the path, the bundle's file.
+const OTHERS: [(&str, &[&str], &str); 4] = [
+    ("clap-validator", &["validate"], "Continuo.clap"),
+    ("vst3-validator", &[], "Continuo.vst3"),
+    ("vstvalidator", &[], "Continuo.vst3"),
+    ("pluginval", &["--strictness-level", "8", "--skip-gui-tests", "--validate"], "Continuo.vst3"),
+];
+
+/// Runs the command on what lies in `target/bundled`.
+pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    check(workspace, options.seconds)
+}
+
+/// Validates the bundles in `target/bundled`.
+pub fn check(workspace: &Workspace, seconds: u64) -> Result<()> {
+    let clap = workspace.bundled().join("Continuo.clap");
+    if !clap.exists() {
+        bail!("{} is missing; make it with: cargo xtask bundle", clap.display());
+    }
+    for (program, arguments, bundle) in OTHERS {
+        // Asking for help starts a program without loading anything.
+        if quiet(Command::new(program).arg("--help")).is_some() {
+            let mut command = Command::new(program);
+            execute(command.args(arguments).arg(workspace.bundled().join(bundle)), "See the report above")?;
+        }
+    }
+    let tally = fuzz(&clap, Duration::from_secs(seconds))?;
+    println!(
+        "fuzzing: {} activations, {} blocks, {} frames, {} parameter changes, {} notes, {} states: no fault",
+        tally.activations, tally.blocks, tally.frames, tally.changes, tally.notes, tally.states
+    );
+    Ok(())
+}
+
+/// What the fuzzer did.
+#[derive(Debug, Default)]
+struct Tally {
+    activations: u64,
+    blocks: u64,
+    frames: u64,
+    changes: u64,
+    notes: u64,
+    states: u64,
+}
+
+fn fuzz(clap: &Path, time: Duration) -> Result<Tally> {
+    let mut random = Random(0x0C04_7140);
+    let mut tally = Tally::default();
+    let mut plugin = Plugin::load(clap)?;
+    let parameters: Vec<Parameter> =
+        plugin.parameters().iter().filter(|parameter| parameter.writable).cloned().collect();
+    if parameters.is_empty() {
+        bail!("the plugin has no parameters that a host can change");
+    }
+    let began = Instant::now();
+    while began.elapsed() < time {
+        let setup = Setup {
+            sample_rate_hz: random.pick(&[22_050, 44_100, 48_000, 88_200, 96_000, 192_000]),
+            block: random.pick(&[1, 16, 33, 64, 256, 512, 1000, 4096]),
+        };
+        let activation = tally.activations;
+        let (random, tally) = (&mut random, &mut tally);
+        let parameters = &parameters;
+        plugin
+            .play(setup, |_| {}, |deck| storm(deck, setup, parameters, random, tally))
+            .with_context(|| format!("activation {activation} at {setup:?}"))?;
+        tally.activations += 1;
+        for parameter in parameters {
+            let value = plugin.current(parameter.id)?;
+            if !(parameter.min..=parameter.max).contains(&value) {
+                bail!("{} is {value}, outside {}..{}", parameter.name, parameter.min, parameter.max);
+            }
+        }
+        rattle_state(&mut plugin, random)?;
+        tally.states += 1;
+        // Now and then from scratch, so that creation and destruction are shaken too.
+        if random.below(8) == 0 {
+            drop(plugin);
+            plugin = Plugin::load(clap)?;
+        }
+    }
+    Ok(tally)
+}
+
+/// One activation: blocks of random size with random events.
+fn storm(
+    deck: &mut Deck,
+    setup: Setup,
+    parameters: &[Parameter],
+    random: &mut Random,
+    tally: &mut Tally,
+) -> Result<()> {
+    let total = (RUN_SECONDS * f64::from(setup.sample_rate_hz)) as u64;
+    let mut done = 0;
+    // Tiny blocks would take the whole time for one activation.
+    let most_blocks = 2_000;
+    for _ in 0..most_blocks {
+        if done >= total {
+            break;
+        }
+        let frames = 1 + random.below(setup.block);
+        if random.below(4) == 0 {
+            let parameter = &parameters[random.below(parameters.len() as u32) as usize];
+            let value = parameter_value(parameter, random);
+            deck.set(random.below(frames), (parameter.id, value));
+            tally.changes += 1;
+        }
+        if random.below(16) == 0 {
+            let key = random.below(128) as u16;
+            deck.note_on(random.below(frames), key, random.unit());
+            deck.note_off(frames - 1, key);
+            tally.notes += 1;
+        }
+        if random.below(64) == 0 {
+            deck.playing = random.below(3) > 0;
+            deck.position = i64::from(random.below(60 * setup.sample_rate_hz)) - i64::from(setup.sample_rate_hz);
+            deck.tempo = random.pick(&[20.0, 60.0, 120.0, 133.7, 400.0]);
+        }
+        let level = random.pick(&[0.0, 0.0, 0.5, 1.0]) as f32;
+        deck.feed(|_| level * (random.unit() as f32 * 2.0 - 1.0));
+        let output = deck.run(frames)?;
+        for (channel, samples) in output.iter().enumerate() {
+            if let Some((frame, fault)) = samples.iter().enumerate().find_map(|(frame, &x)| Some((frame, fault(x)?))) {
+                bail!("block {}, channel {channel}, frame {frame}: {fault}", tally.blocks);
+            }
+        }
+        tally.blocks += 1;
+        tally.frames += u64::from(frames);
+        done += u64::from(frames);
+    }
+    Ok(())
+}
+
+/// A state must survive a round trip; a damaged one may be refused, but must not take the plugin down.
+fn rattle_state(plugin: &mut Plugin, random: &mut Random) -> Result<()> {
+    let state = plugin.save()?;
+    let mut damaged = state.clone();
+    match random.below(3) {
+        0 => damaged.truncate(random.below(damaged.len().max(1) as u32) as usize),
+        1 => damaged.clear(),
+        _ => {
+            for _ in 0..16 {
+                if !damaged.is_empty() {
+                    let at = random.below(damaged.len() as u32) as usize;
+                    damaged[at] ^= 1 << random.below(8);
+                }
+            }
+        }
+    }
+    plugin.restore(&damaged)?;
+    if !plugin.restore(&state)? {
+        bail!("the plugin refuses the state that it just saved ({} bytes)", state.len());
+    }
+    Ok(())
+}
+
+fn parameter_value(parameter: &Parameter, random: &mut Random) -> f64 {
+    let value = match random.below(6) {
+        0 => parameter.min,
+        1 => parameter.max,
+        _ => parameter.min + (parameter.max - parameter.min) * random.unit(),
+    };
+    if parameter.stepped { value.round() } else { value }
+}
+
+/// What is wrong with an output sample.
+fn fault(sample: f32) -> Option<&'static str> {
+    if sample.is_nan() {
+        Some("not a number (or never written)")
+    } else if sample.is_infinite() {
+        Some("infinite")
+    } else if sample.is_subnormal() {
+        Some("a subnormal number")
+    } else if sample.abs() > LOUDEST {
+        Some("far too loud")
+    } else {
+        None
+    }
+}
+
+/// `SplitMix64` (Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        x ^ (x >> 31)
+    }
+
+    /// Below `bound`, which is at least 1.
+    fn below(&mut self, bound: u32) -> u32 {
+        (((self.next() >> 32) * u64::from(bound.max(1))) >> 32) as u32
+    }
+
+    /// In 0..1.
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u32) as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_a_name_and_sound_has_none() {
+        for fine in [0.0, -0.0, 1.0, -3.9, f32::MIN_POSITIVE] {
+            assert_eq!(fault(fine), None);
+        }
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e-40, -100.0] {
+            assert!(fault(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn random_numbers_keep_their_bounds() {
+        let mut random = Random(1);
+        let mut seen = [false; 7];
+        for _ in 0..1000 {
+            seen[random.below(7) as usize] = true;
+            assert!((0.0..1.0).contains(&random.unit()));
+        }
+        assert!(seen.iter().all(|seen| *seen));
+    }
+}
