@@ -34,21 +34,11 @@ pub(super) struct Audio {
     timeline: Timeline,
     gain: SmoothedGain,
     capture: Option<Arc<CaptureRing>>,
-    switches: Switches,
-}
-
-/// The switches as they stood in the last block; a render starts on the way from off to on.
-#[derive(Debug, Clone, Copy)]
-struct Switches {
-    restored: u32,
-    render: bool,
-    cancel: bool,
-    capture: bool,
+    capturing: bool,
 }
 
 impl Audio {
     pub(super) fn new(params: Arc<ContinuoParams>) -> Self {
-        let switches = Switches::now(&params, false);
         Self {
             rate_hz: 48_000.0,
             waits: wait::Policy::Never,
@@ -59,7 +49,7 @@ impl Audio {
             timeline: Timeline::new(),
             gain: SmoothedGain::new(1.0, 480),
             capture: None,
-            switches,
+            capturing: false,
             params,
         }
     }
@@ -182,25 +172,22 @@ impl Audio {
         self.player.mix(|source| view(slots, source), left, right);
     }
 
-    /// Acts on switches that went on, and not on those that a restored state turned on.
-    fn switch(&mut self, link: &AudioLink, meter: Meter) {
-        let now = Switches::now(&self.params, self.switches.capture);
-        if now.restored == self.switches.restored {
-            if now.render && !self.switches.render {
-                // A full queue means that the service is hopelessly behind; the user will press again.
-                let _ = link.ask(AudioCommand::Render(meter));
-            }
-            if now.cancel && !self.switches.cancel {
-                let _ = link.ask(AudioCommand::Cancel);
-            }
+    /// Acts on switches that went on.
+    fn switch(&self, link: &AudioLink, meter: Meter) {
+        let (render, cancel) = link.turned_on(self.params.render.value(), self.params.cancel.value());
+        // A full queue means that the service is hopelessly behind; the user will press again.
+        if render {
+            let _ = link.ask(AudioCommand::Render(meter));
         }
-        self.switches = now;
+        if cancel {
+            let _ = link.ask(AudioCommand::Cancel);
+        }
     }
 
     fn capture(&mut self, aux: &mut AuxiliaryBuffers) {
         let on = self.params.capture.value();
-        let begins = on && !self.switches.capture;
-        self.switches.capture = on;
+        let begins = on && !self.capturing;
+        self.capturing = on;
         let (true, Some(ring)) = (on, &self.capture) else { return };
         let writer = CaptureWriter::new(&ring.channels[0], &ring.channels[1], &ring.written);
         if begins {
@@ -270,17 +257,6 @@ impl Audio {
         let take = self.slots[usize::from(source.slot & 1)].as_deref();
         let seed_frames = take.map_or(0, PlayTake::seed_frames) as i64;
         if source.with_seed { frame } else { frame + seed_frames }
-    }
-}
-
-impl Switches {
-    fn now(params: &ContinuoParams, capture: bool) -> Self {
-        Self {
-            restored: params.session.link.restored(),
-            render: params.render.value(),
-            cancel: params.cancel.value(),
-            capture,
-        }
     }
 }
 

@@ -35,7 +35,7 @@ impl Policy {
 /// Sleeps a moment if a render is under way whose take has not arrived yet; `false` when there is nothing to wait for.
 pub(super) fn for_take(link: &AudioLink, current: Option<&PlayTake>) -> bool {
     let arrived = current.is_some_and(|take| !take.is_complete());
-    let wait = link.rendering() && !arrived;
+    let wait = link.rendering() && (!arrived || link.cancelling());
     if wait {
         std::thread::sleep(NAP);
     }

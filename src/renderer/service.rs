@@ -73,16 +73,15 @@ fn listen(shared: &Shared, session: &Arc<Session>) {
 
 /// A host that does not process audio may still turn the switches; then nobody else would see it.
 fn watch_switches_at_rest(session: &Session) {
-    let Some(params) = session.params() else { return };
-    let now = (params.render.value(), params.cancel.value());
-    let before = session.swap_switches(now);
     if session.link.processing() {
         return;
     }
-    if now.0 && !before.0 {
+    let Some(params) = session.params() else { return };
+    let (render, cancel) = session.link.turned_on(params.render.value(), params.cancel.value());
+    if render {
         session.send(Command::Render);
     }
-    if now.1 && !before.1 {
+    if cancel {
         session.send(Command::Cancel);
     }
 }

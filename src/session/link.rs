@@ -34,8 +34,10 @@ pub struct AudioLink {
     /// Frame of the take that playback stands at, or -1.
     playhead: AtomicI64,
     processing: AtomicBool,
-    /// Counts restored states, so that `process()` takes restored switches for what they are and not for edges.
-    restored: AtomicU32,
+    /// The `render` and `cancel` switches as they were last seen, by whoever looked: each turn counts once.
+    switches: [AtomicBool; 2],
+    /// A running render was told to stop and has not yet.
+    cancelling: AtomicBool,
     capture: Mutex<Option<Arc<CaptureRing>>>,
 }
 
@@ -63,7 +65,8 @@ impl AudioLink {
             missing: AtomicU64::new(0),
             playhead: AtomicI64::new(-1),
             processing: AtomicBool::new(false),
-            restored: AtomicU32::new(0),
+            switches: [AtomicBool::new(false), AtomicBool::new(false)],
+            cancelling: AtomicBool::new(false),
             capture: Mutex::new(None),
         }
     }
@@ -73,8 +76,9 @@ impl AudioLink {
     /// Asks the renderer for something; `false` when the queue is full. A render that was asked for counts as
     /// outstanding at once, so that an offline host waits for it from this block on.
     pub fn ask(&self, command: AudioCommand) -> bool {
-        if matches!(command, AudioCommand::Render(_)) {
-            self.begin_request();
+        match command {
+            AudioCommand::Render(_) => self.begin_request(),
+            AudioCommand::Cancel => self.cancelling.store(true, Ordering::Release),
         }
         let asked = self.commands.push(command).is_ok();
         if !asked && matches!(command, AudioCommand::Render(_)) {
@@ -114,9 +118,15 @@ impl AudioLink {
         self.beats_per_bar.store(meter.beats_per_bar.to_bits(), Ordering::Relaxed);
     }
 
-    /// How many states were restored so far.
-    pub fn restored(&self) -> u32 {
-        self.restored.load(Ordering::Acquire)
+    /// Looks at the `render` and `cancel` switches; says which of them have gone on since anybody last looked.
+    pub fn turned_on(&self, render: bool, cancel: bool) -> (bool, bool) {
+        let turned = |switch: &AtomicBool, now: bool| now != switch.swap(now, Ordering::AcqRel) && now;
+        (turned(&self.switches[0], render), turned(&self.switches[1], cancel))
+    }
+
+    /// Whether a render is being cancelled that has not ended yet.
+    pub fn cancelling(&self) -> bool {
+        self.cancelling.load(Ordering::Acquire) && self.rendering()
     }
 
     // ---- from everybody else
@@ -138,6 +148,7 @@ impl AudioLink {
     }
 
     pub(crate) fn begin_request(&self) {
+        self.cancelling.store(false, Ordering::Release);
         self.outstanding.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -147,8 +158,13 @@ impl AudioLink {
             self.outstanding.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| Some(count.saturating_sub(1)));
     }
 
-    pub(crate) fn count_restore(&self) {
-        self.restored.fetch_add(1, Ordering::AcqRel);
+    /// Drops what `process()` asked for and nobody has looked at yet.
+    pub(crate) fn forget_commands(&self) {
+        while let Some(command) = self.commands.pop() {
+            if matches!(command, AudioCommand::Render(_)) {
+                self.end_request();
+            }
+        }
     }
 
     /// The host's rate in Hz; `None` before the first activation.

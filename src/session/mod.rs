@@ -197,7 +197,6 @@ pub struct Session {
     board: Mutex<Board>,
     pub(crate) bench: Mutex<Bench>,
     pub(crate) tickets: Mutex<Vec<Arc<Ticket>>>,
-    switches: Mutex<(bool, bool)>,
     revision: AtomicU64,
     params: OnceLock<Weak<ContinuoParams>>,
 }
@@ -254,7 +253,6 @@ impl Session {
             }),
             bench: Mutex::new(Bench::default()),
             tickets: Mutex::new(Vec::new()),
-            switches: Mutex::new((false, false)),
             revision: AtomicU64::new(0),
             params: OnceLock::new(),
         })
@@ -302,11 +300,6 @@ impl Session {
         let sentence = sentence(error);
         tracing::warn!("{sentence}");
         self.post(|snapshot| snapshot.error = Some(sentence.into()));
-    }
-
-    /// Remembers the `render` and `cancel` switches as the service thread sees them, and gives those before.
-    pub(crate) fn swap_switches(&self, now: (bool, bool)) -> (bool, bool) {
-        std::mem::replace(&mut lock(&self.switches), now)
     }
 
     pub(crate) fn take_command(&self) -> Option<Command> {

@@ -40,6 +40,11 @@ impl Ticket {
 impl Session {
     /// Replaces everything by a saved session.
     pub(crate) fn restore(&self, saved: SavedSession) {
+        // Switches that the saved state leaves on are not turns of a switch, even if somebody has looked meanwhile.
+        if let Some(params) = self.params() {
+            self.link.turned_on(params.render.value(), params.cancel.value());
+        }
+        self.link.forget_commands();
         self.cancel_all();
         self.post(|snapshot| {
             snapshot.model = saved.model.map_or_else(FileChoice::factory_model, FileChoice::chosen);
@@ -71,7 +76,6 @@ impl Session {
         }
         drop(bench);
         self.lay_out_for_host();
-        self.link.count_restore();
     }
 
     /// Follows the host to another rate.
