@@ -178,7 +178,7 @@ fn refusal(path: &Path, text: bool, error: Error) -> AudioError {
         }
         Error::Unsupported(what) => AudioError::Unsupported { path, what: what.into() },
         Error::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
-            AudioError::Damaged { path, reason: "it breaks off before its first sound".into() }
+            AudioError::Damaged { path, reason: "it breaks off too early to be read".into() }
         }
         Error::IoError(e) => AudioError::io(&path, "read", e),
         e => AudioError::Damaged { path, reason: e.to_string() },

@@ -1,0 +1,167 @@
+//! The audit: how loud a recording is, and whether it was clipped.
+
+use crate::dataset::Levels;
+
+/// 50-ms windows below this RMS (−60 dBFS) count as silent.
+const SILENT_RMS: f64 = 1e-3;
+/// At or above this a source sample sits at full scale: the largest positive value of 16 bits, rounded down a little.
+const FULL_SCALE: f32 = 0.999_96;
+/// So many samples at full scale in a row are clipping and not a well-set peak.
+const CLIPPED_RUN: u32 = 3;
+
+/// Counts clipped samples of the source, per channel.
+#[derive(Debug)]
+pub(super) struct ClipCounter {
+    /// Length of the present run at full scale, with its sign, per channel.
+    runs: Vec<(u32, bool)>,
+    clipped: u64,
+}
+
+impl ClipCounter {
+    pub(super) fn new(channels: usize) -> Self {
+        Self { runs: vec![(0, false); channels], clipped: 0 }
+    }
+
+    /// Takes interleaved frames.
+    pub(super) fn push(&mut self, frames: &[f32]) {
+        for frame in frames.chunks_exact(self.runs.len()) {
+            for (&x, (run, negative)) in frame.iter().zip(&mut self.runs) {
+                if x.abs() < FULL_SCALE {
+                    *run = 0;
+                    continue;
+                }
+                if *run == 0 || *negative != (x < 0.0) {
+                    (*run, *negative) = (0, x < 0.0);
+                }
+                *run += 1;
+                match (*run).cmp(&CLIPPED_RUN) {
+                    std::cmp::Ordering::Less => {}
+                    // The first ones of the run were not counted yet.
+                    std::cmp::Ordering::Equal => self.clipped += u64::from(CLIPPED_RUN),
+                    std::cmp::Ordering::Greater => self.clipped += 1,
+                }
+            }
+        }
+    }
+
+    pub(super) fn clipped(&self) -> u64 {
+        self.clipped
+    }
+}
+
+/// Measures prepared frames and turns them into i16.
+#[derive(Debug)]
+pub(super) struct Meter {
+    window: usize,
+    in_window: usize,
+    window_energy: f64,
+    windows: u64,
+    silent: u64,
+    samples: u64,
+    energy: f64,
+    sum: f64,
+    peak: f32,
+    clamped: u64,
+}
+
+impl Meter {
+    pub(super) fn new(rate_hz: u32, channels: usize) -> Self {
+        Self {
+            window: (rate_hz as usize / 20).max(1) * channels,
+            in_window: 0,
+            window_energy: 0.0,
+            windows: 0,
+            silent: 0,
+            samples: 0,
+            energy: 0.0,
+            sum: 0.0,
+            peak: 0.0,
+            clamped: 0,
+        }
+    }
+
+    /// Measures interleaved frames and appends them to `out` as little-endian i16, rounded, clamped at full scale.
+    pub(super) fn push(&mut self, frames: &[f32], out: &mut Vec<u8>) {
+        for &x in frames {
+            let scaled = (x * 32_768.0).round();
+            let value = scaled.clamp(-32_768.0, 32_767.0);
+            // 1.0 itself becomes 32 767: that is rounding, not clamping.
+            self.clamped += u64::from(!(-32_768.0..=32_768.0).contains(&scaled));
+            out.extend_from_slice(&(value as i16).to_le_bytes());
+
+            let wide = f64::from(x);
+            self.peak = self.peak.max(x.abs());
+            self.sum += wide;
+            self.energy += wide * wide;
+            self.window_energy += wide * wide;
+            self.in_window += 1;
+            if self.in_window == self.window {
+                self.close_window();
+            }
+        }
+        self.samples += frames.len() as u64;
+    }
+
+    fn close_window(&mut self) {
+        self.windows += 1;
+        self.silent += u64::from((self.window_energy / self.in_window as f64).sqrt() < SILENT_RMS);
+        (self.window_energy, self.in_window) = (0.0, 0);
+    }
+
+    pub(super) fn finish(mut self, source_clipped: u64) -> Levels {
+        if self.in_window > 0 {
+            self.close_window();
+        }
+        let n = self.samples.max(1) as f64;
+        Levels {
+            peak: self.peak,
+            rms: (self.energy / n).sqrt() as f32,
+            dc: (self.sum / n) as f32,
+            source_clipped,
+            clamped: self.clamped,
+            silent_share: self.silent as f32 / self.windows.max(1) as f32,
+        }
+    }
+}
+
+/// A level in dB below full scale.
+pub(super) fn dbfs(level: f32) -> f32 {
+    20.0 * level.max(1e-7).log10()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::float_cmp)]
+    use super::*;
+
+    #[test]
+    fn clipping_is_three_in_a_row_on_one_side() {
+        let count = |channels, x: &[f32]| {
+            let mut counter = ClipCounter::new(channels);
+            // Runs go on over the blocks' borders.
+            x.chunks(channels).for_each(|frame| counter.push(frame));
+            counter.clipped()
+        };
+        assert_eq!(count(1, &[0.0, 1.0, 1.0, 0.0, 1.0, 1.0]), 0);
+        assert_eq!(count(1, &[1.0, 1.0, 1.0]), 3);
+        assert_eq!(count(1, &[-1.0, -1.0, -1.0, -1.0, 0.5, 1.2, 1.3, 1.1]), 7);
+        assert_eq!(count(1, &[1.0, 1.0, -1.0, -1.0, 1.0]), 0);
+        assert_eq!(count(2, &[1.0, 0.0, 1.0, 0.0, 1.0, 0.0]), 3);
+        assert_eq!(count(2, &[1.0, 0.0, 0.0, 1.0, 1.0, 0.0]), 0);
+    }
+
+    #[test]
+    fn levels_and_rounding() {
+        let mut meter = Meter::new(20, 1);
+        let mut out = Vec::new();
+        meter.push(&[0.5, -0.5, 1.0, -1.0, 1.5, 0.0, 0.0], &mut out);
+        let values: Vec<i16> = out.chunks(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+        assert_eq!(values, [16_384, -16_384, 32_767, -32_768, 32_767, 0, 0]);
+        let levels = meter.finish(9);
+        assert_eq!((levels.peak, levels.clamped, levels.source_clipped), (1.5, 1, 9));
+        assert!((levels.dc - 1.5 / 7.0).abs() < 1e-6);
+        assert!((levels.rms - (4.75_f32 / 7.0).sqrt()).abs() < 1e-6);
+        assert!((levels.silent_share - 2.0 / 7.0).abs() < 1e-6);
+        assert_eq!(dbfs(1.0), 0.0);
+    }
+}

@@ -1,0 +1,104 @@
+//! `prepare`: a folder of recordings becomes a dataset.
+//!
+//! Two passes over the files on all cores: their hashes (which tell duplicates and the split), then decode → mix →
+//! resample → i16. Each recording goes through a file of its own and from there, in the order of names, into the frames
+//! file, so that the dataset is the same whatever the number of threads, and memory holds a few blocks per thread,
+//! however long the recordings are.
+//!
+//! One bad file never stops it: every skip is named with its reason in the summary and in `skipped.json`.
+
+mod error;
+mod import;
+mod levels;
+mod parallel;
+mod partial;
+mod progress;
+mod report;
+mod run;
+mod scan;
+mod split;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use error::PrepareError;
+pub use progress::Progress;
+pub use report::summary_text;
+pub use run::{PrepareOptions, Summary, prepare};
+
+/// Why a file was left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SkipKind {
+    /// No audio.
+    NotAudio,
+    /// Audio of a kind that is not read.
+    Unsupported,
+    /// Audio that could not be decoded.
+    Damaged,
+    /// No frames.
+    Empty,
+    /// Nothing to hear.
+    Silent,
+    /// The same recording is in the dataset already.
+    Duplicate,
+    /// The system did not let it be read.
+    Unreadable,
+}
+
+/// A file that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Path below the imported folder.
+    pub name: String,
+    /// What sort of reason.
+    pub kind: SkipKind,
+    /// The reason, in words.
+    pub reason: String,
+}
+
+impl Skipped {
+    fn new(name: String, kind: SkipKind, reason: String) -> Self {
+        Self { name, kind, reason }
+    }
+}
+
+/// The subcommand: imports, shows progress, prints the summary.
+///
+/// # Errors
+/// [`PrepareError`]; whatever was skipped has been printed.
+pub fn command(args: &crate::cli::PrepareArgs) -> Result<(), PrepareError> {
+    static STOP: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    // Without a handler Ctrl-C kills the program, and the next run removes what it left.
+    let _ = ctrlc::set_handler(|| STOP.store(true, std::sync::atomic::Ordering::Relaxed));
+    let options = PrepareOptions {
+        folder: args.folder.clone(),
+        out: args.out.clone(),
+        rate_hz: args.rate,
+        channels: args.channels,
+        holdout: args.holdout,
+        force: args.force,
+        jobs: args.jobs,
+    };
+    match prepare(&options, &STOP, &Progress::visible) {
+        Ok(summary) => {
+            print!("{}", summary_text(&summary));
+            Ok(())
+        }
+        Err(error) => {
+            if let PrepareError::NothingImported { skipped, .. } = &error {
+                print!("{}", report::skipped_text(skipped));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Where the dataset lies and what it holds, for messages.
+fn absolute(path: &std::path::Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! The summary in words.
+
+use std::fmt::Write as _;
+
+use super::levels::dbfs;
+use super::{SkipKind, Skipped, Summary};
+use crate::dataset::Split;
+
+/// What was imported, what is odd about it, and what was left out and why.
+pub fn summary_text(summary: &Summary) -> String {
+    let mut text = skipped_text(&summary.skipped);
+    let index = &summary.index;
+    for r in &index.recordings {
+        for warning in &r.warnings {
+            let _ = writeln!(text, "note     {}: {warning}", r.name);
+        }
+        if r.levels.source_clipped > 0 {
+            let seconds = r.frames as f64 / f64::from(index.sample_rate_hz);
+            let clipped = r.levels.source_clipped;
+            let _ = writeln!(text, "note     {}: {clipped} clipped samples in {seconds:.0} s", r.name);
+        }
+    }
+    let count = |split| index.recordings.iter().filter(|r| r.split == split).count();
+    let total = summary.hours(Split::Train) + summary.hours(Split::Heldout);
+    let took = summary.took.as_secs_f64();
+    let _ = writeln!(
+        text,
+        "dataset  {}: {} Hz, {}, {}",
+        summary.out.display(),
+        index.sample_rate_hz,
+        if index.channels == 1 { "mono" } else { "stereo" },
+        hours(total)
+    );
+    for split in [Split::Train, Split::Heldout] {
+        let _ = writeln!(
+            text,
+            "         {:<8} {:>6} recordings, {}",
+            split.to_string(),
+            count(split),
+            hours(summary.hours(split))
+        );
+    }
+    let loudness = |pick: fn(&crate::dataset::Levels) -> f32| {
+        let mut all: Vec<f32> = index.recordings.iter().map(|r| pick(&r.levels)).collect();
+        all.sort_by(f32::total_cmp);
+        all.get(all.len() / 2).copied().unwrap_or(0.0)
+    };
+    let _ = writeln!(
+        text,
+        "         levels   peak {:.1} dBFS, RMS {:.1} dBFS (medians)",
+        dbfs(loudness(|l| l.peak)),
+        dbfs(loudness(|l| l.rms))
+    );
+    let _ = writeln!(
+        text,
+        "         {} files skipped; {:.1} MB read in {took:.1} s, {:.0} times real time",
+        summary.skipped.len(),
+        summary.source_bytes as f64 / 1e6,
+        total * 3_600.0 / took.max(1e-9)
+    );
+    text
+}
+
+/// One line per skipped file.
+pub(super) fn skipped_text(skipped: &[Skipped]) -> String {
+    let mut text = String::new();
+    for s in skipped {
+        let kind = match s.kind {
+            SkipKind::NotAudio | SkipKind::Unsupported | SkipKind::Damaged | SkipKind::Unreadable => "skipped ",
+            SkipKind::Empty => "empty   ",
+            SkipKind::Silent => "silent  ",
+            SkipKind::Duplicate => "double  ",
+        };
+        let _ = writeln!(text, "{kind} {}: {}", s.name, s.reason);
+    }
+    text
+}
+
+fn hours(hours: f64) -> String {
+    let seconds = hours * 3_600.0;
+    match seconds {
+        s if s < 120.0 => format!("{s:.1} s"),
+        s if s < 7_200.0 => format!("{:.1} min", s / 60.0),
+        _ => format!("{hours:.2} h"),
+    }
+}
