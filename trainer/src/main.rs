@@ -1,15 +1,36 @@
 //! `continuo-trainer`: see `continuo-trainer help`.
 
+use std::process::ExitCode;
+
 use clap::Parser as _;
 use continuo_trainer::cli::{Cli, Command};
+use continuo_trainer::training::session::End;
+use continuo_trainer::{export, inspect, prepare, render, train};
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
-        Command::Prepare(_)
-        | Command::Train(_)
-        | Command::Resume(_)
-        | Command::Render(_)
-        | Command::Export(_)
-        | Command::Inspect(_) => anyhow::bail!("this build has no subcommands yet"),
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    // What a shell expects of a program that Ctrl-C ended.
+    let code = |end| if end == End::Interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS };
+    match command {
+        Command::Prepare(args) => prepare::command(&args)?,
+        Command::Train(args) => return Ok(code(train::run(&args)?)),
+        Command::Resume(args) => return Ok(code(train::resume(&args)?)),
+        Command::Render(args) => {
+            render::run(&args)?;
+        }
+        Command::Export(args) => {
+            export::run(&args)?;
+        }
+        Command::Inspect(args) => print!("{}", inspect::run(&args)?),
+    }
+    Ok(ExitCode::SUCCESS)
 }

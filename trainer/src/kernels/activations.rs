@@ -121,7 +121,7 @@ impl Kernel for Relu<'_> {
     fn run<S: Simd>(self) {
         for i in (0..self.0.len()).step_by(LANES) {
             let value = load::<S>(self.0, i);
-            store::<S>(self.0, i, S::max(value, S::splat(0.0)));
+            store::<S>(self.0, i, S::max(S::splat(0.0), value));
         }
     }
 }

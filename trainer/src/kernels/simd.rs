@@ -30,9 +30,9 @@ pub trait Simd: Copy {
     fn mul(a: Self::Lanes, b: Self::Lanes) -> Self::Lanes;
     /// `a / b`.
     fn div(a: Self::Lanes, b: Self::Lanes) -> Self::Lanes;
-    /// The larger of each pair.
+    /// The larger of each pair; the second where one is no number.
     fn max(a: Self::Lanes, b: Self::Lanes) -> Self::Lanes;
-    /// The smaller of each pair.
+    /// The smaller of each pair; the second where one is no number.
     fn min(a: Self::Lanes, b: Self::Lanes) -> Self::Lanes;
     /// `a` where `x` > 0, else 0.
     fn where_positive(x: Self::Lanes, a: Self::Lanes) -> Self::Lanes;
@@ -45,7 +45,8 @@ pub trait Simd: Copy {
 /// eˣ, for any x (clamped to ±87): Cody–Waite reduction by ln 2 and a polynomial of degree 6; relative error below 2e-7.
 #[inline(always)]
 pub fn exp<S: Simd>(x: S::Lanes) -> S::Lanes {
-    let x = S::min(S::max(x, S::splat(-87.0)), S::splat(87.0));
+    // The second operand comes back where one is no number, so that a NaN stays one.
+    let x = S::min(S::splat(87.0), S::max(S::splat(-87.0), x));
     let n = S::round(S::mul(x, S::splat(std::f32::consts::LOG2_E)));
     let r = S::mul_add(n, S::splat(-0.693_359_4), x);
     let r = S::mul_add(n, S::splat(2.121_944_4e-4), r);

@@ -104,8 +104,10 @@ fn check_target(out: &Path, force: bool) -> Result<(), PrepareError> {
         return if force { Ok(()) } else { Err(PrepareError::Exists { out: out.to_path_buf() }) };
     }
     match std::fs::read_dir(out) {
-        Ok(entries) if entries.count() == 0 => Ok(()),
-        Ok(_) => Err(PrepareError::InTheWay { out: out.to_path_buf() }),
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(PrepareError::InTheWay { out: out.to_path_buf() }),
+        },
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(_) => Err(PrepareError::InTheWay { out: out.to_path_buf() }),
     }

@@ -20,3 +20,8 @@ pub fn listen() {
 pub fn requested() -> bool {
     STOP.load(Ordering::Relaxed)
 }
+
+/// The flag itself, for work that looks at it between frames.
+pub fn flag() -> &'static AtomicBool {
+    &STOP
+}

@@ -156,3 +156,86 @@ impl Reference<'_> {
         total / f64::from(count)
     }
 }
+
+/// A dataset in `dir`: one file of tones per length, the last one held out. Their periods are whole numbers of frames.
+pub fn tones(dir: &std::path::Path, lengths: &[u64]) -> continuo_trainer::dataset::Dataset {
+    use continuo_trainer::dataset::{
+        Dataset, FORMAT_VERSION, FRAMES_FILE, INDEX_FILE, Index, Levels, Recording, Split,
+    };
+    let mut offset = 0;
+    let mut frames: Vec<u8> = Vec::new();
+    let mut recordings = Vec::new();
+    for (i, &length) in lengths.iter().enumerate() {
+        let period = 40.0;
+        for t in 0..length {
+            // Whole frames apart, so that every file holds the same values.
+            let phase = std::f64::consts::TAU * (t as f64 + 7.0 * i as f64) / period;
+            let amplitude = 0.5 * phase.sin() + 0.2 * (3.0 * phase).sin();
+            frames.extend(((amplitude * 32_767.0) as i16).to_le_bytes());
+        }
+        let split = if i + 1 == lengths.len() { Split::Heldout } else { Split::Train };
+        recordings.push(Recording {
+            name: format!("tone{i}.wav"),
+            offset,
+            frames: length,
+            split,
+            source: format!("tone{i}.wav").into(),
+            source_sha256: format!("{i:064}"),
+            source_rate_hz: 16_000,
+            source_channels: 1,
+            levels: Levels::default(),
+            warnings: Vec::new(),
+        });
+        offset += length;
+    }
+    let index = Index {
+        format_version: FORMAT_VERSION,
+        trainer_version: "0".into(),
+        sample_rate_hz: 16_000,
+        channels: 1,
+        holdout: 0.5,
+        frames_total: offset,
+        recordings,
+    };
+    std::fs::create_dir_all(dir).unwrap();
+    std::fs::write(dir.join(FRAMES_FILE), frames).unwrap();
+    std::fs::write(dir.join(INDEX_FILE), serde_json::to_vec(&index).unwrap()).unwrap();
+    Dataset::open(dir).unwrap()
+}
+
+/// A configuration that trains in a second.
+pub const TINY: &str = r#"
+[model]
+family = "wavenet"
+sample_rate_hz = 16000
+levels = 64
+stacks = 2
+layers = 4
+filter_width = 2
+residual_channels = 16
+dilation_channels = 16
+skip_channels = 32
+end_channels = 32
+
+[training]
+steps = 12
+batch = 3
+chunk_frames = 400
+learning_rate = 0.01
+warmup_steps = 3
+decay = "linear"
+decay_steps = 4
+decay_to = 0.1
+clip_norm = 1.0
+average_decay = 0.9
+rng_seed = 5
+
+[evaluation]
+every_steps = 4
+chunks = 2
+chunk_frames = 500
+
+[corpus]
+description = "tones of the tests"
+licence = "CC0-1.0"
+"#;

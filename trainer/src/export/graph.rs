@@ -1,0 +1,173 @@
+//! The ONNX writer: a WaveNet as one causal graph over `T ≥ 1` frames with explicit state, in standard operators.
+//!
+//! Opset 18, IR 9. The graph primes on a whole clip and steps one frame: what a layer needs of the past goes in as
+//! `state.layer.{i}` and comes out as `next_state.layer.{i}`. Names are `continuo_package::wavenet::names`.
+
+use continuo_package::onnx::{
+    AttributeProto, FLOAT, GraphProto, INT64, IR_VERSION, ModelProto, NodeProto, OPSET, OperatorSetIdProto,
+    TensorProto, ValueInfoProto,
+};
+use continuo_package::wavenet::names;
+use prost::Message as _;
+
+use crate::wavenet::parameters::Parameters;
+
+/// Axis names that the caller of the graph chooses the length of: takes and frames.
+const TAKES: Result<i64, &str> = Err("B");
+const FRAMES: Result<i64, &str> = Err("T");
+
+/// The serialised graph of a WaveNet with these weights.
+pub fn encode(parameters: &Parameters) -> Vec<u8> {
+    build(parameters).encode_to_vec()
+}
+
+/// The graph of a WaveNet with these weights.
+pub fn build(parameters: &Parameters) -> ModelProto {
+    let shape = &parameters.table.shape;
+    let mut writer = Writer::default();
+    for tensor in &parameters.table.tensors {
+        let values = &parameters.values[tensor.range()];
+        writer.graph.initializer.push(TensorProto::from_f32(tensor.name.clone(), &tensor.shape, values));
+    }
+    writer.graph.input.push(ValueInfoProto::tensor(names::CODES, INT64, &[TAKES, FRAMES]));
+    let logits = [TAKES, Ok(i64::from(shape.levels)), FRAMES];
+    writer.graph.output.push(ValueInfoProto::tensor(names::LOGITS, FLOAT, &logits));
+
+    let mut x = causal(&mut writer, parameters);
+    let gate = i64::from(shape.dilation_channels);
+    writer.constant("gate.halves", &[gate, gate]);
+    let mut skip: Option<String> = None;
+    let count = shape.dilations.len();
+    for layer in 0..count {
+        let z = gated(&mut writer, parameters, layer, &x);
+        let name = |part: &str| format!("layer.{layer}.{part}");
+        let part = name("skip");
+        writer.conv(&z, &names::skip_weight(layer), &names::skip_bias(layer), &part, 1, 1);
+        skip = Some(match skip {
+            Some(sum) => writer.op("Add", &[&sum, &part], name("skip.sum")),
+            None => part,
+        });
+        if layer + 1 < count {
+            let part = name("residual");
+            writer.conv(&z, &names::residual_weight(layer), &names::residual_bias(layer), &part, 1, 1);
+            x = writer.op("Add", &[&x, &part], format!("layer.{}.input", layer + 1));
+        }
+    }
+    let skip = writer.op("Relu", &[&skip.unwrap_or(x)], "skip.relu".into());
+    writer.conv(&skip, &names::end_weight(0), &names::end_bias(0), "end.0", 1, 1);
+    let end = writer.op("Relu", &["end.0"], "end.0.relu".into());
+    writer.conv(&end, &names::end_weight(1), &names::end_bias(1), names::LOGITS, 1, 1);
+
+    ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: "continuo-trainer".into(),
+        producer_version: env!("CARGO_PKG_VERSION").into(),
+        graph: Some(writer.graph),
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+        ..ModelProto::default()
+    }
+}
+
+/// The causal convolution of one-hot codes: a sum of table rows, one per tap. Gives back the name of its `[B, R, T]`.
+fn causal(writer: &mut Writer, parameters: &Parameters) -> String {
+    let shape = &parameters.table.shape;
+    let history = i64::from(shape.filter_width) - 1;
+    let state = (names::STATE_CAUSAL, INT64, [TAKES, Ok(history)]);
+    let next = writer.state(state.0, state.1, &state.2);
+    writer.node("Concat", &[names::STATE_CAUSAL, names::CODES], "codes.seen", vec![AttributeProto::int("axis", 1)]);
+    writer.slice("codes.seen", &next, -history, i64::MAX, 1);
+    let mut sum: Option<String> = None;
+    for tap in 0..shape.filter_width as usize {
+        let codes = format!("codes.tap{tap}");
+        let end = tap as i64 - history;
+        writer.slice("codes.seen", &codes, tap as i64, if end == 0 { i64::MAX } else { end }, 1);
+        let part = format!("causal.tap{tap}");
+        writer.node("Gather", &[&names::causal_tap(tap), &codes], &part, vec![AttributeProto::int("axis", 0)]);
+        sum = Some(match sum {
+            Some(sum) => writer.op("Add", &[&sum, &part], format!("causal.sum{tap}")),
+            None => part,
+        });
+    }
+    let mut sum = sum.unwrap_or_default();
+    if writer.has(names::CAUSAL_BIAS) {
+        sum = writer.op("Add", &[&sum, names::CAUSAL_BIAS], "causal.biased".into());
+    }
+    writer.node("Transpose", &[&sum], "layer.0.input", vec![AttributeProto::ints("perm", &[0, 2, 1])]);
+    "layer.0.input".into()
+}
+
+/// A layer's dilated convolution over its state and input, and the gate. Gives back the name of `z`.
+fn gated(writer: &mut Writer, parameters: &Parameters, layer: usize, x: &str) -> String {
+    let shape = &parameters.table.shape;
+    let name = |part: &str| format!("layer.{layer}.{part}");
+    let dilation = i64::from(shape.dilations[layer]);
+    let length = dilation * (i64::from(shape.filter_width) - 1);
+    let state = names::state_layer(layer);
+    let next = writer.state(&state, FLOAT, &[TAKES, Ok(i64::from(shape.residual_channels)), Ok(length)]);
+    let (seen, h) = (name("seen"), name("h"));
+    writer.node("Concat", &[&state, x], &seen, vec![AttributeProto::int("axis", 2)]);
+    writer.slice(&seen, &next, -length, i64::MAX, 2);
+    let taps = i64::from(shape.filter_width);
+    writer.conv(&seen, &names::dilated_weight(layer), &names::dilated_bias(layer), &h, taps, dilation);
+    let (filter, gate) = (name("filter"), name("gate"));
+    let axis = vec![AttributeProto::int("axis", 1)];
+    writer.graph.node.push(NodeProto::new("Split", &[&h, "gate.halves"], &[&filter, &gate], axis));
+    let tanh = writer.op("Tanh", &[&filter], name("tanh"));
+    let sigmoid = writer.op("Sigmoid", &[&gate], name("sigmoid"));
+    writer.op("Mul", &[&tanh, &sigmoid], name("z"))
+}
+
+#[derive(Default)]
+struct Writer {
+    graph: GraphProto,
+}
+
+impl Writer {
+    fn has(&self, weight: &str) -> bool {
+        self.graph.initializer.iter().any(|tensor| tensor.name == weight)
+    }
+
+    fn constant(&mut self, name: &str, values: &[i64]) {
+        self.graph.initializer.push(TensorProto::from_i64(name, &[values.len()], values));
+    }
+
+    fn node(&mut self, op: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) {
+        self.graph.node.push(NodeProto::new(op, inputs, &[output], attributes));
+    }
+
+    /// A node without attributes. Gives back its output's name.
+    fn op(&mut self, op: &str, inputs: &[&str], output: String) -> String {
+        self.node(op, inputs, &output, Vec::new());
+        output
+    }
+
+    /// A state input and the output that becomes it. Gives back the output's name.
+    fn state(&mut self, name: &str, element: i32, axes: &[Result<i64, &str>]) -> String {
+        let next = names::next(name);
+        self.graph.input.push(ValueInfoProto::tensor(name, element, axes));
+        self.graph.output.push(ValueInfoProto::tensor(next.as_str(), element, axes));
+        next
+    }
+
+    /// `input[start..end]` along one axis.
+    fn slice(&mut self, input: &str, output: &str, start: i64, end: i64, axis: i64) {
+        let parts = [("start", start), ("end", end), ("axis", axis)].map(|(part, value)| {
+            let name = format!("{output}.{part}");
+            self.constant(&name, &[value]);
+            name
+        });
+        let [start, end, axis] = &parts;
+        self.node("Slice", &[input, start, end, axis], output, Vec::new());
+    }
+
+    /// A convolution without padding; with the bias, if the model has it.
+    fn conv(&mut self, input: &str, weight: &str, bias: &str, output: &str, taps: i64, dilation: i64) {
+        let attributes =
+            vec![AttributeProto::ints("dilations", &[dilation]), AttributeProto::ints("kernel_shape", &[taps])];
+        if self.has(bias) {
+            self.node("Conv", &[input, weight, bias], output, attributes);
+        } else {
+            self.node("Conv", &[input, weight], output, attributes);
+        }
+    }
+}

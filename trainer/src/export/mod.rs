@@ -1,0 +1,308 @@
+//! `export`: from a run to a model package.
+
+pub mod graph;
+pub mod parity;
+pub mod runtime;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use continuo_engine::audio::{AudioError, Clip, WavFormat, write_wav};
+use continuo_engine::{EngineError, LoadOptions, Model, RenderRequest, RuntimeError, Sampling, wavenet_spec};
+use continuo_package::manifest::FORMAT_VERSION;
+use continuo_package::{
+    Architecture, Family, Generation, GraphRole, Manifest, PackageError, PackageWriter, Quantisation, TrainingFacts,
+};
+
+use crate::cli::ExportArgs;
+use crate::config::Config;
+use crate::dataset::{Dataset, Split};
+use crate::kernels::Level;
+use crate::training::batches::{Cut, held_out};
+use crate::training::checkpoint::Checkpoint;
+use crate::training::run::{Run, RunError};
+use crate::wavenet::Compute as _;
+use crate::wavenet::fused::Fused;
+use crate::wavenet::parameters::{Parameters, Table};
+use parity::{Parity, ParityError, TOLERANCE};
+
+/// Frames of each piece of audio on which the logits are compared, and how many pieces.
+const COMPARED_FRAMES: usize = 4096;
+const COMPARED_PIECES: usize = 4;
+/// Seconds of the preview: of the recording, and of its continuation.
+const PREVIEW_SEED_SECONDS: f64 = 2.0;
+const PREVIEW_SECONDS: f64 = 6.0;
+/// The preview's settings: what the plugin starts with.
+const PREVIEW_SAMPLING: Sampling = Sampling { temperature: 1.0, top_k: 0, rng_seed: 1 };
+
+/// Why a run cannot be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A file.
+    #[error("{}: {action} failed: {source}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What was being done.
+        action: &'static str,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// There is nothing to compare the graph with.
+    #[error(
+        "the exported graph cannot be checked: the ONNX Runtime library was not found in {}. Name it with --runtime or \
+         in the variable CONTINUO_ONNXRUNTIME, or fetch it with `cargo xtask fetch-runtime`",
+        places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoRuntime {
+        /// Where it was looked for.
+        places: Vec<PathBuf>,
+    },
+    /// The library does not load.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The comparison failed to run.
+    #[error(transparent)]
+    Parity(#[from] ParityError),
+    /// The comparison found a difference.
+    #[error(
+        "the exported graph is not the trained model: over {} frames its logits differ by up to {:.2e}; {TOLERANCE:.0e} \
+         is the limit. Nothing was written; report this with the run's folder",
+        found.frames, found.largest
+    )]
+    Different {
+        /// What was found.
+        found: Parity,
+    },
+    /// The package.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// The preview.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The preview's file.
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+}
+
+/// What an export made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Exported {
+    /// Trainer against ONNX Runtime.
+    pub parity: Parity,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+    /// Held-out loss in nats, if there are held-out recordings.
+    pub heldout_nats: Option<f64>,
+}
+
+/// `export RUN --out NAME.continuo`.
+///
+/// # Errors
+/// [`ExportError`]; nothing is then written.
+pub fn run(args: &ExportArgs) -> Result<Exported, ExportError> {
+    let runtime = runtime::find(args.runtime.as_deref())?
+        .ok_or_else(|| ExportError::NoRuntime { places: runtime::candidates(args.runtime.as_deref()) })?;
+    let run = Run::open(&args.run)?;
+    let dataset = run.dataset(args.data.as_deref())?;
+    let (parameters, checkpoint) = averaged(&run)?;
+    let shape = &parameters.table.shape;
+    let mut compute = Fused::new(&parameters.table, Level::detect(), 0).map_err(RunError::from)?;
+
+    let receptive = shape.receptive_field_frames() as usize;
+    let evaluation = &run.config.evaluation;
+    let cut = Cut { batch: 1, targets: evaluation.chunk_frames, receptive, levels: shape.levels };
+    let measured = if dataset.total_frames(Split::Heldout) == 0 {
+        Vec::new()
+    } else {
+        held_out(&dataset, cut, evaluation.chunks).map_err(RunError::from)?
+    };
+    let heldout_nats = if measured.is_empty() {
+        None
+    } else {
+        Some(compute.loss(&parameters.values, &measured).map_err(RunError::from)?)
+    };
+
+    let pieces = audio(&dataset, receptive + COMPARED_FRAMES, shape.levels);
+    let graph = graph::encode(&parameters);
+    let parity = parity::compare(&runtime, &graph, shape, &mut compute, &parameters.values, &pieces)?;
+    println!(
+        "trainer and ONNX Runtime: largest difference of a logit {:.2e} over {} frames of real audio (limit {TOLERANCE:.0e})",
+        parity.largest, parity.frames
+    );
+    if parity.largest > TOLERANCE {
+        return Err(ExportError::Different { found: parity });
+    }
+
+    let facts = TrainingFacts {
+        heldout_nll_nats: heldout_nats,
+        heldout_nll_bits: heldout_nats.map(|nats| nats / std::f64::consts::LN_2),
+        heldout_frames: (measured.len() * evaluation.chunk_frames) as u64,
+        export_max_difference: Some(parity.largest),
+        ..facts(&run, &checkpoint, Some(&dataset))
+    };
+    let name = args.name.clone().unwrap_or_else(|| {
+        args.out.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned())
+    });
+    let manifest = Manifest {
+        author: args.author.clone(),
+        licence: args.licence.clone(),
+        training: facts,
+        ..manifest(&run, name)
+    };
+    let licence = licence_text(args, &manifest, &run.config)?;
+    let preview = preview(&manifest, &licence, &graph, &dataset, &runtime)?;
+    let bytes = {
+        let writer = PackageWriter::new(manifest, licence).graph(GraphRole::Step, graph).preview(preview);
+        writer.write(&args.out)?;
+        std::fs::metadata(&args.out)
+            .map_err(|source| ExportError::Io { file: args.out.clone(), action: "reading", source })?
+            .len()
+    };
+    // The file is only good if the engine takes it.
+    let options = LoadOptions { runtime: Some(runtime), ..LoadOptions::default() };
+    let model = Model::load(&args.out, &options)?;
+    println!("{}: {:.1} MB, {} weights, stepped by {}", args.out.display(), bytes as f64 / 1e6, shape.parameters(), model.stepper());
+    if let Some(nats) = heldout_nats {
+        println!("held-out: {nats:.4} nats, {:.4} bits per frame", nats / std::f64::consts::LN_2);
+    }
+    Ok(Exported { parity, bytes, heldout_nats })
+}
+
+/// The averaged weights of a run's newest checkpoint.
+///
+/// # Errors
+/// If there is none that is whole.
+pub fn averaged(run: &Run) -> Result<(Parameters, Checkpoint), RunError> {
+    let table = Arc::new(Table::new(&run.config.model.shape()));
+    let (checkpoint, refused) = Checkpoint::newest(&run.checkpoints(), table.len)?;
+    for reason in refused {
+        eprintln!("{reason}; taking the one before");
+    }
+    Ok((Parameters { table, values: checkpoint.average.clone() }, checkpoint))
+}
+
+/// A package without preview or licence, for rendering from a run that is not exported.
+///
+/// # Errors
+/// If there is no checkpoint, or the file cannot be written.
+pub fn draft(run: &Run, file: &Path) -> Result<(), ExportError> {
+    let (parameters, checkpoint) = averaged(run)?;
+    let manifest = Manifest { training: facts(run, &checkpoint, None), ..manifest(run, "draft".into()) };
+    let graph = graph::encode(&parameters);
+    Ok(PackageWriter::new(manifest, "A draft of a run.").graph(GraphRole::Step, graph).write(file)?)
+}
+
+fn manifest(run: &Run, name: String) -> Manifest {
+    let shape = run.config.model.shape();
+    Manifest {
+        format_version: FORMAT_VERSION,
+        name,
+        author: "unknown".into(),
+        licence: "NOASSERTION".into(),
+        family: Family::Wavenet,
+        sample_rate_hz: run.config.model.sample_rate_hz,
+        channels: 1,
+        quantisation: Quantisation::MuLaw { levels: shape.levels },
+        receptive_field_frames: shape.receptive_field_frames(),
+        generation: Generation::Autoregressive,
+        graphs: BTreeMap::from([(GraphRole::Step, wavenet_spec(&shape))]),
+        architecture: Architecture::Wavenet(shape),
+        training: TrainingFacts::default(),
+        run_id: run.file.run_id.clone(),
+        trainer_version: env!("CARGO_PKG_VERSION").into(),
+    }
+}
+
+fn facts(run: &Run, checkpoint: &Checkpoint, dataset: Option<&Dataset>) -> TrainingFacts {
+    let corpus = &run.config.corpus;
+    let description = if corpus.description.is_empty() { "not described" } else { &corpus.description };
+    let licence = if corpus.licence.is_empty() { "not stated" } else { &corpus.licence };
+    let frames = dataset.map_or(0, |dataset| dataset.total_frames(Split::Train));
+    let progress = &checkpoint.progress;
+    TrainingFacts {
+        corpus: format!("{description} (licence: {licence})"),
+        corpus_hours: frames as f64 / f64::from(run.config.model.sample_rate_hz) / 3600.0,
+        steps: progress.step,
+        frames_seen: progress.frames_seen,
+        wall_time_seconds: progress.wall_seconds,
+        device: progress.device.clone(),
+        parameters: run.config.model.shape().parameters(),
+        config: run.config.to_toml(),
+        ..TrainingFacts::default()
+    }
+}
+
+/// Sequences of real audio: held-out recordings where there are any, from the middle of each.
+fn audio(dataset: &Dataset, length: usize, levels: u32) -> Vec<Vec<u16>> {
+    let coder = crate::training::batches::Coder::mu_law(levels);
+    let usable = |split| dataset.recordings(split).filter(move |r| r.frames >= length as u64);
+    usable(Split::Heldout)
+        .chain(usable(Split::Train))
+        .take(COMPARED_PIECES)
+        .map(|recording| {
+            let frames = dataset.frames(recording);
+            let start = (frames.len() - length) / 2;
+            frames[start..start + length].iter().map(|&frame| coder.code(frame)).collect()
+        })
+        .collect()
+}
+
+fn licence_text(args: &ExportArgs, manifest: &Manifest, config: &Config) -> Result<String, ExportError> {
+    if let Some(file) = &args.licence_file {
+        return std::fs::read_to_string(file)
+            .map_err(|source| ExportError::Io { file: file.clone(), action: "reading", source });
+    }
+    Ok(format!(
+        "{}\nLicence of the weights: {}\nAuthor: {}\n\nTrained on: {}\nLicence of the recordings: {}\n",
+        manifest.name, manifest.licence, manifest.author, config.corpus.description, config.corpus.licence
+    ))
+}
+
+/// A recording and how the model carries on from it, rendered by the engine that the plugin uses; a WAV file.
+fn preview(
+    manifest: &Manifest,
+    licence: &str,
+    graph: &[u8],
+    dataset: &Dataset,
+    runtime: &continuo_engine::Runtime,
+) -> Result<Vec<u8>, ExportError> {
+    let folder = tempfile::tempdir()
+        .map_err(|source| ExportError::Io { file: std::env::temp_dir(), action: "creating a folder", source })?;
+    let package = folder.path().join("preview.continuo");
+    PackageWriter::new(manifest.clone(), licence).graph(GraphRole::Step, graph.to_vec()).write(&package)?;
+    let options = LoadOptions { runtime: Some(runtime.clone()), ..LoadOptions::default() };
+    let model = Model::load(&package, &options)?;
+    let rate = f64::from(manifest.sample_rate_hz);
+    let wanted = (PREVIEW_SEED_SECONDS * rate) as usize;
+    // The loudest of a few places in the middle of a recording: a preview should not begin in a rest.
+    let mut recordings = dataset.recordings(Split::Heldout).chain(dataset.recordings(Split::Train));
+    let seed: Vec<f32> = recordings.find(|recording| recording.frames >= 2 * wanted as u64).map_or_else(Vec::new, |r| {
+        let frames = dataset.frames(r);
+        let energy = |start: &usize| {
+            frames[*start..*start + wanted].iter().map(|&frame| i64::from(frame).pow(2)).sum::<i64>()
+        };
+        let start = (0..8).map(|i| i * (frames.len() - wanted) / 8).max_by_key(energy).unwrap_or(0);
+        frames[start..start + wanted].iter().map(|&frame| f32::from(frame) / 32_768.0).collect()
+    });
+    let mut sound = seed.clone();
+    let clip = Clip { sample_rate_hz: manifest.sample_rate_hz, channels: vec![seed] };
+    let request = RenderRequest {
+        seed: (clip.frames() > 0).then_some(clip),
+        frames: (PREVIEW_SECONDS * rate) as u64,
+        sampling: PREVIEW_SAMPLING,
+        takes: 0..1,
+    };
+    continuo_engine::render(&model, &request, &AtomicBool::new(false), &mut |block| {
+        sound.extend(block.takes.iter().take(1).copied().flatten());
+    })?;
+    let wav = folder.path().join("preview.wav");
+    let clip = Clip { sample_rate_hz: manifest.sample_rate_hz, channels: vec![sound] };
+    write_wav(&wav, &clip, WavFormat::I16)?;
+    std::fs::read(&wav).map_err(|source| ExportError::Io { file: wav.clone(), action: "reading", source })
+}

@@ -1,0 +1,84 @@
+//! The trainer's logits against ONNX Runtime's, on the graph that was just written.
+
+use continuo_engine::{Runtime, StepSession, wavenet_spec};
+use continuo_package::wavenet::WaveNetShape;
+
+use crate::wavenet::{Compute, ComputeError};
+
+/// The largest difference of a logit that an export may show.
+pub const TOLERANCE: f64 = 1e-4;
+
+/// What the comparison found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Parity {
+    /// Largest absolute difference of a logit.
+    pub largest: f64,
+    /// Frames compared.
+    pub frames: usize,
+}
+
+/// Why the comparison could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ParityError {
+    /// ONNX Runtime refused the graph or failed.
+    #[error("ONNX Runtime: {0}")]
+    Session(String),
+    /// The trainer's own pass failed.
+    #[error(transparent)]
+    Compute(#[from] ComputeError),
+}
+
+/// Compares on `sequences` of codes (receptive field + N each): once over all frames in one run, and once in runs of
+/// uneven lengths, single frames among them, with the state carried from run to run.
+///
+/// # Errors
+/// [`ParityError`].
+pub fn compare(
+    runtime: &Runtime,
+    graph: &[u8],
+    shape: &WaveNetShape,
+    compute: &mut dyn Compute,
+    values: &[f32],
+    sequences: &[Vec<u16>],
+) -> Result<Parity, ParityError> {
+    let session = StepSession::new(runtime, graph, &wavenet_spec(shape)).map_err(ParityError::Session)?;
+    let levels = shape.levels as usize;
+    let receptive = shape.receptive_field_frames() as usize;
+    let mut parity = Parity { largest: 0.0, frames: 0 };
+    for sequence in sequences {
+        let expected = compute.logits(values, sequence)?;
+        let inputs: Vec<u32> = sequence[..sequence.len() - 1].iter().map(|&code| u32::from(code)).collect();
+        for lengths in [&[usize::MAX][..], &[receptive + 3, 1, 1, 17, 1, 500, usize::MAX]] {
+            let mut state = session.initial_state().map_err(ParityError::Session)?;
+            let mut logits = Vec::new();
+            let mut position = 0_usize;
+            for &length in lengths {
+                let end = inputs.len().min(position.saturating_add(length));
+                if end == position {
+                    break;
+                }
+                let run = &inputs[position..end];
+                session.run(&mut state, run, &mut logits).map_err(ParityError::Session)?;
+                if logits.len() != levels * run.len() {
+                    let reason = format!("{} logits came out for {} frames", logits.len(), run.len());
+                    return Err(ParityError::Session(reason));
+                }
+                // `logits` is [Q, T]; the trainer's rows begin where the receptive field is full.
+                for frame in position.max(receptive - 1)..end {
+                    let row = &expected[(frame + 1 - receptive) * levels..][..levels];
+                    for (level, &ours) in row.iter().enumerate() {
+                        let theirs = logits[level * run.len() + frame - position];
+                        let difference = f64::from((ours - theirs).abs());
+                        // NaN is the largest difference of all.
+                        if difference.is_nan() || difference > parity.largest {
+                            parity.largest = if difference.is_nan() { f64::INFINITY } else { difference };
+                        }
+                    }
+                }
+                position = end;
+            }
+        }
+        parity.frames += expected.len() / levels;
+    }
+    Ok(parity)
+}

@@ -1,0 +1,44 @@
+//! Where the ONNX Runtime library is.
+
+use std::path::{Path, PathBuf};
+
+use continuo_engine::{Runtime, RuntimeError};
+
+/// The library's file name: one of our own, so that it is never mistaken for another on the system.
+const FILE: &str = if cfg!(windows) {
+    "continuo_onnxruntime.dll"
+} else if cfg!(target_os = "macos") {
+    "libcontinuo_onnxruntime.dylib"
+} else {
+    "libcontinuo_onnxruntime.so"
+};
+
+/// The places where the library may be, in order: what the caller named, the resources folder beside the program, and
+/// what `cargo xtask` fetched into the source folder.
+pub fn candidates(named: Option<&Path>) -> Vec<PathBuf> {
+    if let Some(named) = named {
+        return vec![named.to_path_buf()];
+    }
+    let mut places = Vec::new();
+    if let Some(resources) = std::env::var_os("CONTINUO_RESOURCES") {
+        places.push(Path::new(&resources).join("runtime").join(FILE));
+    }
+    if let Some(folder) = std::env::current_exe().ok().as_deref().and_then(Path::parent) {
+        places.push(folder.join("resources/runtime").join(FILE));
+        places.push(folder.join("runtime").join(FILE));
+    }
+    if let Ok(folder) = std::env::current_dir() {
+        places.push(folder.join(".cache/runtime").join(FILE));
+    }
+    places
+}
+
+/// Opens the library, if it is anywhere.
+///
+/// # Errors
+/// If the caller named a library that does not load, or one that was found does not.
+pub fn find(named: Option<&Path>) -> Result<Option<Runtime>, RuntimeError> {
+    let places = candidates(named);
+    let found = if named.is_some() { places.first() } else { places.iter().find(|place| place.is_file()) };
+    found.map(|place| Runtime::open(place)).transpose()
+}

@@ -1,0 +1,126 @@
+//! `render`: a seed clip and its continuation, by the engine that the plugin uses.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use continuo_engine::audio::{self, AudioError, Clip, WavFormat, write_wav};
+use continuo_engine::seam::{Upsampler, model_seed};
+use continuo_engine::{EngineError, LoadOptions, Model, RenderRequest, RenderSummary, Sampling};
+
+use crate::cli::RenderArgs;
+use crate::export::{self, ExportError};
+use crate::training::run::Run;
+use crate::training::stop;
+
+/// Longest seed clip, in seconds.
+const LONGEST_SEED: f64 = 600.0;
+
+/// Why nothing was rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// The run, or its draft package.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The model or the render.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A clip.
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+    /// The ONNX Runtime library that was named.
+    #[error(transparent)]
+    Runtime(#[from] continuo_engine::RuntimeError),
+    /// No room for the draft.
+    #[error("{}: creating a folder failed: {source}", dir.display())]
+    Temporary {
+        /// The folder for temporary files.
+        dir: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+/// `render RUN|PACKAGE --seed CLIP --seconds N --out WAV`. Gives back the files and how it went.
+///
+/// The WAV has the seed clip's rate and channels, and the clip itself untouched; without a clip it is mono at the
+/// model's rate.
+///
+/// # Errors
+/// [`RenderError`].
+pub fn run(args: &RenderArgs) -> Result<(Vec<PathBuf>, RenderSummary), RenderError> {
+    let folder = tempfile::tempdir()
+        .map_err(|source| RenderError::Temporary { dir: std::env::temp_dir(), source })?;
+    let package = if args.model.is_dir() {
+        let draft = folder.path().join("draft.continuo");
+        export::draft(&Run::open(&args.model).map_err(ExportError::from)?, &draft)?;
+        draft
+    } else {
+        args.model.clone()
+    };
+    let runtime = export::runtime::find(args.runtime.as_deref())?;
+    let model = Model::load(&package, &LoadOptions { runtime, ..LoadOptions::default() })?;
+    let seed = args.seed.as_deref().map(|file| audio::read_bounded(file, LONGEST_SEED)).transpose()?;
+    stop::listen();
+    let (clips, summary) = takes(&model, seed, args)?;
+    let mut files = Vec::new();
+    for (take, clip) in clips.iter().enumerate() {
+        let file = if clips.len() == 1 { args.out.clone() } else { numbered(&args.out, take + 1) };
+        write_wav(&file, clip, WavFormat::I24)?;
+        files.push(file);
+    }
+    println!(
+        "{}: {:.1} s of {} take(s), {:.1} times real time, stepped by {}",
+        files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "),
+        args.seconds,
+        summary.takes,
+        summary.real_time_factor,
+        model.stepper()
+    );
+    Ok((files, summary))
+}
+
+/// Renders all takes; each with the seed clip in front.
+fn takes(model: &Arc<Model>, seed: Option<Clip>, args: &RenderArgs) -> Result<(Vec<Clip>, RenderSummary), RenderError> {
+    let rate = model.sample_rate_hz();
+    let request = RenderRequest {
+        frames: (args.seconds * f64::from(rate)).round().max(1.0) as u64,
+        sampling: Sampling { temperature: args.temperature, top_k: args.top_k, rng_seed: args.rng_seed },
+        takes: 0..args.takes,
+        seed,
+    };
+    let seed = request.seed.clone().unwrap_or(Clip { sample_rate_hz: rate, channels: vec![Vec::new()] });
+    let history = model_seed(&seed, rate)?;
+    let mut upsamplers = (0..args.takes)
+        .map(|_| Upsampler::new(rate, seed.sample_rate_hz, &history))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut sounds = vec![Vec::new(); args.takes as usize];
+    let mut failed = None;
+    let summary = continuo_engine::render(model, &request, stop::flag(), &mut |block| {
+        for ((upsampler, sound), frames) in upsamplers.iter_mut().zip(&mut sounds).zip(block.takes) {
+            if let Err(error) = upsampler.push(frames, sound) {
+                failed.get_or_insert(error);
+            }
+        }
+    })?;
+    for (upsampler, sound) in upsamplers.into_iter().zip(&mut sounds) {
+        upsampler.finish(sound)?;
+    }
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    let clips = sounds
+        .into_iter()
+        .map(|sound| Clip {
+            sample_rate_hz: seed.sample_rate_hz,
+            channels: seed.channels.iter().map(|channel| [channel.as_slice(), &sound].concat()).collect(),
+        })
+        .collect();
+    Ok((clips, summary))
+}
+
+/// `NAME-2.wav` for `NAME.wav`.
+fn numbered(file: &Path, number: usize) -> PathBuf {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = file.extension().map_or_else(|| "wav".into(), |extension| extension.to_string_lossy());
+    file.with_file_name(format!("{stem}-{number}.{extension}"))
+}

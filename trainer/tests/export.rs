@@ -1,0 +1,173 @@
+//! From a run to a package, and from a package to sound.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{TINY, odd_shape, sequences, tones, weights};
+use continuo_engine::Runtime;
+use continuo_engine::audio::{self, Clip, WavFormat, write_wav};
+use continuo_package::Package;
+use continuo_trainer::cli::{DeviceArg, ExportArgs, InspectArgs, RenderArgs, TrainArgs};
+use continuo_trainer::export::{self, graph, parity};
+use continuo_trainer::kernels::Level;
+use continuo_trainer::wavenet::fused::Fused;
+use continuo_trainer::wavenet::parameters::{Parameters, Table};
+use continuo_trainer::{inspect, render, train};
+
+/// ONNX Runtime: the file that `CONTINUO_ONNXRUNTIME` names, else the one that `cargo xtask fetch-runtime` puts in place.
+fn library() -> PathBuf {
+    let name = "libcontinuo_onnxruntime.so";
+    let path = std::env::var_os("CONTINUO_ONNXRUNTIME").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/runtime").join(name),
+        PathBuf::from,
+    );
+    assert!(
+        path.is_file(),
+        "{}: no ONNX Runtime library; run `cargo xtask fetch-runtime` first, or set CONTINUO_ONNXRUNTIME",
+        path.display()
+    );
+    path
+}
+
+fn trained(dir: &Path) -> PathBuf {
+    tones(&dir.join("data"), &[30_000, 20_000, 12_000]);
+    let config = dir.join("tiny.toml");
+    std::fs::write(&config, TINY).unwrap();
+    let out = dir.join("run");
+    let arguments = TrainArgs {
+        config,
+        data: dir.join("data"),
+        out: out.clone(),
+        device: DeviceArg::Cpu,
+        steps: Some(30),
+        minutes: None,
+        force: false,
+    };
+    train::run(&arguments).unwrap();
+    out
+}
+
+fn render_arguments(model: PathBuf, out: PathBuf) -> RenderArgs {
+    RenderArgs {
+        model,
+        seed: None,
+        seconds: 0.5,
+        out,
+        temperature: 1.0,
+        top_k: 0,
+        rng_seed: 3,
+        takes: 1,
+        runtime: None,
+    }
+}
+
+#[test]
+fn a_run_becomes_a_package_that_renders() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = trained(dir.path());
+    let out = dir.path().join("tones.continuo");
+    let arguments = ExportArgs {
+        run: run.clone(),
+        out: out.clone(),
+        name: None,
+        author: "The tests".into(),
+        licence: "CC0-1.0".into(),
+        licence_file: None,
+        runtime: Some(library()),
+        data: None,
+    };
+    let exported = export::run(&arguments).unwrap();
+    assert!(exported.parity.largest <= parity::TOLERANCE);
+    assert!(exported.parity.frames >= 4096, "{}", exported.parity.frames);
+
+    let package = Package::open(&out).unwrap();
+    let training = &package.manifest.training;
+    assert_eq!(package.manifest.name, "tones");
+    assert_eq!((training.steps, training.frames_seen), (30, 30 * 3 * 400));
+    assert!(training.corpus.contains("tones of the tests") && training.corpus.contains("CC0"));
+    assert!((training.corpus_hours - 50_000.0 / 16_000.0 / 3600.0).abs() < 1e-9);
+    let (nats, bits) = (training.heldout_nll_nats.unwrap(), training.heldout_nll_bits.unwrap());
+    assert!(nats > 0.0 && nats < 64f64.ln() && (bits * std::f64::consts::LN_2 - nats).abs() < 1e-9);
+    assert!(training.export_max_difference.unwrap() <= parity::TOLERANCE);
+    assert!(package.preview.is_some_and(|wav| wav.starts_with(b"RIFF") && wav.len() > 8 * 2 * 12_000));
+    assert!(package.licence.contains("tones of the tests"));
+
+    let text = inspect::run(&InspectArgs { file: out.clone() }).unwrap();
+    for part in ["tones", "16000 frames per second", "µ-law, 64 levels", "30 (36000 frames)", "stacks = 2", "nats"] {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+
+    // A stereo clip at another rate comes back untouched, with the continuation behind it in both channels.
+    let tone = |t: i32| (t as f32 * 0.03).sin() * 0.4;
+    let seed = Clip {
+        sample_rate_hz: 48_000,
+        channels: vec![(0..24_000).map(tone).collect(), (0..24_000).map(|t| -tone(t) * 0.5).collect()],
+    };
+    let seed_file = dir.path().join("seed.wav");
+    write_wav(&seed_file, &seed, WavFormat::F32).unwrap();
+    let wav = dir.path().join("phrase.wav");
+    let arguments = RenderArgs { seed: Some(seed_file), ..render_arguments(out.clone(), wav.clone()) };
+    let (files, summary) = render::run(&arguments).unwrap();
+    assert_eq!((files, summary.takes), (vec![wav.clone()], 1));
+    let phrase = audio::read(&wav).unwrap();
+    assert_eq!((phrase.sample_rate_hz, phrase.channels.len(), phrase.frames()), (48_000, 2, 48_000));
+    for (channel, original) in phrase.channels.iter().zip(&seed.channels) {
+        assert!(channel.iter().zip(original).all(|(a, b)| (a - b).abs() < 2e-7), "the seed is as it was");
+    }
+    assert_eq!(phrase.channels[0][24_000..], phrase.channels[1][24_000..]);
+    assert!(phrase.channels[0][24_000..].iter().any(|x| x.abs() > 0.01), "the continuation is not silence");
+
+    // The run renders as the package does, and each take has its own file and its own sound.
+    let (from_package, from_run) = (dir.path().join("a.wav"), dir.path().join("b.wav"));
+    render::run(&render_arguments(out, from_package.clone())).unwrap();
+    let arguments = RenderArgs { takes: 2, ..render_arguments(run, from_run) };
+    let (files, _) = render::run(&arguments).unwrap();
+    assert_eq!(files, [dir.path().join("b-1.wav"), dir.path().join("b-2.wav")]);
+    let [a, b, c] = [&from_package, &files[0], &files[1]].map(|file| audio::read(file).unwrap());
+    assert_eq!((a.sample_rate_hz, a.frames()), (16_000, 8_000));
+    assert_eq!(a, b);
+    assert_ne!(b, c);
+}
+
+#[test]
+fn odd_shapes_agree_with_onnx_runtime_and_a_wrong_weight_is_noticed() {
+    let runtime = Runtime::open(&library()).unwrap();
+    for biases in [true, false] {
+        let shape = odd_shape(biases);
+        let table = std::sync::Arc::new(Table::new(&shape));
+        let mut parameters = Parameters { values: weights(&table, 4), table };
+        let mut compute = Fused::new(&parameters.table, Level::detect(), 1).unwrap();
+        let pieces = sequences(&shape, 2, 700, 8);
+        let graph = graph::encode(&parameters);
+        let mut compare = |values: &[f32]| {
+            parity::compare(&runtime, &graph, &shape, &mut compute, values, &pieces).unwrap().largest
+        };
+        let largest = compare(&parameters.values);
+        assert!(largest <= 2e-5, "{largest}");
+        let place = parameters.table.find("layer.2.dilated.weight").unwrap().offset + 1;
+        parameters.values[place] += 0.01;
+        assert!(compare(&parameters.values) > parity::TOLERANCE);
+    }
+}
+
+#[test]
+fn an_export_without_a_run_or_a_library_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let arguments = ExportArgs {
+        run: dir.path().join("nothing"),
+        out: dir.path().join("x.continuo"),
+        name: None,
+        author: "x".into(),
+        licence: "x".into(),
+        licence_file: None,
+        runtime: Some(dir.path().join("no-library.so")),
+        data: None,
+    };
+    assert!(export::run(&arguments).unwrap_err().to_string().contains("no-library.so"));
+    let arguments = ExportArgs { runtime: Some(library()), ..arguments };
+    assert!(export::run(&arguments).unwrap_err().to_string().contains("not a run"));
+    assert!(!dir.path().join("x.continuo").exists());
+}

@@ -1,0 +1,227 @@
+//! Training as a whole: it learns, it goes on after an interruption as if there had been none, it survives damage.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{TINY, tones};
+use continuo_trainer::cli::{DeviceArg, ResumeArgs, TrainArgs};
+use continuo_trainer::config::Config;
+use continuo_trainer::dataset::Dataset;
+use continuo_trainer::device;
+use continuo_trainer::train;
+use continuo_trainer::training::checkpoint::Checkpoint;
+use continuo_trainer::training::run::{Run, RunError};
+use continuo_trainer::training::session::{End, Limits, Session, table};
+
+const QUIET: Limits = Limits { time: None, steps: None, quiet: true };
+
+fn config(change: impl FnOnce(&mut Config)) -> Config {
+    let mut config = Config::parse(TINY, Path::new("tiny.toml")).unwrap();
+    change(&mut config);
+    config
+}
+
+/// A dataset that is used up in a few steps, so that epochs end inside the tests.
+fn dataset(dir: &Path) -> Dataset {
+    tones(&dir.join("data"), &[2500, 390, 1900, 1200])
+}
+
+/// Losses of `steps` steps.
+fn steps(session: &mut Session<'_>, steps: usize) -> Vec<u64> {
+    let mut gradient = vec![0.0; session.state().weights.len()];
+    (0..steps).map(|_| session.step(&mut gradient).unwrap().0.to_bits()).collect()
+}
+
+/// Everything in a checkpoint but the time.
+fn bits(checkpoint: &Checkpoint) -> Vec<Vec<u32>> {
+    let vectors = [&checkpoint.weights, &checkpoint.average, &checkpoint.adam.m, &checkpoint.adam.v];
+    vectors.iter().map(|vector| vector.iter().map(|value| value.to_bits()).collect()).collect()
+}
+
+fn newest(run: &Run) -> Checkpoint {
+    Checkpoint::newest(&run.checkpoints(), table(run).len).unwrap().0
+}
+
+#[test]
+fn a_small_model_learns_a_tone_by_heart() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path());
+    let config = config(|config| {
+        config.training.steps = 250;
+        config.training.decay_steps = 100;
+        config.evaluation.every_steps = 0;
+    });
+    let run = Run::create(&dir.path().join("run"), config, &data, false).unwrap();
+    let mut compute = device::open(DeviceArg::Cpu, &table(&run), 2).unwrap();
+    let mut session = Session::begin(&run, &data, compute.as_mut()).unwrap();
+    let before = session.measure().unwrap().unwrap();
+    assert!((before - 64f64.ln()).abs() < 0.5, "fresh weights know nothing: {before}");
+    assert_eq!(session.train(QUIET).unwrap(), End::Finished);
+    let after = session.state().progress.heldout_nats.unwrap();
+    assert!(after < 0.25, "held-out loss is {after} nats");
+    assert_eq!(session.state().progress.frames_seen, 250 * 3 * 400);
+    let log = std::fs::read_to_string(run.log()).unwrap();
+    let events: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.first().unwrap()["event"], "start");
+    assert_eq!(events.last().unwrap()["reason"], "finished");
+    assert!(events.iter().any(|event| event["event"] == "train" && event["loss_bits"].as_f64().unwrap() > 0.0));
+    let measured = events.iter().rfind(|event| event["event"] == "heldout").unwrap();
+    assert!((measured["nll_nats"].as_f64().unwrap() - after).abs() < 1e-12);
+}
+
+#[test]
+fn resuming_is_the_same_as_never_stopping() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path());
+    let run = |name: &str| Run::create(&dir.path().join(name), config(|_| {}), &data, false).unwrap();
+    let (whole, broken) = (run("whole"), run("broken"));
+
+    let mut compute = device::open(DeviceArg::Cpu, &table(&whole), 1).unwrap();
+    let mut session = Session::begin(&whole, &data, compute.as_mut()).unwrap();
+    let expected = steps(&mut session, 12);
+    let end = session.state().clone();
+
+    // The same in three sittings, through files, with another number of threads.
+    let mut compute = device::open(DeviceArg::Cpu, &table(&broken), 3).unwrap();
+    let mut session = Session::begin(&broken, &data, compute.as_mut()).unwrap();
+    let mut losses = steps(&mut session, 5);
+    session.state().write(&broken.checkpoints()).unwrap();
+    for count in [1, 6] {
+        let mut session = Session::resume(&broken, &data, compute.as_mut(), newest(&broken)).unwrap();
+        losses.extend(steps(&mut session, count));
+        session.state().write(&broken.checkpoints()).unwrap();
+    }
+    assert_eq!(losses, expected);
+    let found = newest(&broken);
+    assert_eq!(bits(&found), bits(&end));
+    assert_eq!(found.progress.cursor, end.progress.cursor);
+    assert_eq!((found.progress.step, found.adam.step), (12, 12));
+    assert!(found.progress.cursor.epoch >= 1, "the test runs over the end of an epoch");
+
+    // Another seed is another run.
+    let other = config(|config| config.training.rng_seed = 6);
+    let other = Run::create(&dir.path().join("other"), other, &data, false).unwrap();
+    let mut compute = device::open(DeviceArg::Cpu, &table(&other), 1).unwrap();
+    assert_ne!(steps(&mut Session::begin(&other, &data, compute.as_mut()).unwrap(), 2), expected[..2]);
+}
+
+fn arguments(dir: &Path, out: &str) -> TrainArgs {
+    let file = dir.join("tiny.toml");
+    std::fs::write(&file, TINY).unwrap();
+    TrainArgs {
+        config: file,
+        data: dir.join("data"),
+        out: dir.join(out),
+        device: DeviceArg::Cpu,
+        steps: None,
+        minutes: None,
+        force: false,
+    }
+}
+
+fn resume(run: PathBuf, steps: Option<u64>) -> ResumeArgs {
+    ResumeArgs { run, data: None, device: DeviceArg::Cpu, steps, minutes: None }
+}
+
+#[test]
+fn a_cut_off_checkpoint_costs_only_the_steps_since_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    dataset(dir.path());
+    assert_eq!(train::run(&arguments(dir.path(), "whole")).unwrap(), End::Finished);
+    let whole = newest(&Run::open(&dir.path().join("whole")).unwrap());
+
+    // `steps` only decides where to stop if the learning rate does not fall before; so does the decay's start here.
+    let broken = dir.path().join("broken");
+    train::run(&TrainArgs { steps: Some(12), minutes: Some(1e-9), ..arguments(dir.path(), "broken") }).unwrap();
+    let run = Run::open(&broken).unwrap();
+    assert_eq!(newest(&run).progress.step, 0, "no time at all is enough for no step");
+    let data = Dataset::open(&dir.path().join("data")).unwrap();
+    let mut compute = device::open(DeviceArg::Cpu, &table(&run), 2).unwrap();
+    for count in [4, 3] {
+        let mut session = Session::resume(&run, &data, compute.as_mut(), newest(&run)).unwrap();
+        let limits = Limits { steps: Some(count), ..QUIET };
+        assert_eq!(session.train(limits).unwrap(), End::Limit);
+    }
+    let file = run.checkpoints().join("step-0000000007.checkpoint");
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() * 2 / 3]).unwrap();
+    assert_eq!(train::resume(&resume(broken.clone(), None)).unwrap(), End::Finished);
+    assert_eq!(bits(&newest(&run)), bits(&whole));
+
+    // A finished run stays finished, unless it is given more steps.
+    assert_eq!(train::resume(&resume(broken.clone(), None)).unwrap(), End::Finished);
+    assert_eq!(train::resume(&resume(broken, Some(14))).unwrap(), End::Finished);
+    assert_eq!(newest(&run).progress.step, 14);
+}
+
+#[test]
+fn mistakes_are_refused_with_a_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    dataset(dir.path());
+    train::run(&TrainArgs { steps: Some(1), ..arguments(dir.path(), "run") }).unwrap();
+    let said = |result: Result<End, RunError>| result.unwrap_err().to_string();
+
+    assert!(said(train::run(&arguments(dir.path(), "run"))).contains("--force"));
+    assert!(train::run(&TrainArgs { force: true, steps: Some(1), ..arguments(dir.path(), "run") }).is_ok());
+    assert!(said(train::resume(&resume(dir.path().join("data"), None))).contains("not a run"));
+
+    let arguments_at = |rate: &str| {
+        let arguments = arguments(dir.path(), "new");
+        std::fs::write(&arguments.config, TINY.replace("sample_rate_hz = 16000", rate)).unwrap();
+        arguments
+    };
+    assert!(said(train::run(&arguments_at("sample_rate_hz = 44100"))).contains("--rate 44100"));
+    assert!(!dir.path().join("new").exists(), "nothing is left of a run that could not start");
+
+    tones(&dir.path().join("data"), &[2500, 390, 1900, 1201]);
+    assert!(said(train::resume(&resume(dir.path().join("run"), None))).contains("--data"));
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_training_and_spares_the_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path());
+    let run = Run::create(&dir.path().join("run"), config(|_| {}), &data, false).unwrap();
+    let mut compute = device::open(DeviceArg::Cpu, &table(&run), 1).unwrap();
+    let mut state = Session::begin(&run, &data, compute.as_mut()).unwrap().state().clone();
+    state.write(&run.checkpoints()).unwrap();
+    state.weights[table(&run).find("layer.3.dilated.weight").unwrap().offset] = f32::NAN;
+    let mut session = Session::resume(&run, &data, compute.as_mut(), state).unwrap();
+    let error = session.train(QUIET).unwrap_err();
+    assert!(matches!(error, RunError::Diverged { step: 1, .. }), "{error}");
+    assert!(newest(&run).weights.iter().all(|weight| weight.is_finite()));
+}
+
+/// Ctrl-C as a shell sends it, to the program itself.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_writes_a_checkpoint_and_stops() {
+    use std::process::{Command, Stdio};
+    let dir = tempfile::tempdir().unwrap();
+    dataset(dir.path());
+    let arguments = TrainArgs { steps: Some(100_000_000), ..arguments(dir.path(), "run") };
+    let mut child = Command::new(env!("CARGO_BIN_EXE_continuo-trainer"))
+        .args(["train".as_ref(), arguments.config.as_os_str()])
+        .args(["--data".as_ref(), arguments.data.as_os_str(), "--out".as_ref(), arguments.out.as_os_str()])
+        .args(["--device", "cpu", "--steps", "100000000"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let log = arguments.out.join("log.jsonl");
+    // The first measurement comes after four steps.
+    while !std::fs::read_to_string(&log).is_ok_and(|text| text.contains("heldout")) {
+        assert!(child.try_wait().unwrap().is_none(), "the program ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let run = Run::open(&arguments.out).unwrap();
+    let step = newest(&run).progress.step;
+    assert!(step >= 4);
+    assert!(std::fs::read_to_string(&log).unwrap().contains("interrupted"));
+    assert_eq!(train::resume(&resume(arguments.out, Some(step + 2))).unwrap(), End::Finished);
+    assert_eq!(newest(&run).progress.step, step + 2);
+}
