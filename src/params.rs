@@ -15,7 +15,7 @@ use crate::session::PersistentSession;
 const TICKS_PER_BAR: f64 = 960.0;
 
 /// The size in which the editor's window first opens, in logical pixels.
-pub const EDITOR_SIZE: (f32, f32) = (760.0, 520.0);
+pub const EDITOR_SIZE: (f32, f32) = (920.0, 600.0);
 
 /// What a render starts from.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -47,11 +47,15 @@ fn the_pin_keeps_its_bar_at_any_tempo_and_in_a_pre_roll() {
         let frames = (pin - position) as usize + 2_000;
         let setup = common::host::Setup { sample_rate_hz: 48_000, block: 333 };
         let heard = plugin
-            .play(setup, |_| {}, move |deck| {
-                deck.set(0, start);
-                (deck.tempo, deck.position, deck.playing) = (tempo, position, true);
-                roll(deck, frames, 333)
-            })
+            .play(
+                setup,
+                |_| {},
+                move |deck| {
+                    deck.set(0, start);
+                    (deck.tempo, deck.position, deck.playing) = (tempo, position, true);
+                    roll(deck, frames, 333)
+                },
+            )
             .unwrap();
         let at = (pin - position) as usize;
         assert!(heard[..at].iter().flatten().all(|value| *value == 0.0), "tempo {tempo}");
@@ -69,18 +73,22 @@ fn a_loop_and_a_seek_land_on_the_right_frame_without_a_click() {
     assert!(plugin.restore(&state).unwrap());
     let setup = common::host::Setup { sample_rate_hz: 48_000, block: 512 };
     let heard = plugin
-        .play(setup, |_| {}, |deck| {
-            deck.playing = true;
-            let mut heard = roll(deck, 5_120, 512)?;
-            // Back as a loop goes, then far ahead, then a stop.
-            deck.position = 1_000;
-            heard.extend(roll(deck, 5_120, 512)?);
-            deck.position = 40_000;
-            heard.extend(roll(deck, 5_120, 512)?);
-            deck.playing = false;
-            heard.extend(roll(deck, 1_024, 512)?);
-            Ok(heard)
-        })
+        .play(
+            setup,
+            |_| {},
+            |deck| {
+                deck.playing = true;
+                let mut heard = roll(deck, 5_120, 512)?;
+                // Back as a loop goes, then far ahead, then a stop.
+                deck.position = 1_000;
+                heard.extend(roll(deck, 5_120, 512)?);
+                deck.position = 40_000;
+                heard.extend(roll(deck, 5_120, 512)?);
+                deck.playing = false;
+                heard.extend(roll(deck, 1_024, 512)?);
+                Ok(heard)
+            },
+        )
         .unwrap();
     for frame in 0..5_120 {
         assert_eq!(heard[frame][0], left[frame]);
@@ -158,7 +166,7 @@ fn the_host_may_change_its_rate_between_and_during_renders() {
     // The render goes on while the host closes the audio device and opens it at another rate.
     let values = [("length", "3"), ("takes", "1"), ("rng_seed", "4")];
     play(&mut plugin, 48_000, 64, &values, 0, 64, true);
-    let heard = play(&mut plugin, 44_100, 512, &[("render", "off")], 0, 44_100 * 3, false);
+    let heard = play(&mut plugin, 44_100, 512, &[], 0, 44_100 * 3, false);
     let [left, _] = sound(&take(&wait_for_take(&mut plugin, |take| take.recipe.rng_seed == 4)), 44_100, 0, true);
     assert_eq!(left.len(), 22_050 + 3 * 44_100);
     for frame in 0..44_100 * 3 {
@@ -177,25 +185,31 @@ fn a_note_plays_the_take_from_its_start_at_its_frame_with_its_velocity() {
         let midi = plugin.value("playback", "MIDI").unwrap();
         let setup = common::host::Setup { sample_rate_hz: 48_000, block };
         let heard = plugin
-            .play(setup, |_| {}, move |deck| {
-                deck.set(0, midi);
-                let mut heard = Vec::new();
-                while heard.len() < 30_000 {
-                    let start = heard.len() as u32;
-                    for (at, key, velocity) in [(1_000, 60, 1.0), (5_000, 64, 0.5), (20_000, 60, 0.0), (21_000, 64, 0.0)] {
-                        if (start..start + block).contains(&at) {
-                            if velocity > 0.0 {
-                                deck.note_on(at - start, key, velocity);
-                            } else {
-                                deck.note_off(at - start, key);
+            .play(
+                setup,
+                |_| {},
+                move |deck| {
+                    deck.set(0, midi);
+                    let mut heard = Vec::new();
+                    while heard.len() < 30_000 {
+                        let start = heard.len() as u32;
+                        for (at, key, velocity) in
+                            [(1_000, 60, 1.0), (5_000, 64, 0.5), (20_000, 60, 0.0), (21_000, 64, 0.0)]
+                        {
+                            if (start..start + block).contains(&at) {
+                                if velocity > 0.0 {
+                                    deck.note_on(at - start, key, velocity);
+                                } else {
+                                    deck.note_off(at - start, key);
+                                }
                             }
                         }
+                        heard.extend(roll(deck, block as usize, block)?);
                     }
-                    heard.extend(roll(deck, block as usize, block)?);
-                }
-                heard.truncate(30_000);
-                Ok(heard)
-            })
+                    heard.truncate(30_000);
+                    Ok(heard)
+                },
+            )
             .unwrap();
         assert!(heard[..1_000].iter().flatten().all(|value| *value == 0.0));
         for frame in 0..19_000_usize {
@@ -221,16 +235,20 @@ fn cancel_brings_the_take_before_back() {
     let cancel = set(&mut plugin, "cancel", "on");
     let setup = common::host::Setup { sample_rate_hz: 48_000, block: 512 };
     let heard = plugin
-        .play(setup, |_| {}, move |deck| {
-            long.into_iter().for_each(|event| deck.set(0, event));
-            deck.playing = false;
-            roll(deck, 512, 512)?;
-            deck.set(0, cancel);
-            roll(deck, 512, 512)?;
-            // An offline host waits here until the cancelled render has ended.
-            (deck.playing, deck.position) = (true, 0);
-            roll(deck, 20_000, 512)
-        })
+        .play(
+            setup,
+            |_| {},
+            move |deck| {
+                long.into_iter().for_each(|event| deck.set(0, event));
+                deck.playing = false;
+                roll(deck, 512, 512)?;
+                deck.set(0, cancel);
+                roll(deck, 512, 512)?;
+                // An offline host waits here until the cancelled render has ended.
+                (deck.playing, deck.position) = (true, 0);
+                roll(deck, 20_000, 512)
+            },
+        )
         .unwrap();
     let [left, _] = sound(&take(&state), 48_000, 0, true);
     for frame in declick(48_000)..20_000 {
@@ -295,20 +313,24 @@ fn what_the_sidechain_hears_becomes_the_seed_clip() {
     let (off, go) = (value("capture", "off"), value("render", "on"));
     let setup = common::host::Setup { sample_rate_hz: 48_000, block: 300 };
     plugin
-        .play(setup, |_| {}, move |deck| {
-            first.into_iter().for_each(|event| deck.set(0, event));
-            for block in 0..40 {
-                deck.feed(|frame| (block * 300 + frame) as f32 / 12_000.0);
+        .play(
+            setup,
+            |_| {},
+            move |deck| {
+                first.into_iter().for_each(|event| deck.set(0, event));
+                for block in 0..40 {
+                    deck.feed(|frame| (block * 300 + frame) as f32 / 12_000.0);
+                    deck.run(300)?;
+                }
+                deck.feed(|_| 0.9);
+                deck.set(0, off);
+                deck.set(0, go);
                 deck.run(300)?;
-            }
-            deck.feed(|_| 0.9);
-            deck.set(0, off);
-            deck.set(0, go);
-            deck.run(300)?;
-            // The next block waits for the render.
-            deck.playing = true;
-            deck.run(300).map(drop)
-        })
+                // The next block waits for the render.
+                deck.playing = true;
+                deck.run(300).map(drop)
+            },
+        )
         .unwrap();
     let state = wait_for_take(&mut plugin, |_| true);
     let seed = take(&state).seed.unwrap();

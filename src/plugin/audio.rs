@@ -200,28 +200,35 @@ impl Audio {
 
     /// Brings in what the renderer sent and hands back what nothing reads any more.
     fn receive(&mut self, link: &AudioLink) {
-        while let Some(newer) = link.next_take() {
-            if let Some(unplayed) = self.next.replace(newer)
-                && let Err(unplayed) = link.retire(unplayed)
-            {
-                // Nowhere to put it for now: play on with the older one and look again in the next block.
-                self.next = Some(unplayed);
-                break;
+        // Only with room for what it displaces: an unplayed take must not be freed on this thread.
+        while !link.retired_is_full()
+            && let Some(newer) = link.next_take()
+        {
+            if let Some(unplayed) = self.next.replace(newer) {
+                let _ = link.retire(unplayed);
             }
         }
-        let other = 1 - self.current;
-        if !self.player.uses(other)
-            && let Some(done) = self.slots[usize::from(other)].take()
+        let (current, other) = (usize::from(self.current), usize::from(1 - self.current));
+        if !self.player.uses(1 - self.current)
+            && let Some(done) = self.slots[other].take()
             && let Err(done) = link.retire(done)
         {
-            self.slots[usize::from(other)] = Some(done);
+            self.slots[other] = Some(done);
         }
-        if self.slots[usize::from(other)].is_none()
+        // A take that is finished is sent once more; it already plays.
+        let again = |next: &mut Arc<PlayTake>| self.slots[current].as_ref().is_some_and(|now| now.id == next.id);
+        if let Some(again) = self.next.take_if(again) {
+            if let Err(again) = link.retire(again) {
+                self.next = Some(again);
+            }
+            return;
+        }
+        if self.slots[other].is_none()
             && let Some(next) = self.next.take()
         {
             self.player.close_slot(self.current);
-            self.slots[usize::from(other)] = Some(next);
-            self.current = other;
+            self.slots[other] = Some(next);
+            self.current = 1 - self.current;
         }
     }
 

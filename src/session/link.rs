@@ -97,6 +97,11 @@ impl AudioLink {
         self.retired.push(take)
     }
 
+    /// Whether there is no room to hand a take back.
+    pub fn retired_is_full(&self) -> bool {
+        self.retired.is_full()
+    }
+
     /// Whether a render is waiting or running.
     pub fn rendering(&self) -> bool {
         self.outstanding.load(Ordering::Acquire) > 0

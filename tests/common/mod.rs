@@ -162,12 +162,16 @@ pub fn play(
     render: bool,
 ) -> Vec<[f32; 2]> {
     let mut events: Vec<_> = values.iter().map(|(id, text)| plugin.value(id, text).unwrap()).collect();
-    if render {
-        events.push((plugin.parameter("render").unwrap().id, 1.0));
-    }
+    let (off, on) = (plugin.value("render", "off").unwrap(), plugin.value("render", "on").unwrap());
+    events.extend(render.then_some(on));
     let setup = host::Setup { sample_rate_hz: rate_hz, block };
     plugin
         .play(setup, |_| {}, move |deck| {
+            if render {
+                // It may have been left on.
+                deck.set(0, off);
+                deck.run(1)?;
+            }
             events.into_iter().for_each(|event| deck.set(0, event));
             deck.position = position;
             deck.playing = true;

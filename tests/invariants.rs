@@ -1,0 +1,125 @@
+//! Who may know whom, over `cargo metadata`: the rules of ARCHITECTURE.md.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .no_deps()
+        .other_options(vec!["--offline".to_owned()])
+        .exec()
+        .unwrap()
+}
+
+fn members(metadata: &Metadata) -> Vec<&Package> {
+    metadata.packages.iter().filter(|package| metadata.workspace_members.contains(&package.id)).collect()
+}
+
+/// What a package needs to be built or to run; what only its tests need says nothing about the house.
+fn needs(package: &Package) -> BTreeSet<&str> {
+    package
+        .dependencies
+        .iter()
+        .filter(|dependency| dependency.kind != DependencyKind::Development)
+        .map(|dependency| dependency.name.as_str())
+        .collect()
+}
+
+#[test]
+fn the_arrows_between_the_rooms_are_these_and_no_others() {
+    let metadata = metadata();
+    let members = members(&metadata);
+    let names: BTreeSet<&str> = members.iter().map(|package| package.name.as_str()).collect();
+    let arrows: BTreeMap<&str, BTreeSet<&str>> =
+        members.iter().map(|package| (package.name.as_str(), &needs(package) & &names)).collect();
+    let allowed: BTreeMap<&str, BTreeSet<&str>> = [
+        ("continuo-package", vec![]),
+        ("continuo-realtime", vec![]),
+        ("continuo-engine", vec!["continuo-package"]),
+        ("continuo", vec!["continuo-engine", "continuo-realtime"]),
+        ("continuo-trainer", vec!["continuo-engine", "continuo-package"]),
+        ("continuo-bundler", vec!["continuo-package"]),
+        ("xtask", vec!["continuo-bundler"]),
+    ]
+    .into_iter()
+    .map(|(name, needs)| (name, needs.into_iter().collect()))
+    .collect();
+    assert_eq!(names, allowed.keys().copied().collect(), "a room was added or removed: say here whom it may know");
+    for (name, arrows) in arrows {
+        let more: Vec<_> = arrows.difference(&allowed[name]).collect();
+        assert!(more.is_empty(), "{name} must not depend on {more:?}");
+    }
+}
+
+#[test]
+fn each_heavy_crate_is_named_in_one_room_only() {
+    let metadata = metadata();
+    let rooms: [(&str, &dyn Fn(&str) -> bool); 3] = [
+        ("continuo-engine", &|name| name == "ort" || name.starts_with("ort-")),
+        ("continuo-trainer", &|name| {
+            name == "cudarc" || name == "burn" || name.starts_with("burn-") || name.starts_with("cubecl")
+        }),
+        ("continuo", &|name| {
+            name.starts_with("nice-plug") || name.starts_with("nih") || name.starts_with("egui") || name == "baseview"
+        }),
+    ];
+    for package in members(&metadata) {
+        // Here tests count too: a test that names ONNX Runtime would make a second room of it.
+        for dependency in package.dependencies.iter().map(|dependency| dependency.name.as_str()) {
+            for (room, is_heavy) in rooms {
+                assert!(
+                    !is_heavy(dependency) || package.name.as_str() == room,
+                    "{} names {dependency}, which belongs to {room}",
+                    package.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_real_time_room_depends_on_nothing_and_forbids_what_could_block() {
+    let metadata = metadata();
+    let realtime = members(&metadata).into_iter().find(|package| package.name.as_str() == "continuo-realtime").unwrap();
+    assert_eq!(needs(realtime), BTreeSet::new());
+    let source = std::fs::read_to_string(realtime.manifest_path.with_file_name("src").join("lib.rs")).unwrap();
+    for attribute in ["#![no_std]", "#![forbid(unsafe_code)]"] {
+        assert!(source.contains(attribute), "crates/realtime has lost {attribute}");
+    }
+    // `alloc` and `std` would have to be named to be used; tests may name `std`.
+    let named: Vec<&str> = source.lines().filter(|line| line.trim_start().starts_with("extern crate")).collect();
+    assert_eq!(named, ["extern crate std;"]);
+    assert!(source.contains("#[cfg(test)]\nextern crate std;"));
+}
+
+#[test]
+fn the_editor_never_names_the_engine() {
+    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/editor"))];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let source = std::fs::read_to_string(&path).unwrap();
+                for forbidden in ["continuo_engine", "crate::renderer"] {
+                    assert!(!source.contains(forbidden), "{} names {forbidden}", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_dependency_is_pinned_exactly() {
+    let metadata = metadata();
+    for package in members(&metadata) {
+        for dependency in package.dependencies.iter().filter(|dependency| dependency.path.is_none()) {
+            let requirement = dependency.req.to_string();
+            assert!(requirement.starts_with('='), "{} asks for {} {requirement}", package.name, dependency.name);
+        }
+    }
+}
