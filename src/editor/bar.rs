@@ -4,11 +4,12 @@
 //! default. Every change reaches the host between a begin and an end, so that automation is recorded as one gesture.
 
 use egui::{
-    Align2, CursorIcon, Id, Key, Rect, Response, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    Align2, CursorIcon, Id, Key, Rect, Response, Sense, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, pos2, vec2,
 };
 use nice_plug::prelude::{Param, ParamSetter};
 
 use super::theme;
+use super::widgets::captioned;
 
 /// Pixels of dragging from one end of the range to the other.
 const DRAG_RANGE: f32 = 220.0;
@@ -41,14 +42,12 @@ pub fn param_bar<P: Param>(
     width: f32,
     words: Option<Words<'_>>,
 ) -> Response {
-    ui.scope_builder(UiBuilder::new().id_salt(caption), |ui| {
-        ui.set_width(width);
-        ui.spacing_mut().item_spacing.y = 4.0;
-        super::widgets::caption(ui, caption);
+    captioned(ui, caption, width, |ui| {
         let response = bar(ui, setter, param, caption, width, words);
-        response.on_hover_text(format!("{tip}\n\nDrag to change, Shift for fine steps. Double-click to type, Ctrl-click to reset."))
+        response.on_hover_text(format!(
+            "{tip}\n\nDrag to change, Shift for fine steps. Double-click to type, Ctrl-click to reset."
+        ))
     })
-    .inner
 }
 
 fn bar<P: Param>(
@@ -64,7 +63,7 @@ fn bar<P: Param>(
     let mut memory: Memory = ui.data(|data| data.get_temp(id)).unwrap_or_default();
 
     if memory.entry.is_some() {
-        type_value(ui, setter, param, &mut memory, id, rect);
+        type_value(ui, setter, param, &mut memory, id, rect, caption);
     } else if ui.is_enabled() {
         operate(ui, setter, param, &mut memory, &response);
     }
@@ -141,12 +140,14 @@ fn type_value<P: Param>(
     memory: &mut Memory,
     id: Id,
     rect: Rect,
+    caption: &str,
 ) {
     let Some((text, refused)) = &mut memory.entry else { return };
     let entry_id = id.with("entry");
     let first = ui.ctx().read_response(entry_id).is_none();
     let entry = TextEdit::singleline(text)
         .id(entry_id)
+        .hint_text(caption)
         .desired_width(rect.width())
         .align(egui::Align2::LEFT_CENTER)
         .margin(vec2(8.0, 0.0));
@@ -189,7 +190,13 @@ fn paint(ui: &Ui, rect: Rect, response: &Response, filled: f32, words: &str) {
     painter.rect_filled(rect, theme::RADIUS, theme::FIELD);
     let end = rect.left() + rect.width() * filled;
     if filled > 0.0 {
-        let strength = if !enabled { 0.08 } else if response.hovered() || response.dragged() { 0.34 } else { 0.24 };
+        let strength = if !enabled {
+            0.08
+        } else if response.hovered() || response.dragged() {
+            0.34
+        } else {
+            0.24
+        };
         let part = Rect::from_min_max(rect.min, pos2(end, rect.bottom()));
         // Clipped, not shortened, so that the corners are those of the bar.
         painter.with_clip_rect(part).rect_filled(rect, theme::RADIUS, theme::CONTINUATION.gamma_multiply(strength));

@@ -12,6 +12,9 @@ use super::widgets::list_button;
 use crate::resources::DEFAULT_MODEL;
 use crate::session::{Command, FileChoice, Origin};
 
+/// Width of the button beside a path.
+const GO: f32 = 64.0;
+
 /// The model's button and its popup.
 pub fn model(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
     let shown = shown_name(&cx.snapshot.model);
@@ -30,11 +33,15 @@ pub fn model(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
             let is_default = entry.path.ends_with(DEFAULT_MODEL);
             let selected = current.map_or(is_default, |path| path == entry.path);
             if choice(ui, selected, entry).clicked() {
-                cx.session.send(if is_default { Command::FactoryModel } else { Command::ChooseModel(entry.path.clone()) });
+                cx.session.send(if is_default {
+                    Command::FactoryModel
+                } else {
+                    Command::ChooseModel(entry.path.clone())
+                });
                 ui.close();
             }
         }
-        file_choices(ui, cx, Purpose::Model, current, "Paste a path to a .continuo file, press Enter");
+        file_choices(ui, cx, Purpose::Model, current, "or paste the path of a .continuo file");
     });
     hover(cx, button, cx.snapshot.model.path.as_deref(), "The model that makes the next take.");
 }
@@ -57,13 +64,18 @@ pub fn seed(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
         }
         for (index, entry) in listing.seeds.iter().enumerate() {
             let is_default = index == 0;
-            let selected = current.map_or(is_default && cx.snapshot.seed.origin == Origin::Factory, |path| path == entry.path);
+            let selected =
+                current.map_or(is_default && cx.snapshot.seed.origin == Origin::Factory, |path| path == entry.path);
             if choice(ui, selected, entry).clicked() {
-                cx.session.send(if is_default { Command::FactorySeed } else { Command::ChooseSeed(entry.path.clone()) });
+                cx.session.send(if is_default {
+                    Command::FactorySeed
+                } else {
+                    Command::ChooseSeed(entry.path.clone())
+                });
                 ui.close();
             }
         }
-        file_choices(ui, cx, Purpose::Seed, current, "Paste a path to an audio file, press Enter");
+        file_choices(ui, cx, Purpose::Seed, current, "or paste the path of an audio file");
     });
     hover(cx, button, cx.snapshot.seed.path.as_deref(), "The clip that the next take carries on from.");
 }
@@ -79,10 +91,12 @@ pub fn export(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
     popup(&button, 420.0, |ui| {
         heading(ui, "Write the take that plays to a WAV file");
         let near = typed_path(&cx.state.export_path, home().as_deref());
-        file_choices(ui, cx, Purpose::Export, near.as_deref(), "A path for the WAV file, press Enter");
+        file_choices(ui, cx, Purpose::Export, near.as_deref(), "Path of the WAV file");
     });
     button
-        .on_hover_text("Writes seed clip and continuation of the take that plays to a 24-bit WAV file at the host's rate.")
+        .on_hover_text(
+            "Writes seed clip and continuation of the take that plays to a 24-bit WAV file at the host's rate.",
+        )
         .on_disabled_hover_text("There is nothing to export until a take is finished.");
 }
 
@@ -110,11 +124,12 @@ fn heading(ui: &mut Ui, text: &str) {
 }
 
 fn explain(ui: &mut Ui, text: &str) {
-    ui.label(RichText::new(text).color(theme::FAINT));
+    // Not justified as the rest of the popup is: that would stretch the words apart.
+    ui.with_layout(Layout::top_down(Align::Min), |ui| ui.label(RichText::new(text).color(theme::FAINT)));
 }
 
 fn choice(ui: &mut Ui, selected: bool, entry: &Entry) -> Response {
-    ui.add(Button::selectable(selected, entry.name.as_str()).truncate())
+    ui.add(Button::selectable(selected, RichText::new(&entry.name).color(theme::TEXT)).truncate())
 }
 
 /// The dialog's button and the field for a path.
@@ -132,9 +147,18 @@ fn file_choices(ui: &mut Ui, cx: &mut Cx<'_>, purpose: Purpose, near: Option<&Pa
         Purpose::Seed => &mut cx.state.seed_path,
         Purpose::Export => &mut cx.state.export_path,
     };
-    let field = ui.add(TextEdit::singleline(text).hint_text(hint).desired_width(f32::INFINITY).margin(egui::vec2(8.0, 6.0)));
-    if field.lost_focus()
-        && ui.input(|input| input.key_pressed(Key::Enter))
+    let (go, entered) = ui
+        .horizontal(|ui| {
+            let room = ui.available_width() - GO - theme::GAP;
+            let field = TextEdit::singleline(text).hint_text(hint).desired_width(room).margin(egui::vec2(8.0, 6.0));
+            let field = ui.add(field);
+            let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+            let go = if purpose == Purpose::Export { "Write" } else { "Open" };
+            let can = !text.trim().is_empty();
+            (ui.add_enabled(can, Button::new(go).min_size(egui::vec2(GO, theme::ROW))).clicked(), entered)
+        })
+        .inner;
+    if (go || entered)
         && let Some(path) = typed_path(text, home().as_deref())
     {
         cx.session.send(purpose.command(path));

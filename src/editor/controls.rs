@@ -3,14 +3,14 @@
 use egui::{Align2, Sense, Ui, UiBuilder, vec2};
 
 use super::bar::{gesture, param_bar};
-use super::widgets::{CAPTION_HEIGHT, captioned_segments, draw_die, icon_button, switch};
+use super::widgets::{CAPTION_GAP, CAPTION_HEIGHT, captioned, captioned_segments, draw_die, icon_button, switch};
 use super::{Cx, theme};
 use crate::params::{LengthUnit, Playback};
 
 /// Width of the names of the rows.
 const NAME: f32 = 58.0;
 /// Height of a row: caption, bar.
-pub const HEIGHT: f32 = CAPTION_HEIGHT + 4.0 + theme::ROW;
+pub const HEIGHT: f32 = CAPTION_HEIGHT + CAPTION_GAP + theme::ROW;
 const UNIT: f32 = 132.0;
 const PLAYBACK: f32 = 150.0;
 const SWITCH: f32 = 64.0;
@@ -18,10 +18,18 @@ const SWITCH: f32 = 64.0;
 /// What the next render does.
 pub fn generate(ui: &mut Ui, cx: &mut Cx<'_>) {
     row(ui, "Generate", |ui| {
-        let bar = bar_width(ui, UNIT + theme::ROW + 4.0, 5, 2);
+        let bar = bar_width(ui, UNIT + theme::ROW + 4.0, 5, 1);
         let params = cx.params;
         let unit = params.length_unit.value();
-        param_bar(ui, &cx.setter, &params.length, "Length", "How much the model plays.", bar, Some(&|number| length_words(unit, number)));
+        param_bar(
+            ui,
+            &cx.setter,
+            &params.length,
+            "Length",
+            "How much the model plays.",
+            bar,
+            Some(&|number| length_words(unit, number)),
+        );
         captioned_segments(
             ui,
             &cx.setter,
@@ -63,7 +71,10 @@ pub fn play(ui: &mut Ui, cx: &mut Cx<'_>) {
             &cx.setter,
             &params.playback,
             "Playback",
-            &["The take is pinned to a bar and follows the host's position.", "Each note plays the take from its start."],
+            &[
+                "The take is pinned to a bar and follows the host's position.",
+                "Each note plays the take from its start.",
+            ],
             PLAYBACK,
         );
         ui.add_enabled_ui(params.playback.value() == Playback::Timeline, |ui| {
@@ -84,7 +95,7 @@ pub fn play(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 fn row(ui: &mut Ui, name: &str, content: impl FnOnce(&mut Ui)) {
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
-    let middle = rect.top() + CAPTION_HEIGHT + 4.0 + theme::ROW / 2.0;
+    let middle = rect.bottom() - theme::ROW / 2.0;
     ui.painter().text(egui::pos2(rect.left(), middle), Align2::LEFT_CENTER, name, theme::body(), theme::FAINT);
     let rest = rect.with_min_x(rect.left() + NAME + theme::GAP);
     let builder = UiBuilder::new().max_rect(rest).layout(egui::Layout::left_to_right(egui::Align::Min)).id_salt(name);
@@ -114,9 +125,7 @@ fn rng_seed(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         param_bar(ui, &cx.setter, param, "RNG seed", tip, width, None);
-        ui.vertical(|ui| {
-            ui.set_width(theme::ROW);
-            ui.add_space(CAPTION_HEIGHT + 4.0 - ui.spacing().item_spacing.y);
+        captioned(ui, "", theme::ROW, |ui| {
             let die = icon_button(ui, "New RNG seed", theme::ROW, draw_die);
             if die.clicked() {
                 let number = another_number(param.value());

@@ -43,7 +43,9 @@ impl Purpose {
 /// Why there is no dialog.
 #[derive(Debug, thiserror::Error)]
 enum DialogError {
-    #[error("no file dialog could be opened here (neither a desktop portal nor zenity answers); type or paste the file's path below the list instead")]
+    #[error(
+        "no file dialog could be opened here (neither a desktop portal nor zenity answers); type or paste the file's path below the list instead"
+    )]
     NoDialog,
     #[error("no file dialog could be opened ({0}); type or paste the file's path below the list instead")]
     NoThread(#[from] std::io::Error),
@@ -112,11 +114,9 @@ fn show(purpose: Purpose, folder: Option<PathBuf>) -> Option<PathBuf> {
             .add_filter("Audio", &AUDIO)
             .add_filter("All files", &["*"])
             .pick_file(),
-        Purpose::Export => dialog
-            .set_title("Export the take")
-            .set_file_name(EXPORT_NAME)
-            .add_filter("WAV", &["wav"])
-            .save_file(),
+        Purpose::Export => {
+            dialog.set_title("Export the take").set_file_name(EXPORT_NAME).add_filter("WAV", &["wav"]).save_file()
+        }
     }
 }
 
@@ -143,16 +143,14 @@ fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
-        let escaped = if *first == b'%' { tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()) } else { None };
-        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
+        let escaped =
+            if *first == b'%' { tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()) } else { None };
+        if let Some(byte) = escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            bytes.push(byte);
+            rest = &tail[2..];
+        } else {
+            bytes.push(*first);
+            rest = tail;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()

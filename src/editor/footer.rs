@@ -37,7 +37,10 @@ pub fn footer(ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.label(RichText::new("Keep takes in the project up to").font(theme::caption()).color(theme::MUTED));
             for limit in LIMITS {
                 let name = if limit == 0 { "nothing".to_owned() } else { bytes(limit) };
-                if ui.selectable_label(limit == cx.snapshot.inline_limit, name).clicked() {
+                if ui
+                    .selectable_label(limit == cx.snapshot.inline_limit, RichText::new(name).color(theme::TEXT))
+                    .clicked()
+                {
                     cx.session.send(Command::InlineLimit(limit));
                 }
             }
@@ -45,12 +48,18 @@ pub fn footer(ui: &mut Ui, cx: &mut Cx<'_>) {
 
         let missing = cx.session.missing_frames();
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.add_space(14.0);
             if missing > 0 {
-                let words = if missing == 1 { "1 missing frame".to_owned() } else { format!("{missing} missing frames") };
+                let words =
+                    if missing == 1 { "1 missing frame".to_owned() } else { format!("{missing} missing frames") };
                 ui.label(RichText::new(words).font(theme::caption()).color(theme::SEED)).on_hover_text(
                     "Playback came to frames that were not rendered yet; they were faded to silence. \
                      Wait for the render to finish, or start playing later.",
                 );
+            }
+            if let Some(take) = &cx.snapshot.take {
+                let recipe = RichText::new(&take.recipe).font(theme::caption()).color(theme::FAINT);
+                ui.add(Label::new(recipe).truncate()).on_hover_text(format!("What made this take: {}", take.recipe));
             }
         });
     });

@@ -1,11 +1,14 @@
 //! The top of the window: which model, what it starts from.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use egui::{Align2, CursorIcon, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
 use super::bar::gesture;
 use super::widgets::{elided, segments};
 use super::{Cx, chooser, theme};
 use crate::params::{Mode, SeedSource};
+use crate::session::CaptureRing;
 
 /// Name, model, and how the model steps.
 pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -36,9 +39,10 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
 /// Two strokes: a clip that ends, and what goes on from there.
 fn draw_mark(ui: &Ui, rect: Rect) {
     let painter = ui.painter();
-    for (index, (height, hue)) in [(6.0, theme::SEED), (11.0, theme::SEED), (8.0, theme::CONTINUATION), (4.0, theme::CONTINUATION)]
-        .into_iter()
-        .enumerate()
+    for (index, (height, hue)) in
+        [(6.0, theme::SEED), (11.0, theme::SEED), (8.0, theme::CONTINUATION), (4.0, theme::CONTINUATION)]
+            .into_iter()
+            .enumerate()
     {
         let x = rect.left() + 1.5 + 3.5 * index as f32;
         painter.line_segment(
@@ -104,15 +108,65 @@ fn capture(ui: &mut Ui, cx: &mut Cx<'_>) {
     if hovered && ui.is_enabled() {
         ui.set_cursor_icon(CursorIcon::PointingHand);
     }
-    response.on_hover_text("Records the sidechain input while it is on; the newest 30 seconds are kept as the seed clip.");
+    response
+        .on_hover_text("Records the sidechain input while it is on; the newest 30 seconds are kept as the seed clip.");
 
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW), Sense::hover());
     let seconds = cx.snapshot.captured_seconds;
+    let rect = if on { level_meter(ui, cx, rect) } else { rect };
     let words = match (on, seconds > 0.0) {
         (true, _) => format!("Recording · {seconds:.1} s"),
         (false, true) => format!("{seconds:.1} s captured"),
-        (false, false) => "Nothing captured yet: route a track to the sidechain, press Capture while it plays".to_owned(),
+        (false, false) => {
+            "Nothing captured yet: route a track to the sidechain, press Capture while it plays".to_owned()
+        }
     };
     let galley = elided(ui, &words, theme::body(), theme::MUTED, rect.width() - theme::GAP);
     ui.painter().galley(pos2(rect.left() + theme::GAP, rect.center().y - galley.size().y / 2.0), galley, theme::MUTED);
+}
+
+/// How loud the sidechain is; gives back the room that is left.
+fn level_meter(ui: &Ui, cx: &Cx<'_>, rect: Rect) -> Rect {
+    const WIDTH: f32 = 90.0;
+    let level = cx.session.link.captured().map_or(0.0, |ring| newest_level(&ring));
+    let slot = Rect::from_center_size(pos2(rect.left() + theme::GAP + WIDTH / 2.0, rect.center().y), vec2(WIDTH, 8.0));
+    ui.painter().rect_filled(slot, 4.0, theme::FIELD);
+    let part = meter_part(level);
+    if part > 0.0 {
+        let hue = if level >= 1.0 { theme::ERROR } else { theme::SEED };
+        ui.painter().rect_filled(slot.with_max_x(slot.left() + slot.width() * part), 4.0, hue);
+    }
+    rect.with_min_x(slot.right())
+}
+
+/// The loudest value of the newest twentieth of a second. The audio thread may be writing meanwhile: a meter does not mind.
+fn newest_level(ring: &CaptureRing) -> f32 {
+    let written = ring.written.load(Ordering::Acquire);
+    let frames = ring.frames().min(ring.rate_hz as usize / 20);
+    let loudest = |channel: &[AtomicU32]| {
+        (written.saturating_sub(frames)..written)
+            .filter_map(|frame| channel.get(frame % channel.len().max(1)))
+            .map(|cell| f32::from_bits(cell.load(Ordering::Relaxed)).abs())
+            .fold(0.0_f32, f32::max)
+    };
+    ring.channels.iter().map(|channel| loudest(channel)).fold(0.0, f32::max)
+}
+
+/// How far a meter from -60 to 0 dB is filled.
+fn meter_part(level: f32) -> f32 {
+    if level <= 0.0 { 0.0 } else { (1.0 + level.log10() * 20.0 / 60.0).clamp(0.0, 1.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_meter_goes_from_minus_60_db_to_0_db() {
+        assert_eq!(meter_part(0.0).to_bits(), 0.0_f32.to_bits());
+        assert_eq!(meter_part(1e-9).to_bits(), 0.0_f32.to_bits());
+        assert!((meter_part(1.0) - 1.0).abs() < 1e-6);
+        assert!((meter_part(4.0) - 1.0).abs() < 1e-6);
+        assert!((meter_part(0.1) - 40.0 / 60.0).abs() < 1e-5);
+    }
 }

@@ -33,13 +33,24 @@ impl Notices {
     }
 }
 
-/// What there is to say: an error before a notice.
-pub fn pending(cx: &mut Cx<'_>) -> Option<(Arc<str>, bool)> {
+/// What there is to say and whether it is an error; an error comes before a notice.
+pub fn pending(cx: &mut Cx<'_>) -> Option<(String, bool)> {
     if let Some(error) = &cx.snapshot.error {
-        return Some((Arc::clone(error), true));
+        return Some((sentence(error), true));
     }
     let notice = cx.state.notices.shown(cx.snapshot)?;
-    Some((notice, false))
+    Some((sentence(&notice), false))
+}
+
+/// Errors are written to be joined to others; on their own they begin with a capital and end with a stop.
+fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let mut characters = text.chars();
+    let mut sentence: String = characters.next().into_iter().flat_map(char::to_uppercase).chain(characters).collect();
+    if !text.ends_with(['.', '!', '?', '…', ')']) {
+        sentence.push('.');
+    }
+    sentence
 }
 
 /// The bar with the message and its cross.
@@ -68,4 +79,16 @@ pub fn message(ui: &mut Ui, cx: &mut Cx<'_>, text: &str, is_error: bool) {
                 });
             });
         });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_becomes_a_sentence() {
+        assert_eq!(sentence("the model is gone; choose another"), "The model is gone; choose another.");
+        assert_eq!(sentence("Exported to /a/b.wav."), "Exported to /a/b.wav.");
+        assert_eq!(sentence("élan"), "Élan.");
+    }
 }

@@ -1,6 +1,6 @@
 //! The button that renders, and how far it is.
 
-use egui::{Button, Rect, Role, RichText, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{Button, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::ticks::duration;
 use super::widgets::elided;
@@ -51,14 +51,13 @@ fn show_status(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
 
     let slot = Rect::from_min_max(pos2(rect.left(), rect.bottom() - 9.0), pos2(rect.right(), rect.bottom() - 3.0));
     ui.painter().rect_filled(slot, 3.0, theme::FIELD);
-    let done = match progress {
-        Some(part) => slot.with_max_x(slot.left() + slot.width() * part.clamp(0.0, 1.0)),
-        None => {
-            // How long this takes is not known: a piece that wanders.
-            let phase = (ui.input(|input| input.time) * 0.6).fract() as f32;
-            let left = slot.left() + slot.width() * 0.8 * (0.5 - 0.5 * (phase * std::f32::consts::TAU).cos());
-            Rect::from_min_max(pos2(left, slot.top()), pos2(left + slot.width() * 0.2, slot.bottom()))
-        }
+    let done = if let Some(part) = progress {
+        slot.with_max_x(slot.left() + slot.width() * part.clamp(0.0, 1.0))
+    } else {
+        // How long this takes is not known: a piece that wanders.
+        let phase = (ui.input(|input| input.time) * 0.6).fract() as f32;
+        let left = slot.left() + slot.width() * 0.8 * (0.5 - 0.5 * (phase * std::f32::consts::TAU).cos());
+        Rect::from_min_max(pos2(left, slot.top()), pos2(left + slot.width() * 0.2, slot.bottom()))
     };
     ui.painter().rect_filled(done, 3.0, theme::CONTINUATION);
     let bar = ui.interact(slot, ui.scope_id().with("progress"), Sense::hover());
@@ -105,8 +104,11 @@ fn plan(cx: &Cx<'_>) -> String {
     if cx.params.length_unit.value() == LengthUnit::Bars {
         words = format!("{words} at {} BPM", (meter.tempo * 10.0).round() / 10.0);
     }
-    match settings.takes {
-        1 => words,
-        takes => format!("{takes} takes of {words}"),
+    if settings.takes > 1 {
+        words = format!("{} takes of {words}", settings.takes);
+    }
+    match cx.snapshot.forecast_seconds {
+        Some(seconds) => format!("Makes {words} · about {} to render", duration(f64::from(seconds))),
+        None => format!("Makes {words}"),
     }
 }

@@ -1,1 +1,352 @@
+//! The editor as a user operates it, without a window: found by name, clicked, typed into.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use egui::accesskit::Role;
+use egui::{Event, Key, Modifiers, PointerButton, Pos2, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use nice_plug::context::PluginApi;
+use nice_plug::context::gui::{GuiContext, GuiContextInner};
+use nice_plug::params::internals::ParamPtr;
+use nice_plug::prelude::{Param as _, PluginState};
+
+use super::{State, show, theme};
+use crate::params::{ContinuoParams, LengthUnit, Mode};
+use crate::session::{Command, Peak, Status, TakeOverview};
+
+/// What a host hears of a change.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Heard {
+    Begin(ParamPtr),
+    Set(ParamPtr, f32),
+    End(ParamPtr),
+}
+
+/// A host that applies every change at once and keeps a record.
+struct Host {
+    heard: Mutex<Vec<Heard>>,
+    // Keeps the parameters alive that the pointers point to.
+    _params: Arc<ContinuoParams>,
+}
+
+impl GuiContextInner for Host {
+    fn plugin_api(&self) -> PluginApi {
+        PluginApi::Clap
+    }
+
+    unsafe fn raw_begin_set_parameter(&self, param: ParamPtr) {
+        self.heard.lock().unwrap().push(Heard::Begin(param));
+    }
+
+    unsafe fn raw_set_parameter_normalized(&self, param: ParamPtr, normalized: f32) {
+        self.heard.lock().unwrap().push(Heard::Set(param, normalized));
+        // SAFETY: the pointer is one of `_params`, which this host keeps alive.
+        unsafe { param._internal_set_normalized_value(normalized) };
+    }
+
+    unsafe fn raw_end_set_parameter(&self, param: ParamPtr) {
+        self.heard.lock().unwrap().push(Heard::End(param));
+    }
+
+    fn get_state(&self) -> PluginState {
+        panic!("the editor has no business with the whole state");
+    }
+
+    fn set_state(&self, _state: PluginState) {
+        panic!("the editor has no business with the whole state");
+    }
+
+    fn request_restart(&self) {
+        panic!("the editor never restarts the plugin");
+    }
+}
+
+/// An open editor.
+struct Bench {
+    params: Arc<ContinuoParams>,
+    host: Arc<Host>,
+    harness: Harness<'static, State>,
+}
+
+impl Bench {
+    fn open() -> Self {
+        let params = Arc::new(ContinuoParams::default());
+        let host = Arc::new(Host { heard: Mutex::default(), _params: Arc::clone(&params) });
+        let context = GuiContext::new(Arc::clone(&host) as Arc<dyn GuiContextInner>);
+        let shown = Arc::clone(&params);
+        let harness = Harness::builder()
+            .with_size(vec2(theme::MIN_SIZE.0, theme::MIN_SIZE.1))
+            .with_step_dt(1.0 / 60.0)
+            .with_max_steps(30)
+            .with_context_setup(theme::apply)
+            .build_ui_state(move |ui, state| show(ui, &shown, context.param_setter(), state), State::default());
+        let mut bench = Self { params, host, harness };
+        bench.harness.run();
+        bench
+    }
+
+    fn click(&mut self, name: &str) {
+        self.harness.get_by_label(name).click();
+        self.harness.run();
+    }
+
+    fn middle(&self, name: &str) -> Pos2 {
+        self.harness.get_by_label(name).rect().center()
+    }
+
+    fn pointer(&mut self, at: Pos2, pressed: Option<bool>, modifiers: Modifiers) {
+        self.harness.event(Event::PointerMoved(at));
+        if let Some(pressed) = pressed {
+            self.harness.event_modifiers(
+                Event::PointerButton { pos: at, button: PointerButton::Primary, pressed, modifiers },
+                modifiers,
+            );
+        }
+        self.harness.step();
+    }
+
+    fn press_and_release(&mut self, at: Pos2, modifiers: Modifiers) {
+        self.pointer(at, Some(true), modifiers);
+        self.pointer(at, Some(false), modifiers);
+    }
+
+    fn type_and_press(&mut self, text: &str, key: Key) {
+        self.harness.event(Event::Text(text.to_owned()));
+        self.harness.step();
+        self.harness.key_press(key);
+        self.harness.run();
+    }
+
+    fn commands(&self) -> Vec<Command> {
+        std::iter::from_fn(|| self.params.session.take_command()).collect()
+    }
+
+    /// What the host heard of since the last call; every change lies between a begin and an end of the same parameter.
+    fn gestures(&self) -> Vec<(ParamPtr, Vec<f32>)> {
+        let heard = std::mem::take(&mut *self.host.heard.lock().unwrap());
+        let mut gestures: Vec<(ParamPtr, Vec<f32>)> = Vec::new();
+        let mut open: Option<ParamPtr> = None;
+        for event in heard {
+            match (event, open) {
+                (Heard::Begin(param), None) => {
+                    open = Some(param);
+                    gestures.push((param, Vec::new()));
+                }
+                (Heard::Set(param, value), Some(now)) if param == now => gestures.last_mut().unwrap().1.push(value),
+                (Heard::End(param), Some(now)) if param == now => open = None,
+                (event, open) => panic!("{event:?} while {open:?} is open"),
+            }
+        }
+        assert_eq!(open, None, "a gesture was not ended");
+        gestures
+    }
+}
+
+fn take(alternatives: usize) -> TakeOverview {
+    TakeOverview {
+        seed_seconds: 2.0,
+        continuation_seconds: 6.0,
+        ready_seconds: 6.0,
+        seam: 0.25,
+        columns: 64,
+        peaks: vec![vec![Peak { min: -0.5, max: 0.5 }; 64]; alternatives],
+        recipe: "a test".to_owned(),
+    }
+}
+
+#[test]
+fn render_and_cancel_are_sent_as_commands() {
+    let mut bench = Bench::open();
+    assert!(bench.harness.query_by_label("Cancel").is_none());
+    bench.click("Render");
+    assert_eq!(bench.commands(), [Command::Render]);
+
+    bench.params.session.post(|snapshot| {
+        snapshot.status = Status::Rendering { progress: 0.25, seconds_left: Some(3.0), speed: 0.5 };
+    });
+    bench.harness.step();
+    assert!(bench.harness.query_by_label("Render").is_none());
+    bench.harness.get_by_label("Progress");
+    bench.harness.get_by_label("Cancel").click();
+    bench.harness.step();
+    bench.harness.step();
+    assert_eq!(bench.commands(), [Command::Cancel]);
+}
+
+#[test]
+fn an_error_is_shown_until_it_is_dismissed() {
+    let mut bench = Bench::open();
+    assert!(bench.harness.query_by_label("Dismiss").is_none());
+    bench.params.session.post(|snapshot| snapshot.error = Some("the model is gone; choose another".into()));
+    bench.harness.run();
+    bench.harness.get_by_label("The model is gone; choose another.");
+    bench.click("Dismiss");
+    assert_eq!(bench.commands(), [Command::DismissError]);
+}
+
+#[test]
+fn a_notice_goes_when_it_is_dismissed_and_the_next_one_comes() {
+    let mut bench = Bench::open();
+    bench.params.session.post(|snapshot| snapshot.notice = Some("Exported.".into()));
+    bench.harness.run();
+    bench.harness.get_by_label("Exported.");
+    bench.click("Dismiss");
+    assert!(bench.harness.query_by_label("Exported.").is_none());
+    assert_eq!(bench.commands(), []);
+    bench.params.session.post(|snapshot| snapshot.notice = Some("Exported.".into()));
+    bench.harness.run();
+    bench.harness.get_by_label("Exported.");
+}
+
+#[test]
+fn a_value_is_typed_after_a_double_click_and_nonsense_is_refused() {
+    let mut bench = Bench::open();
+    let at = bench.middle("Temperature");
+    for _ in 0..2 {
+        bench.press_and_release(at, Modifiers::NONE);
+    }
+    bench.harness.run();
+    assert_eq!(bench.gestures(), []);
+    bench.type_and_press("warm", Key::Enter);
+    assert_eq!(bench.gestures(), []);
+    bench.harness.get_by_role(Role::TextInput);
+
+    bench.harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    bench.type_and_press("0.7", Key::Enter);
+    assert!((bench.params.temperature.value() - 0.7).abs() < 1e-6);
+    let gestures = bench.gestures();
+    assert_eq!(gestures.len(), 1);
+    assert_eq!(gestures[0].0, bench.params.temperature.as_ptr());
+    assert!(bench.harness.query_by_role(Role::TextInput).is_none());
+}
+
+#[test]
+fn escape_leaves_a_value_as_it_was() {
+    let mut bench = Bench::open();
+    let at = bench.middle("Temperature");
+    for _ in 0..2 {
+        bench.press_and_release(at, Modifiers::NONE);
+    }
+    bench.harness.run();
+    bench.type_and_press("0.2", Key::Escape);
+    assert!(bench.harness.query_by_role(Role::TextInput).is_none());
+    assert!((bench.params.temperature.value() - 1.0).abs() < 1e-6);
+    assert_eq!(bench.gestures(), []);
+}
+
+#[test]
+fn dragging_is_one_gesture_and_control_click_resets() {
+    let mut bench = Bench::open();
+    let at = bench.middle("Temperature");
+    bench.pointer(at, Some(true), Modifiers::NONE);
+    for step in 1..=10 {
+        bench.pointer(at + vec2(5.0 * step as f32, 0.0), None, Modifiers::NONE);
+    }
+    bench.pointer(at + vec2(50.0, 0.0), Some(false), Modifiers::NONE);
+    bench.harness.run();
+    let dragged = bench.params.temperature.value();
+    assert!(dragged > 1.2 && dragged < 1.8, "{dragged}");
+    let gestures = bench.gestures();
+    assert_eq!(gestures.len(), 1);
+    assert!(gestures[0].1.len() >= 5 && gestures[0].1.is_sorted());
+
+    bench.press_and_release(at, Modifiers::COMMAND);
+    bench.harness.run();
+    assert!((bench.params.temperature.value() - 1.0).abs() < 1e-6);
+    assert_eq!(bench.gestures().len(), 1);
+}
+
+#[test]
+fn segments_and_switches_set_their_parameters() {
+    let mut bench = Bench::open();
+    bench.click("Unconditional");
+    bench.click("Bars");
+    bench.click("Play seed");
+    assert_eq!(bench.params.mode.value(), Mode::Unconditional);
+    assert_eq!(bench.params.length_unit.value(), LengthUnit::Bars);
+    assert!(!bench.params.play_seed.value());
+    assert_eq!(bench.gestures().len(), 3);
+    // What is chosen already is not chosen again.
+    bench.click("Bars");
+    assert_eq!(bench.gestures(), []);
+}
+
+#[test]
+fn the_die_picks_another_rng_seed() {
+    let mut bench = Bench::open();
+    let before = bench.params.rng_seed.value();
+    bench.click("New RNG seed");
+    assert_ne!(bench.params.rng_seed.value(), before);
+    assert_eq!(bench.gestures().len(), 1);
+}
+
+#[test]
+fn a_click_on_a_lane_makes_it_play() {
+    let mut bench = Bench::open();
+    bench.params.session.post(|snapshot| snapshot.take = Some(Arc::new(take(1))));
+    bench.harness.run();
+    assert!(bench.harness.query_by_label("Take 1").is_none());
+    bench.params.session.post(|snapshot| snapshot.take = Some(Arc::new(take(8))));
+    bench.harness.run();
+    bench.click("Take 6");
+    assert_eq!(bench.params.take.value(), 6);
+    let lane = bench.harness.get_by_label("Take 6");
+    assert_eq!(lane.accesskit_node().toggled(), Some(egui::accesskit::Toggled::True));
+}
+
+#[test]
+fn a_path_can_be_pasted_where_no_dialog_opens() {
+    let mut bench = Bench::open();
+    bench.click("Model…");
+    bench.harness.get_by_role(Role::TextInput).click();
+    bench.harness.run();
+    bench.type_and_press(" '/models/my piano.continuo' ", Key::Enter);
+    assert_eq!(bench.commands(), [Command::ChooseModel(PathBuf::from("/models/my piano.continuo"))]);
+    bench.harness.run();
+    assert!(bench.harness.query_by_role(Role::TextInput).is_none());
+
+    bench.click("Seed clip…");
+    bench.harness.get_by_role(Role::TextInput);
+    bench.harness.key_press(Key::Escape);
+    bench.harness.run();
+    assert!(bench.harness.query_by_role(Role::TextInput).is_none());
+    assert_eq!(bench.commands(), []);
+}
+
+#[test]
+fn export_asks_for_a_path_and_only_with_a_take() {
+    let mut bench = Bench::open();
+    bench.click("Export…");
+    assert!(bench.harness.query_by_role(Role::TextInput).is_none());
+    bench.params.session.post(|snapshot| snapshot.take = Some(Arc::new(take(1))));
+    bench.harness.run();
+    bench.click("Export…");
+    bench.click("Write");
+    let commands = bench.commands();
+    assert!(matches!(&commands[..], [Command::ExportTake(path)] if path.extension().is_some_and(|it| it == "wav")));
+}
+
+#[test]
+fn the_host_learns_of_changes_beside_the_parameters() {
+    let mut bench = Bench::open();
+    assert_eq!(bench.gestures(), []);
+    bench.params.session.touch();
+    bench.harness.run();
+    assert_eq!(bench.params.revision.value(), 1);
+    let gestures = bench.gestures();
+    assert_eq!(gestures.len(), 1);
+    bench.harness.run();
+    assert_eq!(bench.gestures(), []);
+}
+
+#[test]
+fn it_rests_while_nothing_moves() {
+    let bench = Bench::open();
+    let output = bench.harness.output();
+    let delay = output.viewport_output.values().map(|viewport| viewport.repaint_delay).min().unwrap();
+    assert!(delay >= super::RESTING, "{delay:?}");
+}

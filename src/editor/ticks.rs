@@ -28,16 +28,17 @@ pub fn in_seconds(total: f64, most: usize) -> Vec<Tick> {
     let step = [1.0, 2.0, 5.0, 10.0].map(|times| times * power).into_iter().find(|step| *step >= rough * 0.999_999);
     let step = step.unwrap_or(10.0 * power);
     let places = if step >= 1.0 { 0 } else { (-step.log10() - 1e-9).ceil() as usize };
-    (0..)
+    let last = (total / step * (1.0 + 1e-9)).floor() as u32;
+    (0..=last)
         .map(|index| f64::from(index) * step)
-        .take_while(|seconds| *seconds <= total * (1.0 + 1e-9))
         .map(|seconds| Tick { seconds: seconds.min(total), label: axis_label(seconds, places) })
         .collect()
 }
 
 /// Marks at bar lines: every bar, or every 2, 4, 8 … so that as many as fit in `most` are left.
 pub fn in_bars(total: f64, bars: Bars, most: usize) -> Vec<Tick> {
-    let sane = total > 0.0 && total.is_finite() && bars.seconds > 1e-3 && bars.seconds.is_finite() && bars.first.is_finite();
+    let sane =
+        total > 0.0 && total.is_finite() && bars.seconds > 1e-3 && bars.seconds.is_finite() && bars.first.is_finite();
     if !sane || most == 0 {
         return Vec::new();
     }
@@ -48,10 +49,13 @@ pub fn in_bars(total: f64, bars: Bars, most: usize) -> Vec<Tick> {
     }
     // Bars 1, 1 + step, 1 + 2 step … as a ruler in a host shows them.
     let first = ((bars.first - 1.0 - 1e-9) / step).ceil() * step + 1.0;
-    (0..)
+    let last = ((count - (first - bars.first)) / step + 1e-9).floor();
+    if last < 0.0 {
+        return Vec::new();
+    }
+    (0..=last as u32)
         .map(|index| first + f64::from(index) * step)
         .map(|bar| (bar, (bar - bars.first) * bars.seconds))
-        .take_while(|(_, seconds)| *seconds <= total * (1.0 + 1e-9))
         .map(|(bar, seconds)| Tick { seconds: seconds.clamp(0.0, total), label: format!("{bar:.0}") })
         .collect()
 }

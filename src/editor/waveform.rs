@@ -1,20 +1,24 @@
 //! The take drawn large: seed clip, seam, continuation; one lane per alternative.
 
 use egui::epaint::{Mesh, Vertex, WHITE_UV};
-use egui::{Align2, Color32, CursorIcon, Painter, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{
+    Align2, Color32, CursorIcon, Painter, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+};
 
 use super::bar::gesture;
 use super::geometry::{Axis, columns, enlargement, lanes};
-use super::ticks::{Bars, Tick, in_bars, in_seconds};
+use super::ticks::{Bars, Tick, duration, in_bars, in_seconds};
 use super::widgets::elided;
 use super::{Cx, theme};
 use crate::params::{LengthUnit, Mode, Playback, SeedSource};
 use crate::session::{Peak, Status, TakeOverview};
 
-const TOP: f32 = 26.0;
+const TOP: f32 = 28.0;
 const BOTTOM: f32 = 24.0;
 const SIDE: f32 = 12.0;
 const LANE_GAP: f32 = 4.0;
+/// Room for the lanes' numbers, where there are several.
+const NUMBERS: f32 = 26.0;
 /// The lane that plays is this much higher than the others.
 const EMPHASIS: f32 = 2.5;
 /// Pixels a tick's label needs.
@@ -29,7 +33,8 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     let Some(take) = cx.snapshot.take.clone() else {
         return invite(&painter, rect, cx);
     };
-    let inner = Rect::from_min_max(rect.min + vec2(SIDE, TOP), rect.max - vec2(SIDE, BOTTOM));
+    let numbers = if take.peaks.len() > 1 { NUMBERS } else { 0.0 };
+    let inner = Rect::from_min_max(rect.min + vec2(SIDE + numbers, TOP), rect.max - vec2(SIDE, BOTTOM));
     let seconds = take.seed_seconds + take.continuation_seconds;
     if inner.width() < 20.0 || inner.height() < 20.0 || seconds <= 0.0 {
         return;
@@ -38,14 +43,21 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     let shown = cx.params.take.value().unsigned_abs().saturating_sub(1) as usize;
     let shown = shown.min(take.peaks.len().saturating_sub(1));
 
-    grid(&painter, inner, axis, &ticks(cx, &take, axis));
+    let covered = (take.seed_seconds > 0.0).then(|| seam_label(inner, axis, &take).expand2(vec2(14.0, 0.0)));
+    grid(&painter, inner, axis, &ticks(cx, &take, axis), covered);
     let factor = enlargement(&take.peaks);
     let places = lanes(inner.height(), take.peaks.len(), shown, LANE_GAP, EMPHASIS);
     for (index, (peaks, (top, bottom))) in take.peaks.iter().zip(places).enumerate() {
         let lane = Rect::from_min_max(pos2(inner.left(), inner.top() + top), pos2(inner.right(), inner.top() + bottom));
         let plays = index == shown;
-        let hovered = choose_lane(ui, cx, lane, index, plays, take.peaks.len());
-        let strength = if plays { 1.0 } else if hovered { 0.6 } else { 0.36 };
+        let hovered = choose_lane(ui, cx, lane.with_min_x(lane.left() - numbers), index, plays, take.peaks.len());
+        let strength = if plays {
+            1.0
+        } else if hovered {
+            0.6
+        } else {
+            0.36
+        };
         draw_lane(&painter, lane, axis, &take, peaks, factor, strength);
         if take.peaks.len() > 1 {
             badge(&painter, lane, index, plays);
@@ -57,27 +69,38 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     let playhead = cx.session.playhead_seconds().filter(|at| *at <= seconds);
     if let Some(at) = playhead {
         let x = axis.x(at);
-        painter.line_segment([pos2(x, inner.top() - 4.0), pos2(x, inner.bottom() + 2.0)], Stroke::new(1.5, theme::TEXT));
+        painter
+            .line_segment([pos2(x, inner.top() - 4.0), pos2(x, inner.bottom() + 2.0)], Stroke::new(1.5, theme::TEXT));
     }
-    let pointed = response.hover_pos().or_else(|| ui.input(|input| input.pointer.hover_pos())).filter(|at| inner.contains(*at));
+    let pointed =
+        response.hover_pos().or_else(|| ui.input(|input| input.pointer.hover_pos())).filter(|at| inner.contains(*at));
     let pointed = pointed.and_then(|at| axis.seconds_at(at.x));
-    headline(ui, &painter, rect, &take, pointed.or(playhead));
+    headline(ui, &painter, inner, axis, &take, pointed.or(playhead));
 }
 
 /// What to do while there is no take.
 fn invite(painter: &Painter, rect: Rect, cx: &Cx<'_>) {
     let (first, second) = match (cx.snapshot.status, cx.params.mode.value(), cx.params.seed_source.value()) {
         (status, ..) if status.busy() => ("Preparing the take", "It appears here as it is made."),
-        (_, Mode::Unconditional, _) => ("Press Render for a phrase out of nothing", "Set the mode to Continue to start from a clip."),
+        (_, Mode::Unconditional, _) => {
+            ("Press Render for a phrase out of nothing", "Set the mode to Continue to start from a clip.")
+        }
         (_, Mode::Continue, SeedSource::Sidechain) => {
             ("Capture the sidechain, then press Render", "The phrase goes on where the captured sound stops.")
         }
-        (_, Mode::Continue, SeedSource::Clip) => {
-            ("Press Render to carry on from the seed clip", "The phrase goes on from the very next frame after the clip.")
-        }
+        (_, Mode::Continue, SeedSource::Clip) => (
+            "Press Render to carry on from the seed clip",
+            "The phrase goes on from the very next frame after the clip.",
+        ),
     };
     let center = rect.center();
-    painter.text(center - vec2(0.0, 12.0), Align2::CENTER_CENTER, first, egui::FontId::proportional(17.0), theme::MUTED);
+    painter.text(
+        center - vec2(0.0, 12.0),
+        Align2::CENTER_CENTER,
+        first,
+        egui::FontId::proportional(17.0),
+        theme::MUTED,
+    );
     painter.text(center + vec2(0.0, 14.0), Align2::CENTER_CENTER, second, theme::body(), theme::FAINT);
 }
 
@@ -94,14 +117,24 @@ fn ticks(cx: &Cx<'_>, take: &TakeOverview, axis: Axis) -> Vec<Tick> {
     in_bars(axis.seconds, Bars { first: pinned - before, seconds }, most)
 }
 
-fn grid(painter: &Painter, inner: Rect, axis: Axis, ticks: &[Tick]) {
+/// Lines at the ticks, and their labels except where one is `covered`.
+fn grid(painter: &Painter, inner: Rect, axis: Axis, ticks: &[Tick], covered: Option<Rect>) {
     let line = Stroke::new(1.0, theme::LINE.gamma_multiply(0.55));
     for tick in ticks {
         let x = axis.x(tick.seconds);
         painter.line_segment([pos2(x, inner.top()), pos2(x, inner.bottom())], line);
+        if covered.is_some_and(|covered| covered.x_range().contains(x)) {
+            continue;
+        }
         let near_end = x > inner.right() - 24.0;
         let near_begin = x < inner.left() + 12.0;
-        let align = if near_end { Align2::RIGHT_TOP } else if near_begin { Align2::LEFT_TOP } else { Align2::CENTER_TOP };
+        let align = if near_end {
+            Align2::RIGHT_TOP
+        } else if near_begin {
+            Align2::LEFT_TOP
+        } else {
+            Align2::CENTER_TOP
+        };
         painter.text(pos2(x, inner.bottom() + 5.0), align, &tick.label, theme::caption(), theme::FAINT);
     }
 }
@@ -124,13 +157,22 @@ fn choose_lane(ui: &Ui, cx: &Cx<'_>, lane: Rect, index: usize, plays: bool, coun
 }
 
 fn badge(painter: &Painter, lane: Rect, index: usize, plays: bool) {
-    let place = Rect::from_min_size(lane.left_top() + vec2(3.0, 3.0), vec2(18.0, (lane.height() - 4.0).min(16.0)));
+    let place =
+        Rect::from_center_size(pos2(lane.left() - NUMBERS + 9.0, lane.center().y), vec2(18.0, lane.height().min(17.0)));
     let (fill, color) = if plays { (theme::TEXT, theme::FIELD) } else { (theme::RAISED, theme::MUTED) };
     painter.rect_filled(place, 4.0, fill);
     painter.text(place.center(), Align2::CENTER_CENTER, (index + 1).to_string(), theme::caption(), color);
 }
 
-fn draw_lane(painter: &Painter, lane: Rect, axis: Axis, take: &TakeOverview, peaks: &[Peak], factor: f32, strength: f32) {
+fn draw_lane(
+    painter: &Painter,
+    lane: Rect,
+    axis: Axis,
+    take: &TakeOverview,
+    peaks: &[Peak],
+    factor: f32,
+    strength: f32,
+) {
     let middle = lane.center().y;
     painter.line_segment([pos2(lane.left(), middle), pos2(lane.right(), middle)], Stroke::new(1.0, theme::LINE));
     let pixels = painter.ctx().pixels_per_point();
@@ -165,16 +207,22 @@ fn column(mesh: &mut Mesh, x: f32, half_width: f32, top: f32, middle: f32, botto
     }
 }
 
+/// Where the seed clip ends and the continuation begins.
 fn seam(painter: &Painter, inner: Rect, axis: Axis, take: &TakeOverview) {
     if take.seed_seconds <= 0.0 {
         return;
     }
     let x = axis.x(take.seed_seconds);
-    let line = [pos2(x, inner.top() - 6.0), pos2(x, inner.bottom())];
-    painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, theme::TEXT.gamma_multiply(0.75)), 4.0, 3.0));
-    let fits_left = x - inner.left() > 46.0;
-    let (align, shift) = if fits_left { (Align2::RIGHT_BOTTOM, -5.0) } else { (Align2::LEFT_BOTTOM, 5.0) };
-    painter.text(pos2(x + shift, inner.bottom() - 2.0), align, "seam", theme::caption(), theme::MUTED);
+    let line = [pos2(x, inner.top() - TOP + 8.0), pos2(x, inner.bottom() + 4.0)];
+    painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, theme::TEXT.gamma_multiply(0.8)), 4.0, 3.0));
+    let place = seam_label(inner, axis, take);
+    painter.rect_filled(place, 4.0, theme::RAISED);
+    painter.text(place.center(), Align2::CENTER_CENTER, "seam", theme::caption(), theme::TEXT);
+}
+
+/// Where `seam` is written, among the ticks.
+fn seam_label(inner: Rect, axis: Axis, take: &TakeOverview) -> Rect {
+    Rect::from_center_size(pos2(axis.x(take.seed_seconds), inner.bottom() + 12.0), vec2(38.0, 16.0))
 }
 
 /// While it grows: where the take has got to.
@@ -196,13 +244,25 @@ fn frontier(painter: &Painter, inner: Rect, axis: Axis, take: &TakeOverview, sta
     painter.add(Shape::mesh(mesh));
 }
 
-/// What made the take, and a time: the pointer's, else the playhead's.
-fn headline(ui: &Ui, painter: &Painter, rect: Rect, take: &TakeOverview, time: Option<f64>) {
-    let y = rect.top() + TOP / 2.0;
+/// What the two colours are, and a time: the pointer's, else the playhead's.
+fn headline(ui: &Ui, painter: &Painter, inner: Rect, axis: Axis, take: &TakeOverview, time: Option<f64>) {
+    let y = inner.top() - TOP / 2.0 - 1.0;
     let time = time.map(|seconds| format!("{seconds:.2} s")).unwrap_or_default();
     let time = elided(ui, &time, theme::caption(), theme::TEXT, 80.0);
-    let room = rect.width() - SIDE * 3.0 - 60.0;
-    let recipe = elided(ui, &take.recipe, theme::caption(), theme::MUTED, room);
-    painter.galley(pos2(rect.right() - SIDE - time.size().x, y - time.size().y / 2.0), time, theme::TEXT);
-    painter.galley(pos2(rect.left() + SIDE, y - recipe.size().y / 2.0), recipe, theme::MUTED);
+    painter.galley(pos2(inner.right() - time.size().x, y - time.size().y / 2.0), time, theme::TEXT);
+
+    let seam = axis.x(take.seed_seconds);
+    let legend = |text: String, hue: Color32, left: f32, right: f32| {
+        let galley = elided(ui, &text, theme::caption(), hue, f32::INFINITY);
+        if galley.size().x <= right - left {
+            painter.galley(pos2(left, y - galley.size().y / 2.0), galley, hue);
+        }
+    };
+    if take.seed_seconds > 0.0 {
+        legend(format!("Seed clip · {}", duration(take.seed_seconds)), theme::SEED, inner.left(), seam - 6.0);
+    }
+    let name = if take.seed_seconds > 0.0 { "Continuation" } else { "Phrase" };
+    let left = if take.seed_seconds > 0.0 { seam + 8.0 } else { inner.left() };
+    let text = format!("{name} · {}", duration(take.continuation_seconds));
+    legend(text, theme::CONTINUATION, left, inner.right() - 64.0);
 }

@@ -1,7 +1,8 @@
 //! Small things that are operated: captions, segments, switches, icon buttons.
 
 use egui::{
-    Align2, Color32, CursorIcon, FontId, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    Align, Align2, Color32, CursorIcon, FontId, Layout, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, UiBuilder,
+    WidgetInfo, pos2, vec2,
 };
 use nice_plug::prelude::{BoolParam, Enum, EnumParam, Param as _, ParamSetter};
 
@@ -10,12 +11,21 @@ use super::theme;
 
 /// Height of a caption line.
 pub const CAPTION_HEIGHT: f32 = 15.0;
+/// Distance from a caption to its control.
+pub const CAPTION_GAP: f32 = 4.0;
 
-/// A caption over a control.
-pub fn caption(ui: &mut Ui, text: &str) {
-    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width().max(1.0), CAPTION_HEIGHT), Sense::hover());
-    let color = if ui.is_enabled() { theme::MUTED } else { theme::FAINT };
-    ui.painter().text(rect.left_center(), Align2::LEFT_CENTER, text, theme::caption(), color);
+/// A control under its caption, `width` wide.
+pub fn captioned<R>(ui: &mut Ui, text: &str, width: f32, control: impl FnOnce(&mut Ui) -> R) -> R {
+    let builder = UiBuilder::new().id_salt(text).layout(Layout::top_down(Align::Min));
+    ui.scope_builder(builder, |ui| {
+        ui.set_width(width);
+        ui.spacing_mut().item_spacing.y = CAPTION_GAP;
+        let (rect, _) = ui.allocate_exact_size(vec2(width, CAPTION_HEIGHT), Sense::hover());
+        let color = if ui.is_enabled() { theme::MUTED } else { theme::FAINT };
+        ui.painter().text(rect.left_center(), Align2::LEFT_CENTER, text, theme::caption(), color);
+        control(ui)
+    })
+    .inner
 }
 
 /// The choices of an enum parameter side by side; `tips` says what each does.
@@ -68,20 +78,12 @@ pub fn captioned_segments<T: Enum + PartialEq + Copy + 'static>(
     tips: &[&str],
     width: f32,
 ) {
-    ui.scope_builder(UiBuilder::new().id_salt(text), |ui| {
-        ui.set_width(width);
-        ui.spacing_mut().item_spacing.y = 4.0;
-        caption(ui, text);
-        segments(ui, setter, param, tips, width);
-    });
+    captioned(ui, text, width, |ui| segments(ui, setter, param, tips, width));
 }
 
 /// A switch under a caption for an on/off parameter.
 pub fn switch(ui: &mut Ui, setter: &ParamSetter<'_>, param: &BoolParam, text: &str, tip: &str, width: f32) {
-    ui.scope_builder(UiBuilder::new().id_salt(text), |ui| {
-        ui.set_width(width);
-        ui.spacing_mut().item_spacing.y = 4.0;
-        caption(ui, text);
+    captioned(ui, text, width, |ui| {
         let (rect, response) = ui.allocate_exact_size(vec2(width, theme::ROW), Sense::click());
         let on = param.value();
         response.widget_info(|| WidgetInfo::selected(Role::CheckBox, ui.is_enabled(), on, text));
@@ -107,7 +109,8 @@ pub fn switch(ui: &mut Ui, setter: &ParamSetter<'_>, param: &BoolParam, text: &s
 pub fn icon_button(ui: &mut Ui, name: &str, size: f32, draw: impl FnOnce(&egui::Painter, Rect, Color32)) -> Response {
     let (rect, response) = ui.allocate_exact_size(vec2(size, size), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), name));
-    let (fill, color) = if response.hovered() { (theme::RAISED_HOVER, theme::TEXT) } else { (theme::RAISED, theme::MUTED) };
+    let (fill, color) =
+        if response.hovered() { (theme::RAISED_HOVER, theme::TEXT) } else { (theme::RAISED, theme::MUTED) };
     ui.painter().rect_filled(rect, theme::RADIUS, fill);
     draw(ui.painter(), rect, color);
     if response.hovered() {
