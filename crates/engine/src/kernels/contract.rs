@@ -36,6 +36,8 @@ pub(super) struct Product {
     pub columns: usize,
     /// What happens to each sum.
     pub epilogue: Epilogue,
+    /// Whether to ask for weights ahead of their use, because they come from beyond the caches.
+    pub ahead: bool,
 }
 
 /// The two primitives of one instruction set.
@@ -132,6 +134,7 @@ impl Kernel {
             y_stride: blocks * BLOCK,
             columns,
             epilogue,
+            ahead: matrix.far,
         };
         // SAFETY: a `Kernel` exists only where its instruction set does; the lengths were just checked.
         unsafe { (self.0.product)(&product) }

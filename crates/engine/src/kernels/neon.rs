@@ -11,8 +11,8 @@ pub(super) const NEON: Primitives =
 /// See [`Primitives::product`].
 #[target_feature(enable = "neon")]
 unsafe fn product(arguments: &Product) {
-    // SAFETY: passed on. Of 32 registers, 16 hold sums, 4 weights.
-    unsafe { simd::product::<Neon, 4, 1, 4>(arguments) }
+    // SAFETY: passed on. Of 32 registers, 16 hold sums; a block takes four.
+    unsafe { simd::product::<Neon, 4, 2, 1>(arguments) }
 }
 
 /// # Safety

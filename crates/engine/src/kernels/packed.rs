@@ -4,7 +4,7 @@
 pub const BLOCK: usize = 16;
 
 /// Blocks that lie side by side in a matrix: one input's weights for all of them are contiguous.
-pub const GROUP: usize = 4;
+pub const GROUP: usize = 8;
 
 /// Sixteen values in one cache line.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -45,7 +45,11 @@ pub struct PackedMatrix<'a> {
     pub(super) bias: Option<&'a [Block]>,
     pub(super) blocks: usize,
     pub(super) inputs: usize,
+    pub(super) far: bool,
 }
+
+/// Blocks of an arena above which its weights are not expected in a core's own caches from one step to the next: 2 MiB.
+const FAR: usize = (2 << 20) / 64;
 
 /// All matrices of a network in one aligned piece of memory, in the order of use, so that a step reads it straight on.
 #[derive(Debug, Default)]
@@ -94,6 +98,7 @@ impl Arena {
             bias: bias.map(|start| &self.0[start..start + blocks]),
             blocks,
             inputs,
+            far: self.0.len() > FAR,
         }
     }
 

@@ -41,43 +41,55 @@ impl Simd for Scalar {
         unsafe { to.cast::<Self::V>().write_unaligned(value) }
     }
     #[inline(always)]
-    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        std::array::from_fn(|lane| a[lane] * b[lane] + c[lane])
+    unsafe fn mul_add(a: Self::V, b: Self::V, mut c: Self::V) -> Self::V {
+        for lane in 0..16 {
+            c[lane] += a[lane] * b[lane];
+        }
+        c
     }
     #[inline(always)]
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
-        std::array::from_fn(|lane| a[lane] + b[lane])
+        lanes(a, b, |a, b| a + b)
     }
     #[inline(always)]
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
-        std::array::from_fn(|lane| a[lane] - b[lane])
+        lanes(a, b, |a, b| a - b)
     }
     #[inline(always)]
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
-        std::array::from_fn(|lane| a[lane] * b[lane])
+        lanes(a, b, |a, b| a * b)
     }
     #[inline(always)]
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
-        std::array::from_fn(|lane| a[lane] / b[lane])
+        lanes(a, b, |a, b| a / b)
     }
     #[inline(always)]
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V {
-        std::array::from_fn(|lane| if a[lane] < b[lane] { a[lane] } else { b[lane] })
+        lanes(a, b, |a, b| if a < b { a } else { b })
     }
     #[inline(always)]
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
-        std::array::from_fn(|lane| if a[lane] > b[lane] { a[lane] } else { b[lane] })
+        lanes(a, b, |a, b| if a > b { a } else { b })
     }
     #[inline(always)]
     unsafe fn round(a: Self::V) -> Self::V {
         // Adding and taking away 1.5 · 2²³ rounds to even for |a| < 2²², without a library call.
         const MAGIC: f32 = 12_582_912.0;
-        std::array::from_fn(|lane| (a[lane] + MAGIC) - MAGIC)
+        lanes(a, a, |a, _| (a + MAGIC) - MAGIC)
     }
     #[inline(always)]
     unsafe fn scale(a: Self::V, n: Self::V) -> Self::V {
-        std::array::from_fn(|lane| a[lane] * f32::from_bits(((n[lane] as i32 + 127) << 23) as u32))
+        lanes(a, n, |a, n| a * f32::from_bits(((n as i32 + 127) << 23) as u32))
     }
     #[inline(always)]
     unsafe fn prefetch(_at: *const f32) {}
+}
+
+/// A plain loop, which compilers turn into whatever vectors there are.
+#[inline(always)]
+fn lanes(mut a: [f32; 16], b: [f32; 16], operation: impl Fn(f32, f32) -> f32) -> [f32; 16] {
+    for lane in 0..16 {
+        a[lane] = operation(a[lane], b[lane]);
+    }
+    a
 }

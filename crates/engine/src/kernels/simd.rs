@@ -6,6 +6,13 @@
 use super::contract::{Epilogue, Product};
 use super::packed::{BLOCK, GROUP};
 
+/// How far ahead weights are asked for, in floats, where they come from beyond the caches: 16 KiB.
+const PREFETCH: usize = 4096;
+
+/// Inputs that are summed before their sum is added to the total: the skip paths of all layers are one sum of thousands
+/// of terms, whose rounding errors would otherwise grow with its length.
+const RUN: usize = 256;
+
 /// Arithmetic on sixteen floats.
 ///
 /// # Safety
@@ -84,47 +91,65 @@ pub(super) unsafe fn gate<S: Simd>(h: *const f32, z: *mut f32, blocks: usize) {
     }
 }
 
-/// `NB` blocks of rows times `C` columns, held in registers over all inputs.
+/// `NB` blocks of rows times `C` columns, held in registers over all inputs. `AHEAD`: ask for the weights that come
+/// [`PREFETCH`] floats later.
 #[inline(always)]
-unsafe fn tile<S: Simd, const NB: usize, const C: usize>(product: &Product, block: usize, column: usize) {
+unsafe fn tile<S: Simd, const NB: usize, const C: usize, const AHEAD: bool>(
+    product: &Product,
+    block: usize,
+    column: usize,
+) {
     let &Product { weights, bias, blocks, inputs, x, x_stride, y, y_stride, epilogue, .. } = product;
-    // SAFETY: the tile lies inside the product, whose pointers the caller vouches for.
+    // SAFETY: the tile lies inside the product, whose pointers the caller vouches for, and inside one group.
     unsafe {
         let group = block / GROUP * GROUP;
         let width = (blocks - group).min(GROUP) * BLOCK;
-        let first = weights.add(group * BLOCK * inputs + (block - group) * BLOCK);
-        // A tile wider than a group spans whole groups, which all but the last are.
-        let row = |nb: usize| first.add(nb / GROUP * GROUP * BLOCK * inputs + nb % GROUP * BLOCK);
+        let mut row = weights.add(group * BLOCK * inputs + (block - group) * BLOCK);
         let mut xs = [x; C];
         for (c, start) in xs.iter_mut().enumerate() {
             *start = x.add((column + c) * x_stride);
         }
-        let mut start = [S::splat(0.0); NB];
+        let mut total = [[S::splat(0.0); NB]; C];
         if !bias.is_null() {
-            for (nb, value) in start.iter_mut().enumerate() {
-                *value = S::load(bias.add((block + nb) * BLOCK));
+            for nb in 0..NB {
+                let value = S::load(bias.add((block + nb) * BLOCK));
+                (0..C).for_each(|c| total[c][nb] = value);
             }
         }
-        let mut sum = [start; C];
-        for input in 0..inputs {
-            let mut w = start;
-            for (nb, value) in w.iter_mut().enumerate() {
-                *value = S::load(row(nb).add(input * width));
-            }
-            for c in 0..C {
-                let value = S::splat(*xs[c].add(input));
-                for nb in 0..NB {
-                    sum[c][nb] = S::mul_add(w[nb], value, sum[c][nb]);
+        let mut first = 0;
+        while first < inputs {
+            let last = inputs.min(first + RUN);
+            let mut sum = [[S::splat(0.0); NB]; C];
+            for input in first..last {
+                let mut w = [S::splat(0.0); NB];
+                for (nb, value) in w.iter_mut().enumerate() {
+                    *value = S::load(row.add(nb * BLOCK));
+                    if AHEAD {
+                        S::prefetch(row.wrapping_add(nb * BLOCK + PREFETCH));
+                    }
+                }
+                row = row.wrapping_add(width);
+                for c in 0..C {
+                    let value = S::splat(*xs[c].add(input));
+                    for nb in 0..NB {
+                        sum[c][nb] = S::mul_add(w[nb], value, sum[c][nb]);
+                    }
                 }
             }
+            for c in 0..C {
+                for nb in 0..NB {
+                    total[c][nb] = S::add(total[c][nb], sum[c][nb]);
+                }
+            }
+            first = last;
         }
         for c in 0..C {
             for nb in 0..NB {
                 let to = y.add((column + c) * y_stride + (block + nb) * BLOCK);
                 let value = match epilogue {
-                    Epilogue::Store => sum[c][nb],
-                    Epilogue::Relu => S::max(sum[c][nb], S::splat(0.0)),
-                    Epilogue::AddTo => S::add(S::load(to), sum[c][nb]),
+                    Epilogue::Store => total[c][nb],
+                    Epilogue::Relu => S::max(total[c][nb], S::splat(0.0)),
+                    Epilogue::AddTo => S::add(S::load(to), total[c][nb]),
                 };
                 S::store(to, value);
             }
@@ -132,58 +157,66 @@ unsafe fn tile<S: Simd, const NB: usize, const C: usize>(product: &Product, bloc
     }
 }
 
-/// All columns of `NB` blocks of rows: the weights come from far once, then from the nearest cache.
+/// As [`tile`]; weights are asked for ahead only by the first column, since the others find them near.
 #[inline(always)]
-unsafe fn rows<S: Simd, const NB: usize, const C: usize>(product: &Product, block: usize) {
-    let mut column = 0;
-    // SAFETY: as for `tile`; every tile stays below `product.columns`.
+unsafe fn first_or_later<S: Simd, const NB: usize, const C: usize>(product: &Product, block: usize, column: usize) {
+    // SAFETY: passed on.
     unsafe {
-        while column + C <= product.columns {
-            tile::<S, NB, C>(product, block, column);
-            column += C;
-        }
-        if C > 2 && column + 2 <= product.columns {
-            tile::<S, NB, 2>(product, block, column);
-            column += 2;
-        }
-        while column < product.columns {
-            tile::<S, NB, 1>(product, block, column);
-            column += 1;
+        if product.ahead && column == 0 {
+            tile::<S, NB, C, true>(product, block, column);
+        } else {
+            tile::<S, NB, C, false>(product, block, column);
         }
     }
 }
 
-/// See [`super::contract::Primitives::product`]. `ONE` blocks at a time where there is one column, else `MANY` blocks by
-/// `C` columns; what is left over at the end goes by the block.
+/// `TWO` blocks of rows times all columns: by fours in parts of `FOUR` blocks, then two, then one.
 #[inline(always)]
-pub(super) unsafe fn product<S: Simd, const ONE: usize, const MANY: usize, const C: usize>(product: &Product) {
+unsafe fn chunk<S: Simd, const TWO: usize, const FOUR: usize>(product: &Product, block: usize) {
+    let columns = product.columns;
+    let fours = columns / 4 * 4;
+    let mut column = fours;
+    // SAFETY: as for `tile`; every tile stays below `columns`.
+    unsafe {
+        for part in (block..block + TWO).step_by(FOUR) {
+            for column in (0..fours).step_by(4) {
+                first_or_later::<S, FOUR, 4>(product, part, column);
+            }
+        }
+        if column + 2 <= columns {
+            first_or_later::<S, TWO, 2>(product, block, column);
+            column += 2;
+        }
+        if column < columns {
+            first_or_later::<S, TWO, 1>(product, block, column);
+        }
+    }
+}
+
+/// See [`super::contract::Primitives::product`]. With one column, `ONE` blocks of rows at a time; with several, `TWO`
+/// blocks by two columns or `FOUR` by four: as many sums as there are registers for and at least eight vectors of them,
+/// since that many fused operations are under way at once. `ONE` divides [`GROUP`], `TWO` divides it, `FOUR` divides
+/// `TWO`.
+#[inline(always)]
+pub(super) unsafe fn product<S: Simd, const ONE: usize, const TWO: usize, const FOUR: usize>(product: &Product) {
     let blocks = product.blocks;
     let mut block = 0;
-    // SAFETY: as for `tile`. Tiles of more than a group start at a group and cover whole ones: `ONE` is a multiple of
-    // `GROUP` or divides it, and `MANY` divides it.
+    // SAFETY: as for `tile`. A tile whose number of blocks divides `GROUP` and which starts at a multiple of that number
+    // lies in one group; so does one block.
     unsafe {
         if product.columns == 1 {
             while block + ONE <= blocks {
-                tile::<S, ONE, 1>(product, block, 0);
+                first_or_later::<S, ONE, 1>(product, block, 0);
                 block += ONE;
             }
-            if ONE > GROUP && block + GROUP <= blocks {
-                tile::<S, GROUP, 1>(product, block, 0);
-                block += GROUP;
-            }
-            while block < blocks {
-                tile::<S, 1, 1>(product, block, 0);
-                block += 1;
-            }
-        } else {
-            while block + MANY <= blocks && (block % GROUP) + MANY <= GROUP {
-                rows::<S, MANY, C>(product, block);
-                block += MANY;
-            }
-            while block < blocks {
-                rows::<S, 1, C>(product, block);
-                block += 1;
-            }
+        }
+        while block + TWO <= blocks {
+            chunk::<S, TWO, FOUR>(product, block);
+            block += TWO;
+        }
+        while block < blocks {
+            chunk::<S, 1, 1>(product, block);
+            block += 1;
         }
     }
 }
