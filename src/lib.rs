@@ -14,4 +14,3 @@ pub mod take;
 pub use plugin::Continuo;
 
 nice_plug::nice_export_clap!(Continuo);
-nice_plug::nice_export_vst3!(Continuo);

@@ -10,6 +10,7 @@ use nice_plug::prelude::{
     AuxiliaryBuffers, Buffer, BufferConfig, NoteEvent, PluginApi, ProcessContext, ProcessMode, ProcessStatus,
 };
 
+use super::vst3::BlockMode;
 use super::{Continuo, wait};
 use crate::params::{ContinuoParams, MAX_TAKES, Meter, Playback};
 use crate::session::{AudioCommand, AudioLink, CaptureRing};
@@ -26,6 +27,7 @@ pub(super) struct Audio {
     params: Arc<ContinuoParams>,
     rate_hz: f64,
     waits: wait::Policy,
+    vst3: Option<Arc<BlockMode>>,
     slots: Slots,
     current: u8,
     /// A take that waits until a slot is free.
@@ -42,6 +44,7 @@ impl Audio {
         Self {
             rate_hz: 48_000.0,
             waits: wait::Policy::Never,
+            vst3: BlockMode::of_new_instance(),
             slots: [None, None],
             current: 0,
             next: None,
@@ -58,7 +61,7 @@ impl Audio {
     pub(super) fn activate(&mut self, config: &BufferConfig, api: PluginApi) {
         self.rate_hz = f64::from(config.sample_rate);
         let rate_hz = config.sample_rate.round() as u32;
-        self.waits = wait::Policy::new(api, config.process_mode == ProcessMode::Offline);
+        self.waits = wait::Policy::new(api, config.process_mode == ProcessMode::Offline, self.vst3.as_ref());
         self.player = Player::new(rate_hz);
         self.gain = SmoothedGain::new(self.params.gain.value(), (config.sample_rate * GAIN_SECONDS) as u32);
         self.capture = Some(self.params.session.link.capture_ring(rate_hz));

@@ -1,6 +1,7 @@
 //! The instrument as a host knows it.
 
 mod audio;
+pub mod vst3;
 mod wait;
 
 use std::sync::Arc;

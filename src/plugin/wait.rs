@@ -1,10 +1,12 @@
 //! Waiting for frames, which an offline host has time for and a real-time one never.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use continuo_realtime::Source;
 use nice_plug::prelude::PluginApi;
 
+use super::vst3::BlockMode;
 use crate::session::AudioLink;
 use crate::take::play::PlayTake;
 
@@ -12,23 +14,33 @@ use crate::take::play::PlayTake;
 const NAP: Duration = Duration::from_millis(1);
 
 /// Whether blocks may wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) enum Policy {
     /// The host runs in real time.
     Never,
     /// The host renders offline.
     Always,
+    /// The host says so with each block.
+    ByBlock(Arc<BlockMode>),
 }
 
 impl Policy {
-    /// `offline` is what the framework reports on activation. It is right for CLAP. For VST3 it is the mode of the call
-    /// *before* the present one, so trusting it could block a real-time thread.
-    pub(super) fn new(api: PluginApi, offline: bool) -> Self {
-        if offline && api == PluginApi::Clap { Self::Always } else { Self::Never }
+    /// `offline` is what the framework reports on activation. It is right for CLAP, whose hosts reactivate to change it; for
+    /// VST3 it is out of date, and `vst3` tells the block's own mode.
+    pub(super) fn new(api: PluginApi, offline: bool, vst3: Option<&Arc<BlockMode>>) -> Self {
+        match (api, vst3) {
+            (PluginApi::Clap, _) if offline => Self::Always,
+            (PluginApi::Vst3, Some(mode)) => Self::ByBlock(Arc::clone(mode)),
+            _ => Self::Never,
+        }
     }
 
-    pub(super) fn in_this_block(self) -> bool {
-        self == Self::Always
+    pub(super) fn in_this_block(&self) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Always => true,
+            Self::ByBlock(mode) => mode.is_offline(),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::take::Recipe;
 use crate::take::bench::{BenchError, LiveTake};
 
 /// Longest seed clip: far beyond what any model hears, and still small in a project.
-const MAX_SEED_SECONDS: f64 = 60.0;
+pub(crate) const MAX_SEED_SECONDS: f64 = 60.0;
 /// Longest render.
 const MAX_SECONDS: f64 = 600.0;
 /// How often progress is told.

@@ -16,6 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 pub use error::RenderError;
+pub(crate) use job::MAX_SEED_SECONDS;
 
 use crate::params::Settings;
 use crate::session::{BELL, Session, Status, Ticket, lock};

@@ -54,7 +54,7 @@ fn run(shared: &Arc<Shared>) {
 
 fn listen(shared: &Shared, session: &Arc<Session>) {
     session.link.free_retired();
-    watch_switches_at_rest(session);
+    watch_switches_at_rest(shared, session);
     while let Some(command) = session.link.take_command() {
         match command {
             AudioCommand::Render(meter) => {
@@ -72,17 +72,25 @@ fn listen(shared: &Shared, session: &Arc<Session>) {
 }
 
 /// A host that does not process audio may still turn the switches; then nobody else would see it.
-fn watch_switches_at_rest(session: &Session) {
+fn watch_switches_at_rest(shared: &Shared, session: &Arc<Session>) {
     if session.link.processing() {
         return;
     }
     let Some(params) = session.params() else { return };
-    let (render, cancel) = session.link.turned_on(params.render.value(), params.cancel.value());
-    if render {
-        session.send(Command::Render);
+    let now = (params.render.value(), params.cancel.value());
+    // Counted before it is taken, so that there is no moment in which an offline host has nothing to wait for.
+    let may_turn = now.0 && !session.link.render_was_on();
+    if may_turn {
+        session.link.begin_request();
+    }
+    let (turned, cancel) = session.link.turned_on(now.0, now.1);
+    if turned {
+        render(shared, session, session.settings());
+    } else if may_turn {
+        session.link.end_request();
     }
     if cancel {
-        session.send(Command::Cancel);
+        session.cancel_all();
     }
 }
 
@@ -113,10 +121,8 @@ fn obey(shared: &Shared, session: &Arc<Session>, command: Command) -> Result<(),
             session.post(|snapshot| snapshot.seed = FileChoice::factory_seed());
             session.touch();
         }
-        Command::Render => {
-            session.link.begin_request();
-            render(shared, session, session.settings());
-        }
+        // `Session::send` has counted the request already.
+        Command::Render => render(shared, session, session.settings()),
         Command::Cancel => session.cancel_all(),
         Command::ExportTake(path) => export(session, path)?,
         Command::InlineLimit(bytes) => {

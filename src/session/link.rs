@@ -129,6 +129,11 @@ impl AudioLink {
         (turned(&self.switches[0], render), turned(&self.switches[1], cancel))
     }
 
+    /// Whether the `render` switch was on when somebody last looked.
+    pub(crate) fn render_was_on(&self) -> bool {
+        self.switches[0].load(Ordering::Acquire)
+    }
+
     /// Whether a render is being cancelled that has not ended yet.
     pub fn cancelling(&self) -> bool {
         self.cancelling.load(Ordering::Acquire) && self.rendering()

@@ -5,6 +5,7 @@
 
 mod link;
 pub(crate) mod overview;
+mod preview;
 mod restore;
 mod saved;
 
@@ -14,8 +15,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use crossbeam::queue::SegQueue;
+use nice_plug_egui::RepaintNotifier;
 
 pub use link::{AudioCommand, AudioLink, CaptureRing};
+pub use preview::SeedPreview;
 pub(crate) use restore::Ticket;
 pub use saved::{PersistentSession, SavedSession};
 
@@ -172,6 +175,8 @@ pub struct Snapshot {
     /// How long a render with the present parameters would take, in seconds; `None` until the model was opened by a first
     /// render and measured.
     pub forecast_seconds: Option<f32>,
+    /// The chosen seed clip drawn small, once an editor has asked for it with [`Session::preview_seed`].
+    pub seed_preview: Option<Arc<SeedPreview>>,
     /// The take that plays.
     pub take: Option<Arc<TakeOverview>>,
     /// Where the finished take is kept.
@@ -195,6 +200,8 @@ pub struct Session {
     pub link: AudioLink,
     commands: SegQueue<Command>,
     board: Mutex<Board>,
+    /// Makes an open editor look again; rung whenever the snapshot changes.
+    pub repaint: RepaintNotifier,
     pub(crate) bench: Mutex<Bench>,
     pub(crate) tickets: Mutex<Vec<Arc<Ticket>>>,
     revision: AtomicU64,
@@ -245,12 +252,14 @@ impl Session {
                     notice: None,
                     stepper: None,
                     forecast_seconds: None,
+                    seed_preview: None,
                     take: None,
                     storage: None,
                     inline_limit: saved::DEFAULT_INLINE_LIMIT,
                     captured_seconds: 0.0,
                 },
             }),
+            repaint: RepaintNotifier::new(),
             bench: Mutex::new(Bench::default()),
             tickets: Mutex::new(Vec::new()),
             revision: AtomicU64::new(0),
@@ -260,6 +269,9 @@ impl Session {
 
     /// Asks for something. Never call this from `process()`: it allocates.
     pub fn send(&self, command: Command) {
+        if command == Command::Render {
+            self.link.begin_request();
+        }
         self.commands.push(command);
         BELL.ring();
     }
@@ -293,6 +305,7 @@ impl Session {
     /// Changes what editors see.
     pub(crate) fn post(&self, change: impl FnOnce(&mut Snapshot)) {
         change(&mut lock(&self.board).snapshot);
+        self.repaint.request_repaint();
     }
 
     /// Puts a sentence for the user on the board.

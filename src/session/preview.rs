@@ -1,0 +1,101 @@
+//! The seed clip of the next render drawn small, so that an editor can show what a continuation starts from.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use continuo_engine::audio::{AudioError, read_bounded};
+
+use super::{Peak, Session};
+use crate::renderer::MAX_SEED_SECONDS;
+use crate::resources;
+
+/// Columns of a preview.
+const COLUMNS: usize = 512;
+
+/// A seed clip drawn small.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeedPreview {
+    /// Length in seconds.
+    pub seconds: f64,
+    /// Lowest and highest value of each column, over the whole clip.
+    pub peaks: Vec<Peak>,
+}
+
+impl SeedPreview {
+    /// Reads and draws an audio file.
+    fn read(path: &Path) -> Result<Self, AudioError> {
+        let clip = read_bounded(path, MAX_SEED_SECONDS)?;
+        Ok(Self { seconds: clip.seconds(), peaks: columns(&clip.mono(), COLUMNS) })
+    }
+}
+
+impl Session {
+    /// Draws the seed clip that is chosen now, or the factory's; [`super::Snapshot::seed_preview`] shows it when done.
+    ///
+    /// The file is read by a thread of its own. An editor asks for this when it shows another choice; nobody else does, so
+    /// that nothing is opened while a host scans.
+    pub fn preview_seed(self: &Arc<Self>) {
+        let session = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("continuo-preview".to_owned()).spawn(move || {
+            let chosen = session.snapshot().seed.path;
+            // A factory clip that is missing is told when a render needs it, not when a window opens.
+            let Some(path) = chosen.clone().or_else(|| resources::default_seed().ok()) else { return };
+            let preview = SeedPreview::read(&path).map(Arc::new).inspect_err(|error| session.complain(error)).ok();
+            session.post(|snapshot| {
+                // Another clip may have been chosen while this one was read; that one has a thread of its own.
+                if snapshot.seed.path == chosen {
+                    snapshot.seed_preview = preview;
+                }
+            });
+        });
+        if let Err(error) = thread {
+            tracing::warn!("the seed clip cannot be drawn: {error}");
+        }
+    }
+}
+
+/// Lowest and highest of `frames` in each of at most `count` columns.
+fn columns(frames: &[f32], count: usize) -> Vec<Peak> {
+    let count = count.min(frames.len());
+    (0..count)
+        .map(|column| {
+            let part = &frames[column * frames.len() / count..(column + 1) * frames.len() / count];
+            part.iter().fold(Peak { min: f32::INFINITY, max: f32::NEG_INFINITY }, |all, value| Peak {
+                min: all.min.min(*value),
+                max: all.max.max(*value),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_cover_every_frame() {
+        let frames: Vec<f32> = (0..10_007_u16).map(|frame| f32::from(frame) / 10_007.0).collect();
+        let columns = columns(&frames, COLUMNS);
+        assert_eq!(columns.len(), COLUMNS);
+        assert_eq!(columns[0].min.to_bits(), frames[0].to_bits());
+        assert_eq!(columns[COLUMNS - 1].max.to_bits(), frames[10_006].to_bits());
+        for pair in columns.windows(2) {
+            assert!(pair[0].max < pair[1].min && pair[1].min - pair[0].max < 2.0 / 10_007.0);
+        }
+    }
+
+    #[test]
+    fn a_short_clip_has_a_column_per_frame() {
+        assert_eq!(columns(&[0.5, -0.5], COLUMNS), [Peak { min: 0.5, max: 0.5 }, Peak { min: -0.5, max: -0.5 }]);
+        assert!(columns(&[], COLUMNS).is_empty());
+    }
+
+    #[test]
+    fn what_is_not_audio_is_refused_in_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text.wav");
+        std::fs::write(&path, b"this is not audio").unwrap();
+        let error = SeedPreview::read(&path).unwrap_err();
+        assert!(error.to_string().contains("text.wav"), "{error}");
+    }
+}
