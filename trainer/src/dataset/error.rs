@@ -14,12 +14,12 @@ pub enum DatasetError {
         reason: String,
     },
     /// A file of the dataset could not be read.
-    #[error("{}: cannot read: {source}", file.display())]
+    #[error("{}: cannot read: {reason}", file.display())]
     Io {
         /// The file.
         file: PathBuf,
         /// The system's reason.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The index does not parse or contradicts itself or the frames file.
     #[error("{}: damaged: {reason}; prepare the dataset again", file.display())]

@@ -52,7 +52,7 @@ impl Dataset {
         let not_a_dataset = |reason: String| DatasetError::NotADataset { dir: dir.to_path_buf(), reason };
         let io = |file: &Path| {
             let file = file.to_path_buf();
-            move |source| DatasetError::Io { file, source }
+            move |reason| DatasetError::Io { file, reason }
         };
         let meta = std::fs::metadata(&index_path).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     /// The folder of recordings is not there or is not a folder.
-    #[error("{}: not a folder that can be read ({source}); give the folder that holds the recordings", path.display())]
+    #[error("{}: not a folder that can be read ({reason}); give the folder that holds the recordings", path.display())]
     Folder {
         /// The path given.
         path: PathBuf,
         /// The system's reason.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The folder holds no file at all.
     #[error("{}: no files in it or below it", path.display())]
@@ -64,14 +64,14 @@ pub enum PrepareError {
         path: PathBuf,
     },
     /// The system refused.
-    #[error("{}: cannot {doing}: {source}", path.display())]
+    #[error("{}: cannot {doing}: {reason}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What was tried.
         doing: &'static str,
         /// The system's reason.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Ctrl-C.
     #[error("interrupted; no dataset was made and nothing was left behind")]
@@ -80,11 +80,11 @@ pub enum PrepareError {
 
 impl PrepareError {
     /// The right variant for an IO error: a full disk has its own.
-    pub(super) fn io(path: &Path, doing: &'static str, source: io::Error) -> Self {
+    pub(super) fn io(path: &Path, doing: &'static str, reason: io::Error) -> Self {
         let path = path.to_path_buf();
-        match source.kind() {
+        match reason.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
-            _ => Self::Io { path, doing, source },
+            _ => Self::Io { path, doing, reason },
         }
     }
 }

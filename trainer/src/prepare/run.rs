@@ -68,7 +68,7 @@ pub fn prepare(
 ) -> Result<Summary, PrepareError> {
     let begin = Instant::now();
     let (folder, out) = (absolute(&options.folder), absolute(&options.out));
-    let real = folder.canonicalize().map_err(|source| PrepareError::Folder { path: folder.clone(), source })?;
+    let real = folder.canonicalize().map_err(|reason| PrepareError::Folder { path: folder.clone(), reason })?;
     if out.canonicalize().is_ok_and(|out| real.starts_with(out)) {
         return Err(PrepareError::Overlap { out, folder });
     }

@@ -28,7 +28,7 @@ pub(super) fn scan(folder: &Path, not_in: &[PathBuf]) -> Result<(Vec<Found>, Vec
     while let Some(dir) = folders.pop() {
         let entries = match std::fs::read_dir(&dir) {
             Ok(entries) => entries,
-            Err(source) if dir == folder => return Err(PrepareError::Folder { path: dir, source }),
+            Err(reason) if dir == folder => return Err(PrepareError::Folder { path: dir, reason }),
             Err(e) => {
                 skipped.push(Skipped::new(name_below(folder, &dir), SkipKind::Unreadable, e.to_string()));
                 continue;

@@ -1,5 +1,6 @@
 //! A recording, block by block, whatever its format.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::io::Read as _;
 use std::ops::RangeInclusive;
@@ -199,7 +200,7 @@ impl Decoder {
 
     fn check(&self, block: &[f32]) -> Result<(), AudioError> {
         // One comparison that a NaN fails too.
-        let Some(at) = block.iter().position(|x| x.abs().partial_cmp(&MAX_LEVEL).is_none_or(|o| o.is_gt())) else {
+        let Some(at) = block.iter().position(|x| x.abs().partial_cmp(&MAX_LEVEL).is_none_or(Ordering::is_gt)) else {
             return Ok(());
         };
         let (path, frame) = (self.path.clone(), self.frames_read + (at / self.info.channels) as u64);

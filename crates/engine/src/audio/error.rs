@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum AudioError {
     /// The system refused.
-    #[error("{}: cannot {doing}: {source}", path.display())]
+    #[error("{}: cannot {doing}: {reason}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// `read`, `write`, …
         doing: &'static str,
-        /// The system's reason.
-        source: io::Error,
+        /// The system's reason. Part of the message, so not told again as a source.
+        reason: io::Error,
     },
     /// No space left while writing.
     #[error("{}: the disk is full; free some space or write to another disk (nothing was left behind)", path.display())]
@@ -148,11 +148,11 @@ pub enum AudioError {
 
 impl AudioError {
     /// The right variant for an IO error: a full disk has its own.
-    pub(crate) fn io(path: &Path, doing: &'static str, source: io::Error) -> Self {
+    pub(crate) fn io(path: &Path, doing: &'static str, reason: io::Error) -> Self {
         let path = path.to_path_buf();
-        match source.kind() {
+        match reason.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
-            _ => Self::Io { path, doing, source },
+            _ => Self::Io { path, doing, reason },
         }
     }
 }

@@ -1,7 +1,11 @@
 //! FLAC, MP3, OGG Vorbis, AAC in M4A, AIFF, and the WAVs that hound refuses, through symphonia.
+//!
+//! Some damaged files make symphonia panic (an overflow in a header's arithmetic, for one). That is caught here and told
+//! as damage; the reader is not touched again afterwards.
 
 use std::fs::File;
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use symphonia::core::audio::AudioSpec;
@@ -14,6 +18,9 @@ use symphonia::core::meta::MetadataOptions;
 
 use super::AudioError;
 use super::decoder::{End, Info, SourceError, Step};
+
+/// What is told of a panic.
+const GAVE_UP: &str = "its decoder gave up in an unforeseen way";
 
 /// A file that symphonia reads.
 pub(super) struct PacketSource {
@@ -30,6 +37,11 @@ pub(super) struct PacketSource {
 
 impl PacketSource {
     pub(super) fn open(path: &Path, text: bool) -> Result<(Self, Info), AudioError> {
+        catch_unwind(|| Self::open_unguarded(path, text))
+            .unwrap_or_else(|_| Err(AudioError::Damaged { path: path.to_path_buf(), reason: GAVE_UP.into() }))
+    }
+
+    fn open_unguarded(path: &Path, text: bool) -> Result<(Self, Info), AudioError> {
         let file = File::open(path).map_err(|e| AudioError::io(path, "read", e))?;
         let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
         let refuse = |e: Error| refusal(path, text, e);
@@ -116,6 +128,13 @@ impl PacketSource {
 
     /// Decodes packets until one gives frames.
     fn pull_io(&mut self, block: &mut Vec<f32>) -> Result<Pulled, SourceError> {
+        catch_unwind(AssertUnwindSafe(|| self.pull_unguarded(block))).unwrap_or_else(|_| {
+            block.clear();
+            Ok(Pulled::End(End::Broken(GAVE_UP.into())))
+        })
+    }
+
+    fn pull_unguarded(&mut self, block: &mut Vec<f32>) -> Result<Pulled, SourceError> {
         loop {
             let packet = match self.format.next_packet() {
                 Ok(Some(packet)) => packet,

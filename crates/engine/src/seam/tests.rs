@@ -120,7 +120,7 @@ fn a_zero_beyond_the_end_would_bend_the_seed() {
 
 #[test]
 fn the_end_of_a_take_is_held_too() {
-    let out = upsampled(44_100, &[0.5; 5_000], &[0.5; 5_000], &[321]);
+    let out = upsampled(44_100, &vec![0.5; 5_000], &vec![0.5; 5_000], &[321]);
     assert!(out.iter().all(|x| (x - 0.5).abs() < 1e-5));
 }
 

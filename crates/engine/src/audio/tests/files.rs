@@ -80,7 +80,8 @@ fn every_format_gives_the_tone() {
             // A stretch that holds a whole number of periods of both, in the middle.
             let x = &clip.channels[channel];
             let n = if x.len() < 1_600 { 800 } else { 1_600.min(x.len()) };
-            let x = &x[(x.len() - n) / 2..(x.len() + n) / 2];
+            let from = (x.len() - n) / 2;
+            let x = &x[from..from + n];
             let measured = level_at(x, own, 16_000);
             assert!((measured - level).abs() < f64::max(tolerance, 0.002), "{name} channel {channel}: {measured}");
             assert!(db(level_at(x, other, 16_000) / measured) < -30.0, "{name}: channels mixed");
@@ -307,4 +308,38 @@ fn blocks_add_up_to_the_clip() {
     assert_eq!(all.len(), 8_000);
     assert!(all.chunks(2).zip(&clip.channels[0]).all(|(f, l)| f[0] == *l));
     assert_eq!(clip.mono()[100], f32::midpoint(clip.channels[0][100], clip.channels[1][100]));
+}
+
+#[test]
+fn a_damaged_file_costs_a_sentence_at_most() {
+    // Deterministic damage: some bytes are replaced, sometimes the end is cut off. Decoders may give frames or an error
+    // that names the file; they may not panic, hang or fill the memory.
+    let rounds = std::env::var("CONTINUO_DAMAGE_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
+    let mut state = 1_u64;
+    let mut random = move |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) as usize) % below
+    };
+    for entry in std::fs::read_dir(fixture("")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let whole = std::fs::read(&path).unwrap();
+        for round in 0..rounds {
+            let mut bytes = whole.clone();
+            // Most of what can be misread is at the front.
+            let reach = if round % 2 == 0 { bytes.len() } else { bytes.len().min(600) };
+            for _ in 0..=random(6) {
+                let at = random(reach);
+                bytes[at] = [0x00, 0x7f, 0x80, 0xff, random(256) as u8][random(5)];
+            }
+            if round % 3 == 0 {
+                bytes.truncate(1 + random(bytes.len()));
+            }
+            with_file(&name, &bytes, |path| {
+                if let Err(e) = read_bounded(path, 60.0) {
+                    assert!(e.to_string().contains(&name), "{e}");
+                }
+            });
+        }
+    }
 }
