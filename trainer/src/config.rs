@@ -271,7 +271,11 @@ impl Config {
         check(share(training.beta2), "training.beta2", "must be at least 0 and below 1")?;
         check(share(training.average_decay), "training.average_decay", "must be at least 0 and below 1")?;
         check(training.epsilon.is_finite() && training.epsilon > 0.0, "training.epsilon", "must be above 0")?;
-        check(training.clip_norm.is_finite() && training.clip_norm >= 0.0, "training.clip_norm", "must not be negative")?;
+        check(
+            training.clip_norm.is_finite() && training.clip_norm >= 0.0,
+            "training.clip_norm",
+            "must not be negative",
+        )?;
         check(training.threads <= 1024, "training.threads", "must be at most 1024")?;
         check(
             training.checkpoint_minutes.is_finite() && training.checkpoint_minutes > 0.0,
@@ -333,7 +337,10 @@ mod tests {
         let good = std::fs::read_to_string(configs().join("wavenet-small.toml")).unwrap_or_default();
         let said = |from: &str, to: &str| {
             assert!(good.contains(from));
-            Config::parse(&good.replace(from, to), Path::new("my.toml")).err().map(|e| e.to_string()).unwrap_or_default()
+            Config::parse(&good.replace(from, to), Path::new("my.toml"))
+                .err()
+                .map(|e| e.to_string())
+                .unwrap_or_default()
         };
         assert!(said("batch = ", "bach = ").contains("bach"));
         let zero = said("learning_rate = ", "learning_rate = -");

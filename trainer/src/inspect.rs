@@ -27,7 +27,13 @@ fn describe(package: &Package) -> String {
     line("author", manifest.author.clone());
     line("licence", manifest.licence.clone());
     line("file", format!("{} (SHA-256 {})", package.path.display(), package.content_hash));
-    line("format", format!("{}, written by trainer {}, run {}", manifest.format_version, manifest.trainer_version, manifest.run_id));
+    line(
+        "format",
+        format!(
+            "{}, written by trainer {}, run {}",
+            manifest.format_version, manifest.trainer_version, manifest.run_id
+        ),
+    );
     line("family", manifest.family.to_string());
     let rate = manifest.sample_rate_hz;
     line("audio", format!("{rate} frames per second, {} channel(s)", manifest.channels));
@@ -71,7 +77,13 @@ fn describe(package: &Package) -> String {
         let size = package.graphs.get(role).map_or(0, Vec::len);
         line(
             &format!("graph {role}"),
-            format!("{}, {:.2} MB, {} state tensors, SHA-256 {}", graph.file, size as f64 / 1e6, graph.state.len(), graph.sha256),
+            format!(
+                "{}, {:.2} MB, {} state tensors, SHA-256 {}",
+                graph.file,
+                size as f64 / 1e6,
+                graph.state.len(),
+                graph.sha256
+            ),
         );
         let tensors = |tensors: &[continuo_package::TensorSpec]| {
             let each = tensors.iter().map(|tensor| format!("{} {:?} {:?}", tensor.name, tensor.element, tensor.shape));
@@ -80,7 +92,10 @@ fn describe(package: &Package) -> String {
         line("  inputs", tensors(&graph.inputs));
         line("  outputs", tensors(&graph.outputs));
     }
-    line("preview", package.preview.as_ref().map_or("none".into(), |wav| format!("{:.2} MB of WAV", wav.len() as f64 / 1e6)));
+    line(
+        "preview",
+        package.preview.as_ref().map_or("none".into(), |wav| format!("{:.2} MB of WAV", wav.len() as f64 / 1e6)),
+    );
     line("trained on", training.corpus.clone());
     line("hours", format!("{:.2}", training.corpus_hours));
     line("weights", training.parameters.to_string());
@@ -98,9 +113,9 @@ fn describe(package: &Package) -> String {
     );
     line(
         "export check",
-        training.export_max_difference.map_or("not made".into(), |difference| {
-            format!("logits within {difference:.2e} of ONNX Runtime's")
-        }),
+        training
+            .export_max_difference
+            .map_or("not made".into(), |difference| format!("logits within {difference:.2e} of ONNX Runtime's")),
     );
     if !package.licence.trim().is_empty() {
         let _ = write!(text, "\nLicence text\n{}\n", package.licence.trim_end());

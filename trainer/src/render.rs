@@ -48,8 +48,7 @@ pub enum RenderError {
 /// # Errors
 /// [`RenderError`].
 pub fn run(args: &RenderArgs) -> Result<(Vec<PathBuf>, RenderSummary), RenderError> {
-    let folder = tempfile::tempdir()
-        .map_err(|source| RenderError::Temporary { dir: std::env::temp_dir(), source })?;
+    let folder = tempfile::tempdir().map_err(|source| RenderError::Temporary { dir: std::env::temp_dir(), source })?;
     let package = if args.model.is_dir() {
         let draft = folder.path().join("draft.continuo");
         export::draft(&Run::open(&args.model).map_err(ExportError::from)?, &draft)?;
@@ -90,9 +89,8 @@ fn takes(model: &Arc<Model>, seed: Option<Clip>, args: &RenderArgs) -> Result<(V
     };
     let seed = request.seed.clone().unwrap_or(Clip { sample_rate_hz: rate, channels: vec![Vec::new()] });
     let history = model_seed(&seed, rate)?;
-    let mut upsamplers = (0..args.takes)
-        .map(|_| Upsampler::new(rate, seed.sample_rate_hz, &history))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut upsamplers =
+        (0..args.takes).map(|_| Upsampler::new(rate, seed.sample_rate_hz, &history)).collect::<Result<Vec<_>, _>>()?;
     let mut sounds = vec![Vec::new(); args.takes as usize];
     let mut failed = None;
     let summary = continuo_engine::render(model, &request, stop::flag(), &mut |block| {

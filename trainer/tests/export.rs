@@ -20,10 +20,8 @@ use continuo_trainer::{inspect, render, train};
 /// ONNX Runtime: the file that `CONTINUO_ONNXRUNTIME` names, else the one that `cargo xtask fetch-runtime` puts in place.
 fn library() -> PathBuf {
     let name = "libcontinuo_onnxruntime.so";
-    let path = std::env::var_os("CONTINUO_ONNXRUNTIME").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/runtime").join(name),
-        PathBuf::from,
-    );
+    let path = std::env::var_os("CONTINUO_ONNXRUNTIME")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/runtime").join(name), PathBuf::from);
     assert!(
         path.is_file(),
         "{}: no ONNX Runtime library; run `cargo xtask fetch-runtime` first, or set CONTINUO_ONNXRUNTIME",
@@ -142,9 +140,8 @@ fn odd_shapes_agree_with_onnx_runtime_and_a_wrong_weight_is_noticed() {
         let mut compute = Fused::new(&parameters.table, Level::detect(), 1).unwrap();
         let pieces = sequences(&shape, 2, 700, 8);
         let graph = graph::encode(&parameters);
-        let mut compare = |values: &[f32]| {
-            parity::compare(&runtime, &graph, &shape, &mut compute, values, &pieces).unwrap().largest
-        };
+        let mut compare =
+            |values: &[f32]| parity::compare(&runtime, &graph, &shape, &mut compute, values, &pieces).unwrap().largest;
         let largest = compare(&parameters.values);
         assert!(largest <= 2e-5, "{largest}");
         let place = parameters.table.find("layer.2.dilated.weight").unwrap().offset + 1;

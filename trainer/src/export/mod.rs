@@ -167,7 +167,13 @@ pub fn run(args: &ExportArgs) -> Result<Exported, ExportError> {
     // The file is only good if the engine takes it.
     let options = LoadOptions { runtime: Some(runtime), ..LoadOptions::default() };
     let model = Model::load(&args.out, &options)?;
-    println!("{}: {:.1} MB, {} weights, stepped by {}", args.out.display(), bytes as f64 / 1e6, shape.parameters(), model.stepper());
+    println!(
+        "{}: {:.1} MB, {} weights, stepped by {}",
+        args.out.display(),
+        bytes as f64 / 1e6,
+        shape.parameters(),
+        model.stepper()
+    );
     if let Some(nats) = heldout_nats {
         println!("held-out: {nats:.4} nats, {:.4} bits per frame", nats / std::f64::consts::LN_2);
     }
@@ -255,8 +261,11 @@ fn audio(dataset: &Dataset, length: usize, levels: u32) -> Vec<Vec<u16>> {
 
 fn licence_text(args: &ExportArgs, manifest: &Manifest, config: &Config) -> Result<String, ExportError> {
     if let Some(file) = &args.licence_file {
-        return std::fs::read_to_string(file)
-            .map_err(|source| ExportError::Io { file: file.clone(), action: "reading", source });
+        return std::fs::read_to_string(file).map_err(|source| ExportError::Io {
+            file: file.clone(),
+            action: "reading",
+            source,
+        });
     }
     Ok(format!(
         "{}\nLicence of the weights: {}\nAuthor: {}\n\nTrained on: {}\nLicence of the recordings: {}\n",
@@ -272,8 +281,11 @@ fn preview(
     dataset: &Dataset,
     runtime: &continuo_engine::Runtime,
 ) -> Result<Vec<u8>, ExportError> {
-    let folder = tempfile::tempdir()
-        .map_err(|source| ExportError::Io { file: std::env::temp_dir(), action: "creating a folder", source })?;
+    let folder = tempfile::tempdir().map_err(|source| ExportError::Io {
+        file: std::env::temp_dir(),
+        action: "creating a folder",
+        source,
+    })?;
     let package = folder.path().join("preview.continuo");
     PackageWriter::new(manifest.clone(), licence).graph(GraphRole::Step, graph.to_vec()).write(&package)?;
     let options = LoadOptions { runtime: Some(runtime.clone()), ..LoadOptions::default() };
@@ -282,14 +294,15 @@ fn preview(
     let wanted = (PREVIEW_SEED_SECONDS * rate) as usize;
     // The loudest of a few places in the middle of a recording: a preview should not begin in a rest.
     let mut recordings = dataset.recordings(Split::Heldout).chain(dataset.recordings(Split::Train));
-    let seed: Vec<f32> = recordings.find(|recording| recording.frames >= 2 * wanted as u64).map_or_else(Vec::new, |r| {
-        let frames = dataset.frames(r);
-        let energy = |start: &usize| {
-            frames[*start..*start + wanted].iter().map(|&frame| i64::from(frame).pow(2)).sum::<i64>()
-        };
-        let start = (0..8).map(|i| i * (frames.len() - wanted) / 8).max_by_key(energy).unwrap_or(0);
-        frames[start..start + wanted].iter().map(|&frame| f32::from(frame) / 32_768.0).collect()
-    });
+    let seed: Vec<f32> =
+        recordings.find(|recording| recording.frames >= 2 * wanted as u64).map_or_else(Vec::new, |r| {
+            let frames = dataset.frames(r);
+            let energy = |start: &usize| {
+                frames[*start..*start + wanted].iter().map(|&frame| i64::from(frame).pow(2)).sum::<i64>()
+            };
+            let start = (0..8).map(|i| i * (frames.len() - wanted) / 8).max_by_key(energy).unwrap_or(0);
+            frames[start..start + wanted].iter().map(|&frame| f32::from(frame) / 32_768.0).collect()
+        });
     let mut sound = seed.clone();
     let clip = Clip { sample_rate_hz: manifest.sample_rate_hz, channels: vec![seed] };
     let request = RenderRequest {

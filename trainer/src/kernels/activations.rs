@@ -249,8 +249,7 @@ impl Kernel for AddBias<'_> {
         for (index, out) in self.out.chunks_exact_mut(width).enumerate() {
             for i in (0..width).step_by(LANES) {
                 let bias = load::<S>(self.bias, i);
-                let value =
-                    if self.x.is_empty() { bias } else { S::add(load::<S>(self.x, index * width + i), bias) };
+                let value = if self.x.is_empty() { bias } else { S::add(load::<S>(self.x, index * width + i), bias) };
                 store::<S>(out, i, value);
             }
         }

@@ -82,10 +82,7 @@ impl Kernel for Gemm<'_> {
         assert!(columns.is_multiple_of(LANES), "columns come in whole vectors");
         assert!(c.len() >= (rows - 1) * c_stride + columns, "C is too short");
         if depth > 0 {
-            assert!(
-                a.data.len() > (rows - 1) * a.row_stride + (depth - 1) * a.column_stride,
-                "A is too short"
-            );
+            assert!(a.data.len() > (rows - 1) * a.row_stride + (depth - 1) * a.column_stride, "A is too short");
             assert!(b.len() >= (depth - 1) * b_stride + columns, "B is too short");
         }
         let mut from = 0;
@@ -110,10 +107,10 @@ impl Kernel for Gemm<'_> {
                 };
                 // SAFETY: the block lies inside the asserted bounds.
                 column += unsafe {
-                    if left >= 4 * LANES {
+                    if S::WIDEST >= 4 && left >= 4 * LANES {
                         panel::<S, 4>(block, rows);
                         4 * LANES
-                    } else if left >= 2 * LANES {
+                    } else if S::WIDEST >= 2 && left >= 2 * LANES {
                         panel::<S, 2>(block, rows);
                         2 * LANES
                     } else {
@@ -145,9 +142,8 @@ unsafe fn panel<S: Simd, const V: usize>(block: Block, rows: usize) {
     while row < rows {
         let left = (rows - row).min(most);
         // SAFETY: rows from `row` on are inside the caller's bounds.
-        let here = unsafe {
-            Block { a: block.a.add(row * block.a_row), c: block.c.add(row * block.c_stride), ..block }
-        };
+        let here =
+            unsafe { Block { a: block.a.add(row * block.a_row), c: block.c.add(row * block.c_stride), ..block } };
         // SAFETY: each call covers at most `left` rows.
         row += unsafe {
             match left {

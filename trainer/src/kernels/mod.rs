@@ -3,9 +3,14 @@
 //! Tiles are frame-major: one row per frame, channels contiguous and padded to whole vectors. A dilated tap is then a
 //! shift by rows, every row starts on a vector, and the softmax runs over contiguous memory.
 
+// What is not inlined into a function that enables an instruction set is compiled without it.
+#![allow(clippy::inline_always)]
+
 pub mod activations;
 pub mod gemm;
 pub mod simd;
+#[cfg(test)]
+mod tests;
 
 use simd::{Portable, Simd};
 

@@ -5,7 +5,9 @@
 pub trait Simd: Copy {
     /// Sixteen values.
     type Lanes: Copy;
-    /// Rows of the accumulator block that fit the registers beside 4, 2 and 1 vectors per row.
+    /// Vectors per row of the widest block of sums that is kept in registers: 4, 2 or 1.
+    const WIDEST: usize;
+    /// Rows of such a block that is 4, 2 or 1 vectors wide.
     const ROWS: [usize; 3];
 
     /// Sixteen times `value`.
@@ -89,6 +91,7 @@ fn each(f: impl Fn(usize) -> f32) -> [f32; 16] {
 
 impl Simd for Portable {
     type Lanes = [f32; 16];
+    const WIDEST: usize = 4;
     const ROWS: [usize; 3] = [1, 2, 4];
 
     #[inline(always)]
@@ -172,6 +175,7 @@ mod x86 {
 
     impl Simd for Avx512 {
         type Lanes = __m512;
+        const WIDEST: usize = 4;
         const ROWS: [usize; 3] = [6, 12, 16];
 
         #[inline(always)]
@@ -237,6 +241,7 @@ mod x86 {
 
     impl Simd for Avx2 {
         type Lanes = [__m256; 2];
+        const WIDEST: usize = 1;
         const ROWS: [usize; 3] = [1, 3, 6];
 
         #[inline(always)]

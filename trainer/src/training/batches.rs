@@ -15,9 +15,8 @@ impl Coder {
     /// µ-law with this many levels (at most 65 536).
     pub fn mu_law(levels: u32) -> Self {
         let quantisation = Quantisation::MuLaw { levels };
-        let codes = (0..=u16::MAX)
-            .map(|bits| quantisation.encode(f32::from(bits.cast_signed()) / 32_768.0) as u16)
-            .collect();
+        let codes =
+            (0..=u16::MAX).map(|bits| quantisation.encode(f32::from(bits.cast_signed()) / 32_768.0) as u16).collect();
         Self { codes, silence: quantisation.silence() as u16 }
     }
 
@@ -30,7 +29,8 @@ impl Coder {
     /// before the recording.
     pub fn sequence(&self, recording: &[i16], start: usize, targets: usize, receptive: usize) -> Vec<u16> {
         let missing = receptive.saturating_sub(start);
-        let frames = &recording[(start + missing - receptive).min(recording.len())..recording.len().min(start + targets)];
+        let frames =
+            &recording[(start + missing - receptive).min(recording.len())..recording.len().min(start + targets)];
         let mut codes = vec![self.silence; missing];
         codes.extend(frames.iter().map(|&frame| self.code(frame)));
         codes
@@ -114,10 +114,37 @@ fn sequence(dataset: &Dataset, coder: &Coder, chunk: &Chunk, receptive: usize) -
 /// # Errors
 /// If no held-out recording is as long as a sequence's targets.
 pub fn held_out(dataset: &Dataset, cut: Cut, count: usize) -> Result<Vec<Vec<u16>>, DatasetError> {
-    let mut sampler =
-        ChunkSampler::new(dataset, Split::Heldout, cut.targets, cut.targets, Order::Sequential, 0)?;
+    let mut sampler = ChunkSampler::new(dataset, Split::Heldout, cut.targets, cut.targets, Order::Sequential, 0)?;
     let all: Vec<Chunk> = (0..sampler.chunks_per_epoch()).map(|_| sampler.next_chunk()).collect();
     let coder = Coder::mu_law(cut.levels);
     let count = count.min(all.len());
     Ok((0..count).map(|i| sequence(dataset, &coder, &all[i * all.len() / count], cut.receptive)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sequence_before_the_recording_s_start_is_silence() {
+        let coder = Coder::mu_law(256);
+        let recording: Vec<i16> = (0..100).map(|t| t * 300).collect();
+        let code = |t: usize| coder.code(recording[t]);
+        let codes = coder.sequence(&recording, 0, 5, 3);
+        assert_eq!(codes, [128, 128, 128, code(0), code(1), code(2), code(3), code(4)]);
+        let codes = coder.sequence(&recording, 2, 2, 3);
+        assert_eq!(codes, [128, code(0), code(1), code(2), code(3)]);
+        let codes = coder.sequence(&recording, 96, 4, 3);
+        assert_eq!(codes, (93..100).map(code).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_coder_is_the_package_s_quantisation() {
+        let coder = Coder::mu_law(256);
+        let quantisation = Quantisation::MuLaw { levels: 256 };
+        for frame in [i16::MIN, -1000, -1, 0, 1, 777, i16::MAX] {
+            assert_eq!(u32::from(coder.code(frame)), quantisation.encode(f32::from(frame) / 32_768.0));
+        }
+        assert_eq!(coder.code(0), 128);
+    }
 }

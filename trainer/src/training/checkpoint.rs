@@ -108,11 +108,8 @@ impl Checkpoint {
             move |source| CheckpointError::Io { file, action, source }
         };
         std::fs::create_dir_all(dir).map_err(io(dir, "creating the folder"))?;
-        let header = Header {
-            progress: self.progress.clone(),
-            adam_step: self.adam.step,
-            len: self.weights.len() as u64,
-        };
+        let header =
+            Header { progress: self.progress.clone(), adam_step: self.adam.step, len: self.weights.len() as u64 };
         let header = serde_json::to_vec(&header)
             .map_err(|e| CheckpointError::Damaged { file: dir.to_path_buf(), reason: e.to_string() })?;
         let mut bytes = Vec::with_capacity(header.len() + 16 * self.weights.len() + 64);
@@ -202,7 +199,7 @@ impl Checkpoint {
                 Err(error) => refused.push(error),
             }
         }
-        let reason = refused.iter().map(|error| format!("; {error}")).collect();
+        let reason = refused.iter().fold(String::new(), |text, error| text + "; " + &error.to_string());
         Err(CheckpointError::NoneLeft { dir: dir.to_path_buf(), reason })
     }
 }
@@ -217,9 +214,10 @@ fn list(dir: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(io)? {
         let path = entry.map_err(io)?.path();
-        let is = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
-            name.strip_prefix("step-").and_then(|rest| rest.strip_suffix(".checkpoint")).is_some()
-        });
+        let is = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| name.strip_prefix("step-").and_then(|rest| rest.strip_suffix(".checkpoint")).is_some());
         if is {
             files.push(path);
         }

@@ -87,11 +87,11 @@ impl Log {
     /// # Errors
     /// [`RunError::Io`].
     pub fn append(file: &Path, quiet: bool) -> Result<Self, RunError> {
-        let opened = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(file)
-            .map_err(|source| RunError::Io { file: file.to_path_buf(), action: "opening", source })?;
+        let opened = OpenOptions::new().create(true).append(true).open(file).map_err(|source| RunError::Io {
+            file: file.to_path_buf(),
+            action: "opening",
+            source,
+        })?;
         Ok(Self { file: opened, terminal: std::io::stderr().is_terminal(), open_line: false, quiet })
     }
 

@@ -123,8 +123,11 @@ impl Run {
                 }
             }
         }
-        std::fs::create_dir_all(dir)
-            .map_err(|source| RunError::Io { file: dir.to_path_buf(), action: "creating the folder", source })?;
+        std::fs::create_dir_all(dir).map_err(|source| RunError::Io {
+            file: dir.to_path_buf(),
+            action: "creating the folder",
+            source,
+        })?;
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
         let mut hash = Sha256::new();
         hash.update(config.to_toml());
@@ -181,8 +184,9 @@ impl Run {
         if dataset.fingerprint() != self.file.data_fingerprint {
             return Err(RunError::Data {
                 dir: dataset.dir().to_path_buf(),
-                reason: "is not the dataset that this run was started on (its index differs); give that one with --data"
-                    .into(),
+                reason:
+                    "is not the dataset that this run was started on (its index differs); give that one with --data"
+                        .into(),
             });
         }
         check_data(&self.config, &dataset)?;

@@ -54,8 +54,7 @@ impl<'a> Session<'a> {
     pub fn begin(run: &'a Run, dataset: &'a Dataset, compute: &'a mut dyn Compute) -> Result<Self, RunError> {
         let config = &run.config;
         let parameters = Parameters::initial(&config.model.shape(), config.training.rng_seed);
-        let batches =
-            Batches::new(dataset, cut(run), config.training.order, config.training.rng_seed)?;
+        let batches = Batches::new(dataset, cut(run), config.training.order, config.training.rng_seed)?;
         let progress = Progress {
             step: 0,
             frames_seen: 0,
@@ -86,8 +85,7 @@ impl<'a> Session<'a> {
         state: Checkpoint,
     ) -> Result<Self, RunError> {
         let config = &run.config;
-        let mut batches =
-            Batches::new(dataset, cut(run), config.training.order, config.training.rng_seed)?;
+        let mut batches = Batches::new(dataset, cut(run), config.training.order, config.training.rng_seed)?;
         batches.restore(state.progress.cursor)?;
         Self::with(run, dataset, compute, batches, state)
     }
@@ -246,8 +244,7 @@ impl<'a> Session<'a> {
         });
         let held_out =
             progress.heldout_nats.map_or("-".to_owned(), |nats| format!("{:.4}", nats / std::f64::consts::LN_2));
-        let frames_left =
-            (training.steps - progress.step) as f64 * (training.batch * training.chunk_frames) as f64;
+        let frames_left = (training.steps - progress.step) as f64 * (training.batch * training.chunk_frames) as f64;
         log.progress(&format!(
             "step {}/{}  loss {loss_bits:.4} bits  held-out {held_out} bits  {frames_per_second:.0} frames/s  {} left",
             progress.step,

@@ -88,14 +88,9 @@ impl Layout {
     /// The arena for the tensors of `table`.
     pub fn new(table: &Table) -> Self {
         let shape = &table.shape;
-        let [r, d, s, e, q] = [
-            shape.residual_channels,
-            shape.dilation_channels,
-            shape.skip_channels,
-            shape.end_channels,
-            shape.levels,
-        ]
-        .map(|channels| padded(channels as usize));
+        let [r, d, s, e, q] =
+            [shape.residual_channels, shape.dilation_channels, shape.skip_channels, shape.end_channels, shape.levels]
+                .map(|channels| padded(channels as usize));
         let width = shape.filter_width as usize;
         let count = shape.dilations.len();
         let mut arena = Arena(0);
@@ -134,8 +129,8 @@ impl Layout {
         let half = table.shape.dilation_channels as usize;
         // The gate's second half starts on a vector of its own.
         let gate = |output: usize| if output < half { output } else { self.d + output - half };
-        let across = |matrix: Matrix| move |output: usize, input: usize, _: usize| {
-            matrix.offset + input * matrix.columns + output
+        let across = |matrix: Matrix| {
+            move |output: usize, input: usize, _: usize| matrix.offset + input * matrix.columns + output
         };
         let along = |range: &Range<usize>| {
             let start = range.start;
@@ -146,9 +141,7 @@ impl Layout {
         }
         place(names::CAUSAL_BIAS.to_owned(), &along(&self.causal_bias));
         for (index, layer) in self.layers.iter().enumerate() {
-            place(names::dilated_weight(index), &|output, input, tap| {
-                across(layer.taps[tap])(gate(output), input, 0)
-            });
+            place(names::dilated_weight(index), &|output, input, tap| across(layer.taps[tap])(gate(output), input, 0));
             place(names::dilated_bias(index), &|output, _, _| layer.bias.start + gate(output));
             place(names::skip_weight(index), &across(layer.skip));
             place(names::skip_bias(index), &along(&self.skip_bias));

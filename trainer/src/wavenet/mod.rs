@@ -20,7 +20,9 @@ pub enum ComputeError {
         reason: String,
     },
     /// A sequence without a single target.
-    #[error("a sequence of {frames} frames is not longer than the receptive field of {receptive}. Choose longer chunks")]
+    #[error(
+        "a sequence of {frames} frames is not longer than the receptive field of {receptive}. Choose longer chunks"
+    )]
     TooShort {
         /// Codes in the sequence.
         frames: usize,

@@ -200,15 +200,15 @@ fn head(
         }
         let skip = &mut tile.skip[..count * s];
         level.run(AddBias { x: &[], bias: &forward[layout.skip_bias.clone()], out: skip });
-        product(level, count, (zs, wide), &forward[skips.clone()], (skip, s));
+        product(level, count, (zs, wide), &forward[skips.clone()], skip, s);
         level.run(Relu(skip));
         let end = &mut tile.end[..count * e];
         level.run(AddBias { x: &[], bias: &forward[bias0.clone()], out: end });
-        product(level, count, (skip, s), &forward[end0.range()], (end, e));
+        product(level, count, (skip, s), &forward[end0.range()], end, e);
         level.run(Relu(end));
         let logits = &mut tile.logits[..count * q];
         level.run(AddBias { x: &[], bias: &forward[bias1.clone()], out: logits });
-        product(level, count, (end, e), &forward[end1.range()], (logits, q));
+        product(level, count, (end, e), &forward[end1.range()], logits, q);
         if let Some(keep) = keep.as_deref_mut() {
             keep.extend_from_slice(logits);
         }
@@ -219,13 +219,13 @@ fn head(
         weight_gradient(level, count, (end, e), (logits, q), &mut gradient[end1.range()]);
         let d_end = &mut tile.d_end[..count * e];
         d_end.fill(0.0);
-        product(level, count, (logits, q), &transposed[end1.range()], (d_end, e));
+        product(level, count, (logits, q), &transposed[end1.range()], d_end, e);
         level.run(ReluBackward { y: end, d: d_end });
         level.run(SumRows { tile: d_end, into: &mut gradient[bias0.clone()] });
         weight_gradient(level, count, (skip, s), (d_end, e), &mut gradient[end0.range()]);
         let d_skip = &mut tile.d_skip[..count * s];
         d_skip.fill(0.0);
-        product(level, count, (d_end, e), &transposed[end0.range()], (d_skip, s));
+        product(level, count, (d_end, e), &transposed[end0.range()], d_skip, s);
         level.run(ReluBackward { y: skip, d: d_skip });
         level.run(SumRows { tile: d_skip, into: &mut gradient[layout.skip_bias.clone()] });
         weight_gradient(level, count, (zs, wide), (d_skip, s), &mut gradient[skips.clone()]);
@@ -272,7 +272,7 @@ fn backward(weights: &Weights<'_>, workspace: &mut Workspace, codes: &[u16], fra
                 dz[before * d..].copy_from_slice(&dz_skip[index][from..from + (count - before) * d]);
             }
             if let Some((matrix, _)) = &layer.residual {
-                product(level, count, (inner, r), &transposed[matrix.range()], (dz, d));
+                product(level, count, (inner, r), &transposed[matrix.range()], dz, d);
             }
             let dh = &mut tile.dh[..count * 2 * d];
             let z = &mut tile.z[..count * d];
@@ -289,7 +289,7 @@ fn backward(weights: &Weights<'_>, workspace: &mut Workspace, codes: &[u16], fra
                 weight_gradient(level, count, (x, r), (dh, 2 * d), &mut gradient[matrix.range()]);
                 let back = (first + shift - (newest - tap) * layer.dilation) * r;
                 let into = &mut dx[back..back + count * r];
-                product(level, count, (dh, 2 * d), &transposed[matrix.range()], (into, r));
+                product(level, count, (dh, 2 * d), &transposed[matrix.range()], into, r);
             }
         }
     }
@@ -300,17 +300,17 @@ fn backward(weights: &Weights<'_>, workspace: &mut Workspace, codes: &[u16], fra
     }
 }
 
-/// `out [T, n] += tile [T, k] · matrix [k, n]`; each tile comes with its width.
-fn product(level: Level, frames: usize, tile: (&[f32], usize), matrix: &[f32], out: (&mut [f32], usize)) {
+/// `out [T, width] += tile [T, k] · matrix [k, width]`; the tile comes with its own width.
+fn product(level: Level, frames: usize, tile: (&[f32], usize), matrix: &[f32], out: &mut [f32], width: usize) {
     level.run(Gemm {
         rows: frames,
         depth: tile.1,
-        columns: out.1,
+        columns: width,
         a: Strided::rows(tile.0, tile.1),
         b: matrix,
-        b_stride: out.1,
-        c: out.0,
-        c_stride: out.1,
+        b_stride: width,
+        c: out,
+        c_stride: width,
         accumulate: true,
     });
 }

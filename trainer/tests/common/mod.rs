@@ -38,13 +38,26 @@ pub fn small_shape() -> WaveNetShape {
 pub fn sequences(shape: &WaveNetShape, count: usize, targets: usize, rng_seed: u64) -> Vec<Vec<u16>> {
     let mut rng = SplitMix64::new(rng_seed);
     let length = shape.receptive_field_frames() as usize + targets;
-    (0..count).map(|_| (0..length).map(|_| (rng.next() % u64::from(shape.levels)) as u16).collect()).collect()
+    (0..count).map(|_| (0..length).map(|_| (rng.bits() % u64::from(shape.levels)) as u16).collect()).collect()
 }
 
 /// Weights large enough that every non-linearity matters, biases included.
 pub fn weights(table: &Table, rng_seed: u64) -> Vec<f32> {
     let mut rng = SplitMix64::new(rng_seed);
     (0..table.len).map(|_| rng.uniform() - 0.5).collect()
+}
+
+/// A tensor by its indices; zeros where the model has none.
+struct View<'a> {
+    values: &'a [f64],
+    inner: usize,
+    taps: usize,
+}
+
+impl View<'_> {
+    fn at(&self, outer: usize, inner: usize, tap: usize) -> f64 {
+        if self.values.is_empty() { 0.0 } else { self.values[(outer * self.inner + inner) * self.taps + tap] }
+    }
 }
 
 /// The network, with its weights in f64.
@@ -54,13 +67,10 @@ pub struct Reference<'a> {
 }
 
 impl Reference<'_> {
-    fn at(&self, name: &str, index: [usize; 3]) -> f64 {
-        let Some(tensor) = self.table.find(name) else { return 0.0 };
-        let mut place = 0;
-        for (axis, &length) in tensor.shape.iter().enumerate() {
-            place = place * length + index[axis];
-        }
-        self.values[tensor.offset + place]
+    fn tensor(&self, name: &str) -> View<'_> {
+        let Some(tensor) = self.table.find(name) else { return View { values: &[], inner: 1, taps: 1 } };
+        let axis = |index: usize| tensor.shape.get(index).copied().unwrap_or(1);
+        View { values: &self.values[tensor.range()], inner: axis(1), taps: axis(2) }
     }
 
     /// Logits of the last `targets` of `codes`, each from the codes before it.
@@ -76,14 +86,14 @@ impl Reference<'_> {
         ]
         .map(|value| value as usize);
         let inputs = &codes[..codes.len() - 1];
+        let causal: Vec<View<'_>> = (0..f).map(|tap| self.tensor(&names::causal_tap(tap))).collect();
+        let causal_bias = self.tensor(names::CAUSAL_BIAS);
         let mut x: Vec<Vec<f64>> = (f - 1..inputs.len())
             .map(|t| {
                 (0..r)
                     .map(|c| {
-                        (0..f)
-                            .map(|tap| self.at(&names::causal_tap(tap), [usize::from(inputs[t + tap + 1 - f]), c, 0]))
-                            .sum::<f64>()
-                            + self.at(names::CAUSAL_BIAS, [c, 0, 0])
+                        (0..f).map(|tap| causal[tap].at(usize::from(inputs[t + tap + 1 - f]), c, 0)).sum::<f64>()
+                            + causal_bias.at(c, 0, 0)
                     })
                     .collect()
             })
@@ -95,27 +105,29 @@ impl Reference<'_> {
             let reach = dilation * (f - 1);
             let mut next = Vec::new();
             let mut skip = Vec::new();
+            let pair = |weight: String, bias: String| (self.tensor(&weight), self.tensor(&bias));
+            let dilated = pair(names::dilated_weight(layer), names::dilated_bias(layer));
+            let to_skip = pair(names::skip_weight(layer), names::skip_bias(layer));
+            let residual = pair(names::residual_weight(layer), names::residual_bias(layer));
             for t in reach..x.len() {
                 let h: Vec<f64> = (0..2 * d)
                     .map(|o| {
-                        let mut sum = self.at(&names::dilated_bias(layer), [o, 0, 0]);
+                        let mut sum = dilated.1.at(o, 0, 0);
                         for tap in 0..f {
                             for c in 0..r {
-                                sum += self.at(&names::dilated_weight(layer), [o, c, tap])
-                                    * x[t - (f - 1 - tap) * dilation][c];
+                                sum += dilated.0.at(o, c, tap) * x[t - (f - 1 - tap) * dilation][c];
                             }
                         }
                         sum
                     })
                     .collect();
                 let z: Vec<f64> = (0..d).map(|c| h[c].tanh() / (1.0 + (-h[d + c]).exp())).collect();
-                let mix = |weight: &str, bias: &str, o: usize| {
-                    (0..d).map(|c| self.at(weight, [o, c, 0]) * z[c]).sum::<f64>() + self.at(bias, [o, 0, 0])
+                let mix = |(weight, bias): &(View<'_>, View<'_>), o: usize| {
+                    (0..d).map(|c| weight.at(o, c, 0) * z[c]).sum::<f64>() + bias.at(o, 0, 0)
                 };
-                skip.push((0..s).map(|o| mix(&names::skip_weight(layer), &names::skip_bias(layer), o)).collect());
+                skip.push((0..s).map(|o| mix(&to_skip, o)).collect());
                 if layer + 1 < count {
-                    let (weight, bias) = (names::residual_weight(layer), names::residual_bias(layer));
-                    next.push((0..r).map(|o| x[t][o] + mix(&weight, &bias, o)).collect());
+                    next.push((0..r).map(|o| x[t][o] + mix(&residual, o)).collect());
                 }
             }
             if skips.is_empty() {
@@ -130,11 +142,10 @@ impl Reference<'_> {
             x = next;
         }
         let dense = |index: usize, x: &[f64], outputs: usize| -> Vec<f64> {
-            let (weight, bias) = (names::end_weight(index), names::end_bias(index));
+            let (weight, bias) = (self.tensor(&names::end_weight(index)), self.tensor(&names::end_bias(index)));
             (0..outputs)
                 .map(|o| {
-                    x.iter().enumerate().map(|(c, x)| self.at(&weight, [o, c, 0]) * x.max(0.0)).sum::<f64>()
-                        + self.at(&bias, [o, 0, 0])
+                    x.iter().enumerate().map(|(c, x)| weight.at(o, c, 0) * x.max(0.0)).sum::<f64>() + bias.at(o, 0, 0)
                 })
                 .collect()
         };
