@@ -33,7 +33,7 @@ pub use model::{LoadOptions, Model, Stepper, Stepping};
 pub use render::{RenderBlock, RenderRequest, RenderSummary, render};
 pub use runtime::Runtime;
 pub use sampler::Sampling;
-pub use session::{SessionState, StepSession};
+pub use session::{BoundState, SessionState, StepSession};
 
 /// The engine's version, part of every take's recipe.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

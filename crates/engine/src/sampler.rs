@@ -1,6 +1,7 @@
 //! From logits to the code of the next frame.
 
 use crate::error::EngineError;
+use crate::kernels::{EXP, LN_2_HIGH, LN_2_HIGH_EXCESS};
 use crate::random;
 
 /// How codes are drawn.
@@ -110,11 +111,8 @@ fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
     let clamped = x.max(-87.0);
     let n = (clamped * std::f32::consts::LOG2_E + ROUND) - ROUND;
-    let r = (clamped - n * 0.693_359_375) + n * 2.121_944_4e-4;
-    let mut p = 1.987_569_1e-4;
-    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
-        p = p * r + coefficient;
-    }
+    let r = (clamped - n * LN_2_HIGH) + n * LN_2_HIGH_EXCESS;
+    let p = EXP.iter().fold(0.0, |p, coefficient| p * r + coefficient);
     let mantissa = (r * r * p + r) + 1.0;
     let power = f32::from_bits(((n as i32 + 127) as u32) << 23);
     if x < -87.0 { 0.0 } else { mantissa * power }

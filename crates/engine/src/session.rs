@@ -3,8 +3,8 @@
 use crate::runtime::Runtime;
 use continuo_package::wavenet::names;
 use continuo_package::{ElementType, GraphSpec, StatePair};
-use ort::session::{Session, SessionInputValue};
-use ort::value::{DynValue, Tensor};
+use ort::session::{IoBinding, Session, SessionInputValue};
+use ort::value::{DynTensor, DynValue, PrimitiveTensorElementType, Tensor, ValueType};
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
@@ -14,6 +14,8 @@ use std::sync::{Mutex, PoisonError};
 pub struct StepSession {
     session: Mutex<Session>,
     state: Vec<StatePair>,
+    /// `Q`
+    levels: i64,
 }
 
 /// The state of one take between two runs, in the order of the manifest's pairs.
@@ -27,7 +29,9 @@ impl StepSession {
     /// What ONNX Runtime said.
     pub fn new(runtime: &Runtime, graph: &[u8], spec: &GraphSpec) -> Result<Self, String> {
         let session = runtime.session(graph, 1)?;
-        Ok(Self { session: Mutex::new(session), state: spec.state.clone() })
+        let logits = spec.outputs.iter().find(|output| output.name == names::LOGITS);
+        let levels = logits.and_then(|output| output.shape.get(1).copied()).ok_or("there are no logits")?;
+        Ok(Self { session: Mutex::new(session), state: spec.state.clone(), levels })
     }
 
     /// The state before the first frame, as the manifest gives it.
@@ -87,24 +91,103 @@ impl StepSession {
         Ok(())
     }
 
-    /// A copy of a state, for takes that part after the same clip.
+    /// Binds tensors to the graph's inputs and outputs once, so that stepping moves no memory of its own.
     ///
     /// # Errors
     /// What ONNX Runtime said.
-    pub fn copy(&self, state: &SessionState) -> Result<SessionState, String> {
+    pub fn bind(&self, state: &SessionState) -> Result<BoundState, String> {
         let text = |error: ort::Error| error.to_string();
-        let copy = |(pair, value): (&StatePair, &DynValue)| match pair.element {
+        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let allocator = session.allocator();
+        let like = |value: &DynValue| -> Result<DynTensor, String> {
+            let (ValueType::Tensor { ty, shape, .. }, true) = (value.dtype(), value.is_tensor()) else {
+                return Err("a state is not a tensor".into());
+            };
+            DynTensor::new(allocator, *ty, shape.clone()).map_err(text)
+        };
+        let mut front = state.0.iter().map(like).collect::<Result<Vec<_>, _>>()?;
+        let mut back = state.0.iter().map(like).collect::<Result<Vec<_>, _>>()?;
+        for ((pair, from), to) in self.state.iter().zip(&state.0).zip(&mut front) {
+            match pair.element {
+                ElementType::F32 => copy::<f32>(from, to)?,
+                ElementType::I64 => copy::<i64>(from, to)?,
+            }
+        }
+        let mut codes = Tensor::<i64>::new(allocator, [1i64, 1]).map_err(text)?;
+        let mut logits = Tensor::<f32>::new(allocator, [1, self.levels, 1]).map_err(text)?;
+        let bind = |from: &mut [DynTensor],
+                    to: &mut [DynTensor],
+                    codes: &mut Tensor<i64>,
+                    logits: &mut Tensor<f32>|
+         -> Result<IoBinding, ort::Error> {
+            let mut binding = session.create_binding()?;
+            binding.bind_input(names::CODES, &*codes)?;
+            binding.bind_output(names::LOGITS, logits)?;
+            for ((pair, from), to) in self.state.iter().zip(from).zip(to) {
+                binding.bind_input(&pair.input, &*from)?;
+                binding.bind_output(&pair.output, to)?;
+            }
+            Ok(binding)
+        };
+        let there = bind(&mut front, &mut back, &mut codes, &mut logits).map_err(text)?;
+        let again = bind(&mut back, &mut front, &mut codes, &mut logits).map_err(text)?;
+        Ok(BoundState { bindings: [there, again], states: [front, back], codes, logits, turn: 0 })
+    }
+
+    /// Runs the graph over one frame and moves the state on; gives the `Q` logits of the next.
+    ///
+    /// # Errors
+    /// What ONNX Runtime said. The state is then of no more use.
+    pub fn step<'a>(&self, state: &'a mut BoundState, code: u32) -> Result<&'a [f32], String> {
+        let text = |error: ort::Error| error.to_string();
+        let (_, codes) = state.codes.extract_tensor_mut();
+        codes.fill(i64::from(code));
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        // A binding may keep a copy of what was bound, so the code is bound anew.
+        let binding = &mut state.bindings[state.turn];
+        binding.bind_input(names::CODES, &state.codes).map_err(text)?;
+        session.run_binding(binding).map_err(text)?;
+        state.turn = 1 - state.turn;
+        Ok(state.logits.extract_tensor().1)
+    }
+
+    /// Another take with the same state.
+    ///
+    /// # Errors
+    /// What ONNX Runtime said.
+    pub fn copy(&self, state: &BoundState) -> Result<BoundState, String> {
+        let newest = &state.states[state.turn];
+        let copy = |(pair, value): (&StatePair, &DynTensor)| match pair.element {
             ElementType::F32 => {
-                let (shape, values) = value.try_extract_tensor::<f32>().map_err(text)?;
+                let (shape, values) = value.try_extract_tensor::<f32>().map_err(|error| error.to_string())?;
                 tensor_f32(shape, values.to_vec())
             }
             ElementType::I64 => {
-                let (shape, values) = value.try_extract_tensor::<i64>().map_err(text)?;
+                let (shape, values) = value.try_extract_tensor::<i64>().map_err(|error| error.to_string())?;
                 tensor_i64(shape, values.to_vec())
             }
         };
-        self.state.iter().zip(&state.0).map(copy).collect::<Result<_, _>>().map(SessionState)
+        let values = self.state.iter().zip(newest).map(copy).collect::<Result<_, _>>()?;
+        self.bind(&SessionState(values))
     }
+}
+
+/// The state of one take that is stepped frame by frame: two sets of tensors which are input and output by turns.
+#[derive(Debug)]
+pub struct BoundState {
+    bindings: [IoBinding; 2],
+    states: [Vec<DynTensor>; 2],
+    codes: Tensor<i64>,
+    logits: Tensor<f32>,
+    /// The set that holds the newest state, and the binding that reads it.
+    turn: usize,
+}
+
+fn copy<T: PrimitiveTensorElementType + Copy>(from: &DynValue, to: &mut DynTensor) -> Result<(), String> {
+    let (_, from) = from.try_extract_tensor::<T>().map_err(|error| error.to_string())?;
+    let (_, to) = to.try_extract_tensor_mut::<T>().map_err(|error| error.to_string())?;
+    to.copy_from_slice(from);
+    Ok(())
 }
 
 fn tensor_f32(shape: &[i64], values: Vec<f32>) -> Result<DynValue, String> {

@@ -3,7 +3,7 @@
 use crate::kernels::Kernel;
 use crate::kernels::packed::{BLOCK, Block, floats};
 use crate::kernels::wavenet::{PackedWaveNet, Scratch, WaveNetState};
-use crate::session::{SessionState, StepSession};
+use crate::session::{BoundState, StepSession};
 use std::sync::Arc;
 
 /// The states of takes, and how they move on. Errors are what ONNX Runtime said; the states are then of no more use.
@@ -85,22 +85,21 @@ impl Takes for NativeTakes {
 #[derive(Debug)]
 pub(crate) struct SessionTakes {
     session: Arc<StepSession>,
-    states: Vec<SessionState>,
-    one: Vec<f32>,
+    states: Vec<BoundState>,
     logits: Vec<f32>,
 }
 
 impl SessionTakes {
     /// One take before its first frame.
     pub fn new(session: Arc<StepSession>) -> Result<Self, String> {
-        let states = vec![session.initial_state()?];
-        Ok(Self { session, states, one: Vec::new(), logits: Vec::new() })
+        let states = vec![session.bind(&session.initial_state()?)?];
+        Ok(Self { session, states, logits: Vec::new() })
     }
 }
 
 impl Takes for SessionTakes {
     fn reset(&mut self) -> Result<(), String> {
-        self.states = vec![self.session.initial_state()?];
+        self.states = vec![self.session.bind(&self.session.initial_state()?)?];
         Ok(())
     }
 
@@ -119,8 +118,8 @@ impl Takes for SessionTakes {
     fn feed(&mut self, codes: &[u32]) -> Result<(), String> {
         let frames = codes.len() / self.states.len();
         for (state, codes) in self.states.iter_mut().zip(codes.chunks_exact(frames.max(1))) {
-            for code in codes {
-                self.session.run(state, std::slice::from_ref(code), &mut self.one)?;
+            for &code in codes {
+                self.session.step(state, code)?;
             }
         }
         Ok(())
@@ -128,11 +127,10 @@ impl Takes for SessionTakes {
 
     fn step(&mut self, codes: &[u32]) -> Result<usize, String> {
         self.logits.clear();
-        for (state, code) in self.states.iter_mut().zip(codes) {
-            self.session.run(state, std::slice::from_ref(code), &mut self.one)?;
-            self.logits.extend_from_slice(&self.one);
+        for (state, &code) in self.states.iter_mut().zip(codes) {
+            self.logits.extend_from_slice(self.session.step(state, code)?);
         }
-        Ok(self.one.len())
+        Ok(self.logits.len() / self.states.len())
     }
 
     fn logits(&self) -> &[f32] {

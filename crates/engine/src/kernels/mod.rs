@@ -7,6 +7,9 @@
 //! Every output of a product is one accumulator that takes its inputs in order, so a take's bits do not depend on how
 //! many takes or frames share a pass, nor on which of the vector implementations runs.
 
+// Every primitive must end up inside the one function that enables its instruction set.
+#![allow(clippy::inline_always)]
+
 pub mod contract;
 pub mod packed;
 pub mod wavenet;
@@ -22,3 +25,4 @@ mod x86;
 mod suite;
 
 pub use contract::Kernel;
+pub(crate) use simd::{EXP, LN_2_HIGH, LN_2_HIGH_EXCESS};

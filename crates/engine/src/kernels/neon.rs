@@ -2,6 +2,7 @@
 
 use super::contract::{Primitives, Product};
 use super::simd::{self, Simd};
+#[allow(clippy::wildcard_imports, reason = "some twenty intrinsics whose names say where they are from")]
 use std::arch::aarch64::*;
 
 pub(super) const NEON: Primitives =

@@ -39,19 +39,26 @@ pub(super) trait Simd {
     unsafe fn prefetch(at: *const f32);
 }
 
+/// The first bits of ln 2, 355/512, so that a whole number times them is exact; and by how much they exceed it.
+pub(crate) const LN_2_HIGH: f32 = 355.0 / 512.0;
+pub(crate) const LN_2_HIGH_EXCESS: f32 = 2.121_944_4e-4;
+
+/// Coefficients of eʳ − 1 − r over r², for |r| ≤ ln 2 / 2, the highest power first (Cephes library, `expf`).
+pub(crate) const EXP: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+
 /// `eˣ` for |x| ≤ 87: relative error below 2 · 10⁻⁷.
 ///
 /// x = n · ln 2 + r with |r| ≤ ln 2 / 2, in two parts of ln 2 (Cody & Waite, *Software Manual for the Elementary
-/// Functions*, 1980, chapter 6); eʳ by the Cephes library's minimax polynomial.
+/// Functions*, 1980, chapter 6).
 #[inline(always)]
 unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     // SAFETY: the caller has the instruction set of `S`.
     unsafe {
         let n = S::round(S::mul(x, S::splat(std::f32::consts::LOG2_E)));
-        let r = S::mul_add(n, S::splat(-0.693_359_375), x);
-        let r = S::mul_add(n, S::splat(2.121_944_4e-4), r);
-        let mut p = S::splat(1.987_569_1e-4);
-        for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+        let r = S::mul_add(n, S::splat(-LN_2_HIGH), x);
+        let r = S::mul_add(n, S::splat(LN_2_HIGH_EXCESS), r);
+        let mut p = S::splat(0.0);
+        for coefficient in EXP {
             p = S::mul_add(p, r, S::splat(coefficient));
         }
         let p = S::mul_add(S::mul(r, r), p, r);
@@ -111,9 +118,10 @@ unsafe fn tile<S: Simd, const NB: usize, const C: usize, const AHEAD: bool>(
         }
         let mut total = [[S::splat(0.0); NB]; C];
         if !bias.is_null() {
-            for nb in 0..NB {
-                let value = S::load(bias.add((block + nb) * BLOCK));
-                (0..C).for_each(|c| total[c][nb] = value);
+            for total in &mut total {
+                for (nb, value) in total.iter_mut().enumerate() {
+                    *value = S::load(bias.add((block + nb) * BLOCK));
+                }
             }
         }
         let mut first = 0;
@@ -136,20 +144,18 @@ unsafe fn tile<S: Simd, const NB: usize, const C: usize, const AHEAD: bool>(
                     }
                 }
             }
-            for c in 0..C {
-                for nb in 0..NB {
-                    total[c][nb] = S::add(total[c][nb], sum[c][nb]);
-                }
+            for (total, sum) in total.iter_mut().flatten().zip(sum.iter().flatten()) {
+                *total = S::add(*total, *sum);
             }
             first = last;
         }
-        for c in 0..C {
-            for nb in 0..NB {
+        for (c, total) in total.into_iter().enumerate() {
+            for (nb, total) in total.into_iter().enumerate() {
                 let to = y.add((column + c) * y_stride + (block + nb) * BLOCK);
                 let value = match epilogue {
-                    Epilogue::Store => total[c][nb],
-                    Epilogue::Relu => S::max(total[c][nb], S::splat(0.0)),
-                    Epilogue::AddTo => S::add(S::load(to), total[c][nb]),
+                    Epilogue::Store => total,
+                    Epilogue::Relu => S::max(total, S::splat(0.0)),
+                    Epilogue::AddTo => S::add(S::load(to), total),
                 };
                 S::store(to, value);
             }

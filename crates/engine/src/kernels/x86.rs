@@ -2,6 +2,7 @@
 
 use super::contract::{Primitives, Product};
 use super::simd::{self, Simd};
+#[allow(clippy::wildcard_imports, reason = "some thirty intrinsics whose names say where they are from")]
 use std::arch::x86_64::*;
 
 pub(super) const AVX512: Primitives = Primitives {
@@ -52,7 +53,7 @@ unsafe fn gate_avx2(h: *const f32, z: *mut f32, blocks: usize) {
 
 struct Avx512;
 
-// SAFETY comments inside repeat the trait's contract: the caller has AVX-512F, and pointers reach 16 floats.
+// In all implementations "the trait's contract" means: the caller has the instruction set, and pointers reach 16 floats.
 impl Simd for Avx512 {
     type V = __m512;
 

@@ -35,6 +35,5 @@ pub fn notes(frames: usize, rate_hz: f32, rng_seed: u64) -> Vec<f32> {
         }
         start += (rate_hz * (0.15 + 0.2 * random.signed().abs())) as usize;
     }
-    clip.iter_mut().for_each(|value| *value = value.clamp(-1.0, 1.0));
-    clip
+    clip.into_iter().map(|value| value.clamp(-1.0, 1.0)).collect()
 }

@@ -6,7 +6,7 @@ use continuo_package::onnx::{
 };
 use continuo_package::wavenet::{WaveNetShape, names};
 
-/// SplitMix64 (Steele, Lea & Flood, 2014): enough for weights and clips that are the same everywhere.
+/// `SplitMix64` (Steele, Lea & Flood, 2014): enough for weights and clips that are the same everywhere.
 pub struct Random(pub u64);
 
 impl Random {

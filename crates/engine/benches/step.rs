@@ -1,0 +1,85 @@
+//! Time for one frame: the kernels of every instruction set by number of takes, beside ONNX Runtime stepping the same
+//! graph, in one run. `cargo bench -p continuo-engine` prints the table; the last column is ONNX Runtime's time over the
+//! kernel's.
+//!
+//! The network is the thirty-layer one of the timing tables: 64 residual, 128 gate and 256 skip channels, 1.27 million
+//! weights. ONNX Runtime runs its graph with preallocated tensors bound to inputs and outputs, one thread, no spinning.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use common::support::graph::thirty_layers;
+use common::{RandomPackage, runtime};
+use continuo_engine::kernels::Kernel;
+use continuo_engine::kernels::packed::{BLOCK, Block};
+use continuo_engine::kernels::wavenet::{PackedWaveNet, Scratch, WaveNetState};
+use continuo_engine::weights::WaveNetWeights;
+use continuo_engine::{Generator, Sampling, StepSession, Stepping};
+use continuo_package::{GraphRole, Package, onnx};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// The time of a step for the table: the best of a hundred runs of ten steps, which other load on the machine disturbs
+/// least.
+fn best_micros(mut step: impl FnMut()) -> f64 {
+    let run = |_| {
+        let started = Instant::now();
+        (0..10).for_each(|_| step());
+        started.elapsed().as_secs_f64() / 10.0 * 1e6
+    };
+    (0..100).map(run).fold(f64::INFINITY, f64::min)
+}
+
+fn step(criterion: &mut Criterion) {
+    let random = RandomPackage::new(thirty_layers());
+    let package = Package::open(&random.path).unwrap();
+    let graph = &package.graphs[&GraphRole::Step];
+    let weights = WaveNetWeights::from_graph(&random.shape, &onnx::decode(graph).unwrap().graph.unwrap()).unwrap();
+    let net = PackedWaveNet::new(&weights).unwrap();
+    let mut group = criterion.benchmark_group("step");
+    group.measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(300));
+
+    let session = StepSession::new(&runtime(), graph, &package.manifest.graphs[&GraphRole::Step]).unwrap();
+    let mut state = session.bind(&session.initial_state().unwrap()).unwrap();
+    let mut run = || {
+        black_box(session.step(&mut state, black_box(100)).unwrap());
+    };
+    let reference = best_micros(&mut run);
+    println!("{:<14} {:>6} {:>12} {:>12} {:>14}", "", "takes", "µs/frame", "µs per take", "ONNX Runtime ×");
+    println!("{:<14} {:>6} {reference:>12.1} {reference:>12.1} {:>14.2}", "ONNX Runtime", 1, 1.0);
+    group.bench_function(BenchmarkId::new("ONNX Runtime", 1), |bencher| bencher.iter(&mut run));
+
+    for kernel in Kernel::available() {
+        for takes in [1, 4, 8] {
+            let mut states = vec![WaveNetState::new(&random.shape); takes];
+            let mut scratch = Scratch::default();
+            let mut logits = vec![Block::default(); takes * net.logits_stride() / BLOCK];
+            let codes = vec![black_box(100); takes];
+            let mut run = || net.advance(kernel, &mut scratch, &mut states, &codes, Some(&mut logits));
+            let micros = best_micros(&mut run);
+            let each = micros / takes as f64;
+            println!("{:<14} {takes:>6} {micros:>12.1} {each:>12.1} {:>14.2}", kernel.name(), reference / each);
+            group.bench_function(BenchmarkId::new(kernel.name(), takes), |bencher| bencher.iter(&mut run));
+        }
+    }
+    group.finish();
+}
+
+fn generate(criterion: &mut Criterion) {
+    let random = RandomPackage::new(thirty_layers());
+    let model = random.with_runtime(Stepping::Auto);
+    println!("stepping with {}", model.stepper());
+    let mut group = criterion.benchmark_group("frame with sampling");
+    group.measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(300));
+    for (name, top_k) in [("all", 0), ("top 40", 40)] {
+        let sampling = Sampling { top_k, ..Sampling::default() };
+        let mut generator = Generator::new(&model, sampling, 0..1).unwrap();
+        group.bench_function(name, |bencher| bencher.iter(|| black_box(generator.step().unwrap()[0])));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, step, generate);
+criterion_main!(benches);
