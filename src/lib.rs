@@ -3,6 +3,8 @@
 //! This is the only code that knows a host ([`plugin`]), a window ([`editor`]) or a note. A [`session`] per instance joins
 //! the audio thread, the editor and the process's one [`renderer`]; [`take`] keeps what was rendered.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp))]
+
 pub mod editor;
 pub mod params;
 pub mod plugin;

@@ -102,7 +102,7 @@ fn library_path() -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt as _;
 
     let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
-    let here = library_path as *const () as *const libc::c_void;
+    let here = (library_path as *const ()).cast::<libc::c_void>();
     // SAFETY: `here` is an address in this library, and `info` has room for what dladdr writes.
     let found = unsafe { libc::dladdr(here, info.as_mut_ptr()) };
     if found == 0 {

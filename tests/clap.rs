@@ -1,5 +1,5 @@
 //! The built plugin in a CLAP host.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp, clippy::ignored_unit_patterns)]
 
 mod common;
 
@@ -239,7 +239,9 @@ fn cancel_brings_the_take_before_back() {
             setup,
             |_| {},
             move |deck| {
-                long.into_iter().for_each(|event| deck.set(0, event));
+                for event in long {
+                    deck.set(0, event);
+                }
                 deck.playing = false;
                 roll(deck, 512, 512)?;
                 deck.set(0, cancel);
@@ -317,7 +319,9 @@ fn what_the_sidechain_hears_becomes_the_seed_clip() {
             setup,
             |_| {},
             move |deck| {
-                first.into_iter().for_each(|event| deck.set(0, event));
+                for event in first {
+                    deck.set(0, event);
+                }
                 for block in 0..40 {
                     deck.feed(|frame| (block * 300 + frame) as f32 / 12_000.0);
                     deck.run(300)?;

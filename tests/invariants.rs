@@ -56,8 +56,9 @@ fn the_arrows_between_the_rooms_are_these_and_no_others() {
 
 #[test]
 fn each_heavy_crate_is_named_in_one_room_only() {
+    type IsHeavy<'a> = &'a dyn Fn(&str) -> bool;
     let metadata = metadata();
-    let rooms: [(&str, &dyn Fn(&str) -> bool); 3] = [
+    let rooms: [(&str, IsHeavy<'_>); 3] = [
         ("continuo-engine", &|name| name == "ort" || name.starts_with("ort-")),
         ("continuo-trainer", &|name| {
             name == "cudarc" || name == "burn" || name.starts_with("burn-") || name.starts_with("cubecl")

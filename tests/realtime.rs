@@ -1,7 +1,7 @@
 //! `process()` under an allocator that fails, through the framework's own CLAP entry.
 //!
 //! The plugin is linked into this program, so that its allocations meet this program's allocator.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp, clippy::ignored_unit_patterns)]
 
 mod common;
 
@@ -223,7 +223,7 @@ fn asking_for_a_render_takes_no_memory_either() {
         let side = inputs.with_input_buffers([AudioPortBuffer {
             latency: 0,
             channels: AudioPortBufferType::f32_input_only(
-                side.iter_mut().map(|channel| InputChannel::variable(channel)),
+                side.iter_mut().map(|channel| InputChannel::variable(channel.as_mut_slice())),
             ),
         }]);
         let mut out = outputs.with_output_buffers([AudioPortBuffer {

@@ -1,5 +1,5 @@
 //! The built plugin through its VST3 entry: what an offline host hears, and what a real-time host is spared.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp, clippy::ignored_unit_patterns)]
 
 mod common;
 
@@ -14,7 +14,7 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ProcessModes_::{kOffline, kR
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
     AudioBusBuffers, AudioBusBuffers__type0, BusDirections_::kInput, BusDirections_::kOutput, IAudioProcessor,
     IAudioProcessorTrait as _, IComponent, IComponentTrait as _, IEditController, IEditControllerTrait as _,
-    MediaTypes_::kAudio, ProcessContext, ProcessData, ProcessSetup, SymbolicSampleSizes_::kSample32,
+    MediaTypes_::kAudio, ProcessContext, ProcessData, ProcessModes, ProcessSetup, SymbolicSampleSizes_::kSample32,
 };
 use nice_plug::wrapper::vst3::vst3::Steinberg::{
     IPluginBaseTrait as _, IPluginFactory, IPluginFactoryTrait as _, PClassInfo, kInvalidArgument, kResultOk,
@@ -34,7 +34,7 @@ struct Instance {
 impl Instance {
     /// Sets the modes of `setups` in turn, as a host does that changes its mind, activates, and sets parameters (normalised)
     /// before the first block, which is when a controller may.
-    fn new(bundle: &common::Bundle, setups: &[u32], values: &[(&str, f64)]) -> Self {
+    fn new(bundle: &common::Bundle, setups: &[ProcessModes], values: &[(&str, f64)]) -> Self {
         // SAFETY: the library is the plugin of this very build, and the function is the VST3 entry, which has this type.
         let (library, factory) = unsafe {
             let library = libloading::Library::new(&bundle.clap).unwrap();
@@ -80,7 +80,7 @@ impl Instance {
     }
 
     /// One block at frame `position` of the song.
-    fn block(&self, mode: u32, position: usize, playing: bool) -> Vec<[f32; 2]> {
+    fn block(&self, mode: ProcessModes, position: usize, playing: bool) -> Vec<[f32; 2]> {
         let mut channels = [[f32::NAN; BLOCK]; 2];
         let mut side = [[0.0_f32; BLOCK]; 2];
         let [left, right] = &mut channels;
@@ -95,7 +95,11 @@ impl Instance {
         let (mut inputs, mut outputs) = (bus(&mut into), bus(&mut out));
         // SAFETY: all zeros is a valid context.
         let mut context: ProcessContext = unsafe { std::mem::zeroed() };
-        context.state = (kTempoValid | kProjectTimeMusicValid | if playing { kPlaying } else { 0 }) as u32;
+        // The flags' type differs between systems.
+        #[allow(clippy::unnecessary_cast)]
+        {
+            context.state = (kTempoValid | kProjectTimeMusicValid | if playing { kPlaying } else { 0 }) as u32;
+        }
         context.sampleRate = 48_000.0;
         context.projectTimeSamples = position as i64;
         context.projectTimeMusic = position as f64 / 24_000.0;
@@ -119,7 +123,7 @@ impl Instance {
         (0..BLOCK).map(|frame| [channels[0][frame], channels[1][frame]]).collect()
     }
 
-    fn play(&self, mode: u32, blocks: usize) -> Vec<[f32; 2]> {
+    fn play(&self, mode: ProcessModes, blocks: usize) -> Vec<[f32; 2]> {
         (0..blocks).flat_map(|block| self.block(mode, block * BLOCK, true)).collect()
     }
 }
@@ -139,11 +143,11 @@ impl Drop for Instance {
 fn an_offline_block_waits_for_its_frames_whatever_mode_was_set_up() {
     let bundle = common::Bundle::new();
     // The framework would report "real time" here: the mode before the last one.
-    let instance = Instance::new(&bundle, &[kRealtime as u32, kOffline as u32], &[("rng_seed", 0.25), ("render", 1.0)]);
+    let instance = Instance::new(&bundle, &[kRealtime, kOffline], &[("rng_seed", 0.25), ("render", 1.0)]);
     let blocks = 24_000 / BLOCK + 150;
-    let growing = instance.play(kOffline as u32, blocks);
-    instance.block(kOffline as u32, 0, false);
-    let finished = instance.play(kOffline as u32, blocks);
+    let growing = instance.play(kOffline, blocks);
+    instance.block(kOffline, 0, false);
+    let finished = instance.play(kOffline, blocks);
     assert!(common::bits(&growing) == common::bits(&finished));
     assert!(finished[30_000..].iter().any(|frame| frame[0] != 0.0), "no continuation was heard");
 }
@@ -153,10 +157,10 @@ fn a_real_time_block_never_waits_whatever_mode_was_set_up() {
     let bundle = common::Bundle::new();
     // The framework would report "offline" here.
     let values = [("length", 1.0), ("takes", 1.0), ("render", 1.0)];
-    let instance = Instance::new(&bundle, &[kOffline as u32, kRealtime as u32], &values);
+    let instance = Instance::new(&bundle, &[kOffline, kRealtime], &values);
     // Two minutes in: a block that waited would bring sound, after a long time.
     for block in 0..100 {
-        let heard = instance.block(kRealtime as u32, 48_000 * 100 + block * BLOCK, true);
+        let heard = instance.block(kRealtime, 48_000 * 100 + block * BLOCK, true);
         assert!(heard.iter().flatten().all(|value| *value == 0.0));
     }
 }

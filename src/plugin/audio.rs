@@ -154,7 +154,7 @@ impl Audio {
         }
 
         link.add_missing(self.player.take_missing());
-        link.set_playhead(self.player.playing().map(|playing| self.from_seed_start(playing.source, playing.frame)));
+        link.set_playhead(self.player.playing().map(|playing| self.frame_of_whole(playing.source, playing.frame)));
         if midi { ProcessStatus::Normal } else { ProcessStatus::KeepAlive }
     }
 
@@ -196,7 +196,7 @@ impl Audio {
         if begins {
             writer.begin();
         }
-        if let Some([left, right]) = aux.inputs.first_mut().map(|input| input.as_slice()) {
+        if let Some([left, right]) = aux.inputs.first_mut().map(Buffer::as_slice) {
             writer.write(left, right);
         }
     }
@@ -263,7 +263,7 @@ impl Audio {
         }
     }
 
-    fn from_seed_start(&self, source: Source, frame: i64) -> i64 {
+    fn frame_of_whole(&self, source: Source, frame: i64) -> i64 {
         let take = self.slots[usize::from(source.slot & 1)].as_deref();
         let seed_frames = take.map_or(0, PlayTake::seed_frames) as i64;
         if source.with_seed { frame } else { frame + seed_frames }

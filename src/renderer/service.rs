@@ -1,6 +1,6 @@
 //! The service thread: listens to the sessions and does what does not take long.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -39,7 +39,9 @@ fn run(shared: &Arc<Shared>) {
         }
         shared.tend_queue();
         if forecast_at.elapsed() >= FORECAST {
-            sessions.iter().for_each(|session| forecast(shared, session));
+            for session in &sessions {
+                forecast(shared, session);
+            }
             forecast_at = Instant::now();
         }
         if worker.is_none() && !lock(&shared.queue).is_empty() {
@@ -124,7 +126,7 @@ fn obey(shared: &Shared, session: &Arc<Session>, command: Command) -> Result<(),
         // `Session::send` has counted the request already.
         Command::Render => render(shared, session, session.settings()),
         Command::Cancel => session.cancel_all(),
-        Command::ExportTake(path) => export(session, path)?,
+        Command::ExportTake(path) => export(session, &path)?,
         Command::InlineLimit(bytes) => {
             session.post(|snapshot| snapshot.inline_limit = bytes);
             session.repack();
@@ -158,7 +160,7 @@ fn existing(path: PathBuf) -> Result<PathBuf, RenderError> {
 }
 
 /// Writes the alternative that plays, from the seed clip's first frame to the take's end.
-fn export(session: &Session, path: PathBuf) -> Result<(), RenderError> {
+fn export(session: &Session, path: &Path) -> Result<(), RenderError> {
     let take = lock(&session.bench).finished.as_ref().map(|finished| Arc::clone(&finished.take));
     let take = take.ok_or(RenderError::NothingToExport)?;
     let chosen = session.params().map_or(1, |params| params.take.value().unsigned_abs()) as usize;
@@ -171,7 +173,7 @@ fn export(session: &Session, path: PathBuf) -> Result<(), RenderError> {
             _ => None,
         })
         .unzip();
-    write_wav(&path, &Clip { sample_rate_hz: rate_hz, channels: vec![left, right] }, WavFormat::I24)?;
+    write_wav(path, &Clip { sample_rate_hz: rate_hz, channels: vec![left, right] }, WavFormat::I24)?;
     session.post(|snapshot| snapshot.notice = Some(format!("Exported to {}.", path.display()).into()));
     Ok(())
 }

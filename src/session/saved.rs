@@ -50,7 +50,7 @@ impl std::ops::Deref for PersistentSession {
     }
 }
 
-impl<'a> PersistentField<'a, SavedSession> for PersistentSession {
+impl PersistentField<'_, SavedSession> for PersistentSession {
     /// Restores a session. Hosts call this on their main thread, so the take is unpacked and laid out here and now: when
     /// it returns, the next block plays it.
     fn set(&self, saved: SavedSession) {

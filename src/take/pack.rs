@@ -183,7 +183,7 @@ impl PackedSound {
     }
 }
 
-fn implausible(what: &'static str, detail: impl ToString) -> PackError {
+fn implausible(what: &'static str, detail: impl std::fmt::Display) -> PackError {
     PackError::Implausible { what, detail: detail.to_string() }
 }
 

@@ -82,7 +82,10 @@ pub fn write_model(path: &Path) {
         trainer_version: "0".into(),
     };
     let model = graph::wavenet_graph(&shape, 7);
-    PackageWriter::new(manifest, "Do as you like.\n").graph(GraphRole::Step, model.encode_to_vec()).write(path).unwrap();
+    PackageWriter::new(manifest, "Do as you like.\n")
+        .graph(GraphRole::Step, model.encode_to_vec())
+        .write(path)
+        .unwrap();
 }
 
 /// Half a second of stereo that starts loud, so that its first frame shows.
@@ -166,17 +169,23 @@ pub fn play(
     events.extend(render.then_some(on));
     let setup = host::Setup { sample_rate_hz: rate_hz, block };
     plugin
-        .play(setup, |_| {}, move |deck| {
-            if render {
-                // It may have been left on.
-                deck.set(0, off);
-                deck.run(1)?;
-            }
-            events.into_iter().for_each(|event| deck.set(0, event));
-            deck.position = position;
-            deck.playing = true;
-            roll(deck, frames, block)
-        })
+        .play(
+            setup,
+            |_| {},
+            move |deck| {
+                if render {
+                    // It may have been left on.
+                    deck.set(0, off);
+                    deck.run(1)?;
+                }
+                for event in events {
+                    deck.set(0, event);
+                }
+                deck.position = position;
+                deck.playing = true;
+                roll(deck, frames, block)
+            },
+        )
         .unwrap()
 }
 
