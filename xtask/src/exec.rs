@@ -15,6 +15,20 @@ pub fn run(command: &mut Command, advice: &str) -> Result<()> {
     Ok(())
 }
 
+/// Shows and runs `command`; shows what it prints only if it fails, else its last line.
+pub fn summarised(command: &mut Command, advice: &str) -> Result<()> {
+    let line = line(command);
+    eprintln!("$ {line}");
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {line}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        eprint!("{text}{}", String::from_utf8_lossy(&output.stderr));
+        bail!("`{line}` failed ({}). {advice}", output.status);
+    }
+    println!("{}", text.lines().last().unwrap_or_default());
+    Ok(())
+}
+
 /// Runs `command` without showing anything; `None` if it cannot be started or fails.
 pub fn quiet(command: &mut Command) -> Option<Output> {
     command.stdin(Stdio::null()).output().ok().filter(|output| output.status.success())

@@ -13,7 +13,9 @@ use crate::exec::{quiet, run};
 pub enum Need {
     /// A C compiler and linker: Rust links with it, and two crates compile C.
     Compiler,
-    /// Python 3.9 or newer.
+    /// A C++ compiler, for Steinberg's VST3 tests.
+    CppCompiler,
+    /// Python 3.10 or newer.
     Python,
     /// Python's package client.
     Pip,
@@ -28,7 +30,8 @@ impl Need {
         match self {
             Self::Compiler if cfg!(windows) => true,
             Self::Compiler => quiet(Command::new("cc").arg("--version")).is_some(),
-            Self::Python => python("import sys; sys.exit(sys.version_info < (3, 9))"),
+            Self::CppCompiler => quiet(Command::new("c++").arg("--version")).is_some(),
+            Self::Python => python("import sys; sys.exit(sys.version_info < (3, 10))"),
             Self::Pip => quiet(Command::new(python_name()).args(["-m", "pip", "--version"])).is_some(),
             Self::Venv => python("import venv, ensurepip"),
             Self::HostLibraries if cfg!(not(target_os = "linux")) => true,
@@ -42,7 +45,8 @@ impl Need {
     fn what(self) -> &'static str {
         match self {
             Self::Compiler => "a C compiler (cc)",
-            Self::Python => "Python 3.9 or newer (python3)",
+            Self::CppCompiler => "a C++ compiler (c++)",
+            Self::Python => "Python 3.10 or newer (python3)",
             Self::Pip => "Python's package client (python3 -m pip)",
             Self::Venv => "Python's virtual environments (python3 -m venv)",
             Self::HostLibraries => "libraries of the Python hosts (libGL, libX11, libglib-2.0, libatomic)",
@@ -52,6 +56,7 @@ impl Need {
     fn debian_packages(self) -> &'static [&'static str] {
         match self {
             Self::Compiler => &["gcc", "libc6-dev"],
+            Self::CppCompiler => &["g++"],
             Self::Python => &["python3"],
             Self::Pip => &["python3-pip"],
             Self::Venv => &["python3-venv"],
@@ -64,7 +69,7 @@ impl Need {
             return format!("install it with: sudo apt-get install {}", self.debian_packages().join(" "));
         }
         match (self, std::env::consts::OS) {
-            (Self::Compiler, "macos") => "install it with: xcode-select --install".to_owned(),
+            (Self::Compiler | Self::CppCompiler, "macos") => "install it with: xcode-select --install".to_owned(),
             (Self::Pip, _) => "install it with: python3 -m ensurepip --upgrade".to_owned(),
             (Self::Python | Self::Venv, "macos" | "windows") => "install Python from python.org".to_owned(),
             _ => format!("install what Debian calls {}", self.debian_packages().join(" ")),

@@ -56,6 +56,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     };
     let bundled = parts.iter().any(|part| matches!(part, Part::Validate | Part::Hosts));
     let mut needs = vec![Need::Compiler, Need::Python, Need::Pip];
+    if parts.contains(&Part::Validate) && cfg!(target_os = "linux") {
+        needs.push(Need::CppCompiler);
+    }
     if parts.contains(&Part::Hosts) {
         needs.extend([Need::Venv, Need::HostLibraries]);
     }

@@ -2,7 +2,8 @@
 
 mod deck;
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,9 +18,12 @@ use clack_extensions::params::{
 };
 use clack_extensions::render::{PluginRender, RenderMode};
 use clack_extensions::state::{HostState, HostStateImpl, PluginState};
+use clack_host::events::event_types::ParamValueEvent;
 use clack_host::prelude::*;
 
 pub use deck::Deck;
+
+use crate::validate::Random;
 
 /// How often the main thread looks after the plugin while the audio thread runs.
 const LOOK: Duration = Duration::from_millis(2);
@@ -80,10 +84,24 @@ pub struct Parameter {
     pub min: f64,
     /// Largest value.
     pub max: f64,
+    /// The value of a new instance.
+    pub default: f64,
     /// Whether it takes whole values only.
     pub stepped: bool,
     /// Whether a host may change it at all.
     pub writable: bool,
+}
+
+impl Parameter {
+    /// A value in its range: an end of it now and then, a whole one if it takes only those.
+    pub fn random(&self, random: &mut Random) -> f64 {
+        let value = match random.below(6) {
+            0 => self.min,
+            1 => self.max,
+            _ => self.min + (self.max - self.min) * random.unit(),
+        };
+        if self.stepped { value.round() } else { value }
+    }
 }
 
 /// Sample rate and largest block of an activation.
@@ -110,15 +128,12 @@ pub struct Plugin {
 impl Plugin {
     /// Loads the only plugin in the file `path` and makes an instance.
     pub fn load(path: &Path) -> Result<Self> {
-        // SAFETY: the file is the plugin that was bundled a moment ago; loading it runs its own initialisers only.
-        let entry = unsafe { PluginEntry::load(path) }
-            .map_err(|error| anyhow!("{error}"))
-            .with_context(|| format!("cannot load {}", path.display()))?;
+        let entry = load_entry(path)?;
         let factory =
             entry.get_plugin_factory().with_context(|| format!("{} holds no CLAP plugins", path.display()))?;
         let descriptor = factory.plugin_descriptors().next().context("the CLAP factory is empty")?;
         let id = descriptor.id().context("the plugin has no id")?;
-        let host = HostInfo::new("Continuo's demo host", "Continuo", "", env!("CARGO_PKG_VERSION"))?;
+        let host = host_info()?;
         let callback = Arc::new(AtomicBool::new(false));
         let shared = StudioShared { callback: Arc::clone(&callback) };
         let instance = PluginInstance::<Studio>::new(move |()| shared, |_| StudioMain, &entry, id, &host)
@@ -146,14 +161,53 @@ impl Plugin {
             .with_context(|| format!("the plugin has no parameter `{id}`"))
     }
 
-    /// The value that the plugin makes of `text` for the parameter `id`, checked by having it written out again.
+    /// The event that sets the parameter `id` to what `text` says.
     pub fn value(&mut self, id: &str, text: &str) -> Result<(ClapId, f64)> {
         let parameter = self.parameter(id)?.id;
+        let value = self.parse(parameter, text)?;
+        Ok((parameter, value.with_context(|| format!("the plugin does not understand {text:?} for `{id}`"))?))
+    }
+
+    /// What the plugin makes of `text`; `None` if nothing.
+    pub fn parse(&mut self, parameter: ClapId, text: &str) -> Result<Option<f64>> {
         let params = self.extension::<PluginParams>("parameters")?;
-        let value = params
-            .text_to_value(&self.instance.plugin_handle(), parameter, &CString::new(text)?)
-            .with_context(|| format!("the plugin does not understand {text:?} for `{id}`"))?;
-        Ok((parameter, value))
+        Ok(params.text_to_value(&self.instance.plugin_handle(), parameter, &CString::new(text)?))
+    }
+
+    /// How the plugin writes a value.
+    pub fn text(&mut self, parameter: ClapId, value: f64) -> Result<String> {
+        let params = self.extension::<PluginParams>("parameters")?;
+        let mut buffer = [0; 256];
+        let text = params.value_to_text(&self.instance.plugin_handle(), parameter, value, &mut buffer);
+        let text = text.map_err(|_| anyhow!("the plugin has no text for {value} of parameter {parameter}"))?;
+        Ok(String::from_utf8_lossy(text).into_owned())
+    }
+
+    /// The values of all parameters, in the plugin's order.
+    pub fn values(&mut self) -> Result<Vec<f64>> {
+        let ids: Vec<ClapId> = self.parameters.iter().map(|parameter| parameter.id).collect();
+        ids.into_iter().map(|id| self.current(id)).collect()
+    }
+
+    /// Sets parameters while the plugin is not active.
+    pub fn flush(&mut self, values: &[(ClapId, f64)]) -> Result<()> {
+        let params = self.extension::<PluginParams>("parameters")?;
+        let mut events = EventBuffer::new();
+        for (parameter, value) in values {
+            events.push(&ParamValueEvent::new(0, *parameter, Pckn::match_all(), *value));
+        }
+        let mut replies = EventBuffer::new();
+        let mut handle = self.instance.inactive_plugin_handle().context("the plugin is active")?;
+        params.flush(&mut handle, &events.as_input(), &mut replies.as_output());
+        Ok(())
+    }
+
+    /// Whether the file `path` makes an instance of `id`.
+    pub fn knows(path: &Path, id: &CStr) -> Result<bool> {
+        let entry = load_entry(path)?;
+        let host = host_info()?;
+        let shared = StudioShared { callback: Arc::default() };
+        Ok(PluginInstance::<Studio>::new(move |()| shared, |_| StudioMain, &entry, id, &host).is_ok())
     }
 
     /// What the plugin holds for a parameter now.
@@ -181,9 +235,9 @@ impl Plugin {
     }
 
     /// Gives the plugin a state back; `false` if it refuses it.
-    pub fn restore(&mut self, bytes: &[u8]) -> Result<bool> {
+    pub fn restore(&mut self, from: &mut impl Read) -> Result<bool> {
         let state = self.extension::<PluginState>("state")?;
-        Ok(state.load(&self.instance.plugin_handle(), &mut { bytes }).is_ok())
+        Ok(state.load(&self.instance.plugin_handle(), from).is_ok())
     }
 
     /// Activates the plugin and runs `work` on an audio thread, while this, the main thread, answers the plugin's
@@ -254,6 +308,7 @@ impl Plugin {
                     name: String::from_utf8_lossy(info.name).into_owned(),
                     min: info.min_value,
                     max: info.max_value,
+                    default: info.default_value,
                     stepped: info.flags.contains(ParamInfoFlags::IS_STEPPED),
                     writable: !info.flags.contains(ParamInfoFlags::IS_READONLY),
                 })
@@ -273,6 +328,17 @@ impl Plugin {
             })
             .collect()
     }
+}
+
+fn load_entry(path: &Path) -> Result<PluginEntry> {
+    // SAFETY: the file is the plugin that was bundled a moment ago; loading it runs its own initialisers only.
+    unsafe { PluginEntry::load(path) }
+        .map_err(|error| anyhow!("{error}"))
+        .with_context(|| format!("cannot load {}", path.display()))
+}
+
+fn host_info() -> Result<HostInfo> {
+    Ok(HostInfo::new("Continuo's demo host", "Continuo", "", env!("CARGO_PKG_VERSION"))?)
 }
 
 /// The number under which the plugin framework announces the parameter with a textual id: a rolling hash whose top bit
