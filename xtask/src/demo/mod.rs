@@ -94,7 +94,8 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     print!("{verdict}");
     println!("\n{}\n{}", wav.display(), png.display());
     println!(
-        "rendered {:.1} s in {:.1} s: real-time factor {:.2} (loading and checking the model included)",
+        "rendered {:.1} s in {:.1} s: real-time factor {:.2} (below 1 is faster than it plays; loading and checking the \
+         model included)",
         options.seconds,
         phrase.wall_seconds,
         phrase.wall_seconds / options.seconds

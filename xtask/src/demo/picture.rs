@@ -42,7 +42,7 @@ pub fn draw(path: &Path, title: &str, signal: &[f32], seed_frames: usize, rate_h
     {
         let root = BitMapBackend::with_buffer(&mut pixels, (WIDTH, HEIGHT)).into_drawing_area();
         root.fill(&WHITE).map_err(drawing)?;
-        let titled = root.titled(title, (FONT, 24)).map_err(drawing)?;
+        let titled = root.margin(14, 8, 16, 0).titled(title, (FONT, 24)).map_err(drawing)?;
         let (above, below) = titled.split_vertically(360);
         let seconds = signal.len() as f64 / f64::from(rate_hz);
         let seam = seed_frames as f64 / f64::from(rate_hz);
@@ -142,8 +142,8 @@ fn spectra(area: &Area, spectra: &Spectrogram, rate_hz: u32, seconds: f64, seam:
         .map_err(drawing)?;
     let line = PathElement::new(vec![(seam, 0.0), (seam, TOP_HZ / 1000.0)], SEAM.stroke_width(2));
     chart.draw_series([line]).map_err(drawing)?;
-    let style = TextStyle::from((FONT, 17).into_font()).color(&SEAM).pos(Pos::new(HPos::Left, VPos::Top));
-    chart.draw_series([Text::new(" seam", (seam, TOP_HZ / 1000.0), style)]).map_err(drawing)?;
+    let style = TextStyle::from((FONT, 17).into_font()).color(&WHITE).pos(Pos::new(HPos::Left, VPos::Top));
+    chart.draw_series([Text::new(" seam", (seam, TOP_HZ / 1000.0 * 0.985), style)]).map_err(drawing)?;
     scale(&inner, (left - base_x + columns as i32 + 20, top - base_y), rows as i32)
 }
 
@@ -156,7 +156,8 @@ fn scale(area: &Area, at: (i32, i32), rows: i32) -> Result<()> {
     }
     let style = TextStyle::from((FONT, 14).into_font()).color(&BLACK).pos(Pos::new(HPos::Left, VPos::Center));
     for tenth in (0..=10).step_by(2) {
-        let level = FLOOR_DB * tenth as f32 / 10.0;
+        // The sum makes a zero of the negative zero.
+        let level = FLOOR_DB * tenth as f32 / 10.0 + 0.0;
         let y = at.1 + rows * tenth / 10;
         area.draw(&Text::new(format!("{level:.0} dB"), (at.0 + 22, y), style.clone())).map_err(drawing)?;
     }
