@@ -102,7 +102,7 @@ pub fn export(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
 
 fn open_library(cx: &Cx<'_>, button: &Response) {
     if button.clicked() {
-        cx.state.library.refresh(&cx.state.repaint);
+        cx.state.library.refresh(&cx.session.repaint);
     }
 }
 
@@ -139,7 +139,7 @@ fn file_choices(ui: &mut Ui, cx: &mut Cx<'_>, purpose: Purpose, near: Option<&Pa
     ui.add_space(4.0);
     let words = if purpose == Purpose::Export { "Save as…" } else { "Open file…" };
     if ui.add_enabled(!cx.state.dialogs.is_open(), Button::new(words)).clicked() {
-        cx.state.dialogs.ask(purpose, near, cx.session, &cx.state.repaint);
+        cx.state.dialogs.ask(purpose, near, cx.session);
         ui.close();
     }
     let text = match purpose {

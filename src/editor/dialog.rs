@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use nice_plug_egui::RepaintNotifier;
-
 use crate::session::{Command, Session};
 
 /// Audio files that can be a seed clip.
@@ -73,13 +71,13 @@ impl Dialogs {
     }
 
     /// Opens a dialog unless one is open. `near` is the file in use: the dialog starts in its folder.
-    pub fn ask(&self, purpose: Purpose, near: Option<&Path>, session: &Arc<Session>, repaint: &RepaintNotifier) {
+    pub fn ask(&self, purpose: Purpose, near: Option<&Path>, session: &Arc<Session>) {
         if self.open.swap(true, Ordering::AcqRel) {
             return;
         }
         let closing = Closing(Arc::clone(&self.open));
         let folder = near.and_then(Path::parent).map(Path::to_path_buf);
-        let (asking, repaint) = (Arc::clone(session), repaint.clone());
+        let asking = Arc::clone(session);
         let thread = std::thread::Builder::new().name("continuo-dialog".to_owned()).spawn(move || {
             let _closing = closing;
             let began = Instant::now();
@@ -90,7 +88,8 @@ impl Dialogs {
                 }
                 None => {}
             }
-            repaint.request_repaint();
+            // The button may be pressed again.
+            asking.repaint.request_repaint();
         });
         if let Err(error) = thread {
             session.complain(&DialogError::from(error));

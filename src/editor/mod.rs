@@ -21,6 +21,7 @@ mod ticks;
 mod waveform;
 mod widgets;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ use nice_plug::prelude::{Param as _, ParamSetter, ResizeHint};
 use nice_plug_egui::baseview::HandlerError;
 use nice_plug_egui::baseview::dpi::LogicalSize;
 use nice_plug_egui::resizable_window::ResizableWindow;
-use nice_plug_egui::{EguiEditor, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, create_egui_editor};
+use nice_plug_egui::{EguiEditor, EguiNiceSettings, Frame, NiceEguiApp, create_egui_editor};
 
 use crate::params::{ContinuoParams, MAX_REVISION};
 use crate::session::{Session, Snapshot};
@@ -45,11 +46,11 @@ const RESTING: Duration = Duration::from_millis(250);
 
 /// Makes the editor of one instance.
 pub fn create(params: &Arc<ContinuoParams>) -> Option<ContinuoEditor> {
-    let repaint = RepaintNotifier::new();
+    let repaint = params.session.repaint.clone();
     let app = ContinuoApp {
         params: Arc::clone(params),
         host: None,
-        state: State { repaint: repaint.clone(), revision: params.session.revision(), ..State::default() },
+        state: State { revision: params.session.revision(), ..State::default() },
     };
     let (width, height) = theme::MIN_SIZE;
     let settings = EguiNiceSettings::new()
@@ -71,10 +72,11 @@ struct State {
     library: library::Library,
     dialogs: dialog::Dialogs,
     notices: messages::Notices,
-    repaint: RepaintNotifier,
     model_path: String,
     seed_path: String,
     export_path: String,
+    /// The seed clip's path for which a preview was asked for last.
+    previewed: Option<Option<PathBuf>>,
     /// The session's revision that the host was last told about.
     revision: u64,
 }
@@ -93,7 +95,8 @@ impl NiceEguiApp for ContinuoApp {
         theme::apply(&egui);
         frame.set_clear_color(theme::BACKGROUND.into());
         self.host = Some(host);
-        self.state.library.refresh(&self.state.repaint);
+        self.state.library.refresh(&self.params.session.repaint);
+        self.state.previewed = None;
         Ok(())
     }
 
@@ -113,6 +116,10 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     let snapshot = session.snapshot();
     let mut cx = Cx { session, params, setter, snapshot: &snapshot, state };
     tell_host(&mut cx);
+    if cx.state.previewed.as_ref() != Some(&snapshot.seed.path) {
+        cx.state.previewed = Some(snapshot.seed.path.clone());
+        session.preview_seed();
+    }
     let min_size = egui::vec2(theme::MIN_SIZE.0, theme::MIN_SIZE.1);
     ResizableWindow::new("continuo").min_size(min_size).show(ui, |ui| layout(ui, &mut cx));
 

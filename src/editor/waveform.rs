@@ -1,8 +1,12 @@
 //! The take drawn large: seed clip, seam, continuation; one lane per alternative.
 
+use std::sync::Arc;
+
 use egui::epaint::{Mesh, Vertex, WHITE_UV};
+use egui::text::LayoutJob;
 use egui::{
-    Align2, Color32, CursorIcon, Painter, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+    Align, Align2, Color32, CursorIcon, FontId, Painter, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo,
+    pos2, vec2,
 };
 
 use super::bar::gesture;
@@ -30,8 +34,9 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     let painter = ui.painter_at(rect);
     painter.rect_filled(rect, 8.0, theme::FIELD);
     painter.rect_stroke(rect, 8.0, Stroke::new(1.0, theme::LINE), StrokeKind::Inside);
-    let Some(take) = cx.snapshot.take.clone() else {
-        return invite(&painter, rect, cx);
+    let planned = cx.snapshot.take.is_none();
+    let Some(take) = cx.snapshot.take.clone().or_else(|| plan(cx).map(Arc::new)) else {
+        return invite(&painter, rect.shrink(SIDE), cx);
     };
     let numbers = if take.peaks.len() > 1 { NUMBERS } else { 0.0 };
     let inner = Rect::from_min_max(rect.min + vec2(SIDE + numbers, TOP), rect.max - vec2(SIDE, BOTTOM));
@@ -64,6 +69,10 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
     }
     seam(&painter, inner, axis, &take);
+    if planned {
+        let left = axis.x(take.seed_seconds) + theme::MARGIN;
+        invite(&painter, inner.with_min_x(left).shrink2(vec2(theme::GAP, 0.0)), cx);
+    }
     frontier(&painter, inner, axis, &take, cx.snapshot.status);
 
     let playhead = cx.session.playhead_seconds().filter(|at| *at <= seconds);
@@ -78,8 +87,27 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     headline(ui, &painter, inner, axis, &take, pointed.or(playhead));
 }
 
-/// What to do while there is no take.
-fn invite(painter: &Painter, rect: Rect, cx: &Cx<'_>) {
+/// What there is before the first render: the chosen seed clip, and room for as much as Length asks for.
+fn plan(cx: &Cx<'_>) -> Option<TakeOverview> {
+    let settings = cx.params.settings(cx.session.link.meter());
+    if settings.mode != Mode::Continue || settings.seed_source != SeedSource::Clip {
+        return None;
+    }
+    let preview = cx.snapshot.seed_preview.as_ref().filter(|preview| preview.seconds > 0.0)?;
+    let columns = preview.peaks.len() as f64 * (preview.seconds + settings.seconds) / preview.seconds;
+    Some(TakeOverview {
+        seed_seconds: preview.seconds,
+        continuation_seconds: settings.seconds,
+        ready_seconds: 0.0,
+        seam: (preview.seconds / (preview.seconds + settings.seconds)) as f32,
+        columns: columns.round() as usize,
+        peaks: vec![preview.peaks.clone()],
+        recipe: String::new(),
+    })
+}
+
+/// What to do while there is no take, in the middle of `room`.
+fn invite(painter: &Painter, room: Rect, cx: &Cx<'_>) {
     let (first, second) = match (cx.snapshot.status, cx.params.mode.value(), cx.params.seed_source.value()) {
         (status, ..) if status.busy() => ("Preparing the take", "It appears here as it is made."),
         (_, Mode::Unconditional, _) => {
@@ -88,20 +116,24 @@ fn invite(painter: &Painter, rect: Rect, cx: &Cx<'_>) {
         (_, Mode::Continue, SeedSource::Sidechain) => {
             ("Capture the sidechain, then press Render", "The phrase goes on where the captured sound stops.")
         }
-        (_, Mode::Continue, SeedSource::Clip) => (
-            "Press Render to carry on from the seed clip",
-            "The phrase goes on from the very next frame after the clip.",
-        ),
+        (_, Mode::Continue, SeedSource::Clip) => {
+            ("Press Render to carry on from here", "The phrase begins on the very next frame after the clip.")
+        }
     };
-    let center = rect.center();
-    painter.text(
-        center - vec2(0.0, 12.0),
-        Align2::CENTER_CENTER,
-        first,
-        egui::FontId::proportional(17.0),
-        theme::MUTED,
-    );
-    painter.text(center + vec2(0.0, 14.0), Align2::CENTER_CENTER, second, theme::body(), theme::FAINT);
+    let line = |text: &str, size: f32, color: Color32| {
+        let mut job = LayoutJob::simple(text.to_owned(), FontId::proportional(size), color, room.width());
+        job.halign = Align::Center;
+        painter.ctx().fonts_mut(|fonts| fonts.layout_job(job))
+    };
+    let (first, second) = (line(first, 17.0, theme::MUTED), line(second, theme::BODY, theme::FAINT));
+    let height = first.size().y + 6.0 + second.size().y;
+    if room.width() < 130.0 || height > room.height() {
+        return;
+    }
+    let top = room.center() - vec2(0.0, height / 2.0);
+    let below = top + vec2(0.0, first.size().y + 6.0);
+    painter.galley(top, first, theme::MUTED);
+    painter.galley(below, second, theme::FAINT);
 }
 
 fn ticks(cx: &Cx<'_>, take: &TakeOverview, axis: Axis) -> Vec<Tick> {

@@ -1,5 +1,6 @@
 //! The worker thread: one request after the other.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -33,7 +34,9 @@ fn run(shared: &Arc<Shared>) {
     while let Some(request) = shared.next_request() {
         let Some(session) = request.session.upgrade() else { continue };
         let started = Instant::now();
-        let status = match render(shared, &session, &request) {
+        // A host, an offline one above all, waits for an end: there must be one even if the engine has a fault.
+        let outcome = catch_unwind(AssertUnwindSafe(|| render(shared, &session, &request)));
+        let status = match outcome.unwrap_or(Err(RenderError::Fault)) {
             Ok(()) => Status::Finished { seconds: started.elapsed().as_secs_f32() },
             Err(RenderError::Cancelled) => Status::Cancelled,
             Err(error) => {
