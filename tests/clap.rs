@@ -260,6 +260,22 @@ fn cancel_brings_the_take_before_back() {
 }
 
 #[test]
+fn a_session_restored_during_a_render_takes_its_place() {
+    let (bundle, state) = finished_state();
+    let mut plugin = bundle.load();
+    plugin.set_offline().unwrap();
+    // Far more than could be done while this runs; the first block waits until it has begun.
+    play(&mut plugin, 48_000, 512, &[("length", "120"), ("takes", "8"), ("play_seed", "off")], 0, 512, true);
+    assert!(plugin.restore(&state).unwrap());
+    let heard = play(&mut plugin, 48_000, 512, &[("render", "off")], 0, 20_000, false);
+    let [left, _] = sound(&take(&state), 48_000, 0, true);
+    for frame in 0..20_000 {
+        assert_eq!(heard[frame][0], left[frame], "frame {frame}");
+    }
+    assert_eq!(saved(&plugin.save().unwrap()).take, saved(&state).take);
+}
+
+#[test]
 fn a_restored_render_switch_renders_nothing() {
     let (bundle, _) = finished_state();
     // `render` was left on when this was saved.

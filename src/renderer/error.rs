@@ -59,6 +59,11 @@ pub enum RenderError {
     /// There is no finished take.
     #[error("there is no finished take to export; render one first")]
     NothingToExport,
+    /// A fault in Continuo itself.
+    #[error(
+        "rendering failed because of a fault in Continuo; the take before it is kept — try another model or another seed clip, and please report this"
+    )]
+    Fault,
     /// The user stopped it.
     #[error("cancelled")]
     Cancelled,

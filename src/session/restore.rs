@@ -56,6 +56,10 @@ impl Session {
             snapshot.storage = None;
         });
         let mut bench = lock(&self.bench);
+        // What was growing belongs to the session that is being replaced.
+        if let Some(live) = bench.live.take() {
+            live.abandon();
+        }
         bench.finished = None;
         bench.unreadable = None;
         match saved.take {

@@ -3,7 +3,6 @@
 
 #[path = "../../crates/engine/tests/support/graph.rs"]
 pub mod graph;
-#[path = "../../xtask/src/host/mod.rs"]
 pub mod host;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,159 @@
+//! The audio thread's side: a transport, event queues and one block after the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, Result, anyhow};
+use clack_host::events::EventFlags;
+use clack_host::events::event_types::{NoteOffEvent, NoteOnEvent, ParamValueEvent, TransportEvent, TransportFlags};
+use clack_host::prelude::*;
+use clack_host::utils::{BeatTime, SecondsTime};
+
+use super::{Setup, Studio};
+
+/// Quarter notes per bar: the transport keeps to 4/4.
+const BEATS_PER_BAR: f64 = 4.0;
+
+/// A running plugin with its transport.
+pub struct Deck {
+    processor: StartedPluginAudioProcessor<Studio>,
+    setup: Setup,
+    /// Port, channel, frame.
+    inputs: Vec<Vec<Vec<f32>>>,
+    outputs: Vec<Vec<Vec<f32>>>,
+    input_ports: AudioPorts,
+    output_ports: AudioPorts,
+    events: EventBuffer,
+    replies: EventBuffer,
+    /// Quarter notes per minute.
+    pub tempo: f64,
+    /// Whether the transport rolls.
+    pub playing: bool,
+    /// Frames from bar 1 to the next block; negative in a pre-roll.
+    pub position: i64,
+    steady: u64,
+    played: Arc<AtomicU64>,
+}
+
+impl Deck {
+    pub(super) fn new(
+        processor: StartedPluginAudioProcessor<Studio>,
+        setup: Setup,
+        inputs: &[usize],
+        outputs: &[usize],
+        played: Arc<AtomicU64>,
+    ) -> Self {
+        let ports = |channels: &[usize]| AudioPorts::with_capacity(channels.iter().sum(), channels.len());
+        let buffers = |channels: &[usize]| -> Vec<Vec<Vec<f32>>> {
+            channels.iter().map(|&channels| vec![vec![0.0; setup.block as usize]; channels]).collect()
+        };
+        Self {
+            processor,
+            setup,
+            inputs: buffers(inputs),
+            outputs: buffers(outputs),
+            input_ports: ports(inputs),
+            output_ports: ports(outputs),
+            events: EventBuffer::new(),
+            replies: EventBuffer::new(),
+            tempo: 120.0,
+            playing: false,
+            position: 0,
+            steady: 0,
+            played,
+        }
+    }
+
+    /// Sets a parameter at a frame of the next block.
+    pub fn set(&mut self, frame: u32, (parameter, value): (ClapId, f64)) {
+        self.events.push(&ParamValueEvent::new(frame, parameter, Pckn::match_all(), value));
+    }
+
+    /// Starts a note at a frame of the next block.
+    pub fn note_on(&mut self, frame: u32, key: u16, velocity: f64) {
+        self.events.push(&NoteOnEvent::new(frame, Pckn::new(0_u16, 0_u16, key, u32::from(key)), velocity));
+    }
+
+    /// Ends a note at a frame of the next block.
+    pub fn note_off(&mut self, frame: u32, key: u16) {
+        self.events.push(&NoteOffEvent::new(frame, Pckn::new(0_u16, 0_u16, key, u32::from(key)), 0.0));
+    }
+
+    /// Writes the next block's input: the same on every channel of every port.
+    pub fn feed(&mut self, mut value: impl FnMut(usize) -> f32) {
+        for channel in self.inputs.iter_mut().flatten() {
+            channel.iter_mut().enumerate().for_each(|(frame, out)| *out = value(frame));
+        }
+    }
+
+    /// Runs one block of at most the largest size; returns the main output's channels, shape `[C][T]`.
+    pub fn run(&mut self, frames: u32) -> Result<Vec<&[f32]>> {
+        let frames = frames.min(self.setup.block) as usize;
+        for channel in self.outputs.iter_mut().flatten() {
+            channel.fill(f32::NAN);
+        }
+        self.events.sort();
+        let transport = self.transport();
+        let inputs = self.input_ports.with_input_buffers(self.inputs.iter_mut().map(|port| AudioPortBuffer {
+            latency: 0,
+            channels: AudioPortBufferType::f32_input_only(
+                port.iter_mut().map(|channel| InputChannel::variable(&mut channel[..frames])),
+            ),
+        }));
+        let mut outputs = self.output_ports.with_output_buffers(self.outputs.iter_mut().map(|port| AudioPortBuffer {
+            latency: 0,
+            channels: AudioPortBufferType::f32_output_only(port.iter_mut().map(|channel| &mut channel[..frames])),
+        }));
+        self.processor
+            .process(
+                &inputs,
+                &mut outputs,
+                &self.events.as_input(),
+                &mut self.replies.as_output(),
+                Some(self.steady),
+                Some(&transport),
+            )
+            .map_err(|error| anyhow!("{error}"))
+            .context("the plugin failed to process a block")?;
+        self.events.clear();
+        self.replies.clear();
+        self.steady += frames as u64;
+        if self.playing {
+            self.position += frames as i64;
+            self.played.fetch_add(frames as u64, Ordering::Relaxed);
+        }
+        let main = self.outputs.first().context("the plugin has no audio output")?;
+        Ok(main.iter().map(|channel| &channel[..frames]).collect())
+    }
+
+    pub(super) fn stop(self) -> StoppedPluginAudioProcessor<Studio> {
+        self.processor.stop_processing()
+    }
+
+    fn transport(&self) -> TransportEvent {
+        let seconds = self.position as f64 / f64::from(self.setup.sample_rate_hz);
+        let beats = seconds * self.tempo / 60.0;
+        let bar = (beats / BEATS_PER_BAR).floor();
+        let mut flags = TransportFlags::HAS_TEMPO
+            | TransportFlags::HAS_BEATS_TIMELINE
+            | TransportFlags::HAS_SECONDS_TIMELINE
+            | TransportFlags::HAS_TIME_SIGNATURE;
+        flags.set(TransportFlags::IS_PLAYING, self.playing);
+        TransportEvent {
+            header: EventHeader::new_core(0, EventFlags::empty()),
+            flags,
+            song_pos_beats: BeatTime::from_float(beats),
+            song_pos_seconds: SecondsTime::from_float(seconds),
+            tempo: self.tempo,
+            tempo_inc: 0.0,
+            loop_start_beats: BeatTime::from_int(0),
+            loop_end_beats: BeatTime::from_int(0),
+            loop_start_seconds: SecondsTime::from_int(0),
+            loop_end_seconds: SecondsTime::from_int(0),
+            bar_start: BeatTime::from_float(bar * BEATS_PER_BAR),
+            bar_number: bar as i32,
+            time_signature_numerator: 4,
+            time_signature_denominator: 4,
+        }
+    }
+}
