@@ -17,7 +17,7 @@ const GO: f32 = 64.0;
 
 /// The model's button and its popup.
 pub fn model(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
-    let shown = shown_name(&cx.snapshot.model);
+    let shown = shown_name(&cx.snapshot.model, &cx.state.library.listing().models);
     let button = list_button(ui, "Model…", &shown, theme::CONTINUATION, width);
     open_library(cx, &button);
     popup(&button, 360.0, |ui| {
@@ -52,7 +52,7 @@ pub fn seed(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
     let choice_now = &cx.snapshot.seed;
     let shown = match (&choice_now.path, choice_now.origin, listing.seeds.first()) {
         (None, Origin::Factory, Some(first)) => first.name.clone(),
-        _ => shown_name(choice_now),
+        _ => shown_name(choice_now, &listing.seeds),
     };
     let button = list_button(ui, "Seed clip…", &shown, theme::SEED, width);
     open_library(cx, &button);
@@ -176,7 +176,10 @@ fn hover(cx: &Cx<'_>, button: Response, path: Option<&Path>, purpose: &str) {
     }
 }
 
-fn shown_name(choice: &FileChoice) -> String {
+fn shown_name(choice: &FileChoice, shipped: &[Entry]) -> String {
+    if let Some(entry) = shipped.iter().find(|entry| Some(&entry.path) == choice.path.as_ref()) {
+        return entry.name.clone();
+    }
     match choice.origin {
         Origin::Factory => display_name(&choice.name),
         Origin::Chosen => choice.name.clone(),

@@ -2,7 +2,7 @@
 
 use egui::{Align, Label, Layout, Popup, RichText, Sense, Ui};
 
-use super::ticks::bytes;
+use super::ticks::{bytes, count};
 use super::{Cx, theme};
 use crate::session::{Command, Storage};
 
@@ -50,8 +50,11 @@ pub fn footer(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.add_space(14.0);
             if missing > 0 {
-                let words =
-                    if missing == 1 { "1 missing frame".to_owned() } else { format!("{missing} missing frames") };
+                let words = if missing == 1 {
+                    "1 missing frame".to_owned()
+                } else {
+                    format!("{} missing frames", count(missing))
+                };
                 ui.label(RichText::new(words).font(theme::caption()).color(theme::SEED)).on_hover_text(
                     "Playback came to frames that were not rendered yet; they were faded to silence. \
                      Wait for the render to finish, or start playing later.",

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use egui::{Align2, CursorIcon, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
 use super::bar::gesture;
+use super::messages::capitalised;
 use super::widgets::{elided, segments};
 use super::{Cx, chooser, theme};
 use crate::params::{Mode, SeedSource};
@@ -26,8 +27,8 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.add_space(theme::GAP);
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW), Sense::hover());
         let stepper = cx.snapshot.stepper.as_deref();
-        let words = stepper.unwrap_or("The model is opened at the first render");
-        let galley = elided(ui, words, theme::caption(), theme::FAINT, rect.width());
+        let words = stepper.map_or_else(|| "The model is opened at the first render".to_owned(), capitalised);
+        let galley = elided(ui, &words, theme::caption(), theme::FAINT, rect.width());
         let at = pos2(rect.right() - galley.size().x, rect.center().y - galley.size().y / 2.0);
         ui.painter().galley(at, galley, theme::FAINT);
         if let Some(stepper) = stepper {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nice_plug_egui::RepaintNotifier;
 
+use super::messages::capitalised;
 use crate::resources;
 
 /// A shipped file.
@@ -91,8 +92,7 @@ pub fn display_name(path: &str) -> String {
         _ => stem,
     };
     let words = unnumbered.replace(['-', '_'], " ");
-    let mut characters = words.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+    capitalised(&words)
 }
 
 #[cfg(test)]

@@ -45,8 +45,7 @@ pub fn pending(cx: &mut Cx<'_>) -> Option<(String, bool)> {
 /// Errors are written to be joined to others; on their own they begin with a capital and end with a stop.
 fn sentence(text: &str) -> String {
     let text = text.trim();
-    let mut characters = text.chars();
-    let mut sentence: String = characters.next().into_iter().flat_map(char::to_uppercase).chain(characters).collect();
+    let mut sentence = capitalised(text);
     if !text.ends_with(['.', '!', '?', '…', ')']) {
         sentence.push('.');
     }
@@ -79,6 +78,12 @@ pub fn message(ui: &mut Ui, cx: &mut Cx<'_>, text: &str, is_error: bool) {
                 });
             });
         });
+}
+
+/// `text` with a capital at its begin.
+pub fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().into_iter().flat_map(char::to_uppercase).chain(characters).collect()
 }
 
 #[cfg(test)]

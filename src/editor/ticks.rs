@@ -91,6 +91,19 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
+/// A count with its thousands set apart: `1 234 567`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('\u{a0}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +151,9 @@ mod tests {
         assert_eq!(duration(125.0), "2 min 05 s");
         assert_eq!(duration(4_200.0), "1 h 10 min");
         assert_eq!(duration(-1.0), "0.0 s");
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_234_567), "1\u{a0}234\u{a0}567");
         assert_eq!(bytes(812), "812 bytes");
         assert_eq!(bytes(812 << 10), "812 kB");
         assert_eq!(bytes(3_565_158), "3.4 MB");

@@ -130,6 +130,8 @@ fn invite(painter: &Painter, room: Rect, cx: &Cx<'_>) {
     if room.width() < 130.0 || height > room.height() {
         return;
     }
+    let behind = Rect::from_center_size(room.center(), vec2(first.size().x.max(second.size().x) + 16.0, height + 8.0));
+    painter.rect_filled(behind, 4.0, theme::FIELD);
     let top = room.center() - vec2(0.0, height / 2.0);
     let below = top + vec2(0.0, first.size().y + 6.0);
     painter.galley(top, first, theme::MUTED);
