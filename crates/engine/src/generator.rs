@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Most takes of one generator.
 pub const MOST_TAKES: u32 = 64;
 
+/// Most memory that the takes of one generator may remember.
+const MOST_BYTES: u64 = 4 << 30;
+
 /// Frames between two looks at the cancel flag while priming: a few milliseconds.
 const FRAMES_PER_LOOK: usize = 128;
 
@@ -36,12 +39,18 @@ impl Generator {
     /// A generator at frame 0, in silence, for these takes.
     ///
     /// # Errors
-    /// [`EngineError::Request`] for settings out of range, for no takes or for more than [`MOST_TAKES`].
+    /// [`EngineError::Request`] for settings out of range, for no takes for more than [`MOST_TAKES`], or for so many
+    /// that they would take more than 4 GiB.
     pub fn new(model: &Arc<Model>, sampling: Sampling, takes: Range<u32>) -> Result<Self, EngineError> {
         sampling.validate()?;
         let count = takes.end.saturating_sub(takes.start);
         if count == 0 || count > MOST_TAKES {
             let reason = format!("is {count}; it must be from 1 to {MOST_TAKES}");
+            return Err(EngineError::Request { setting: "the number of takes", reason });
+        }
+        let needed = model.bytes_per_take() * u64::from(count);
+        if needed > MOST_BYTES {
+            let reason = format!("is {count}, which needs {} MB of memory; at most {} MB are taken", needed >> 20, MOST_BYTES >> 20);
             return Err(EngineError::Request { setting: "the number of takes", reason });
         }
         let silence = model.manifest().quantisation.silence();

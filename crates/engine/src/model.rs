@@ -14,6 +14,9 @@ use continuo_package::{Architecture, Generation, GraphRole, Manifest, Package, Q
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Most values that one take may remember (256 MB): some twenty times the largest published model.
+const MOST_STATE: u64 = 1 << 26;
+
 /// How a model's frames are to be stepped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stepping {
@@ -129,6 +132,11 @@ impl Model {
         let entry = spec.file.clone();
         let wrong = |reason: String| EngineError::Graph { path: package.path.clone(), entry: entry.clone(), reason };
 
+        let state = shape.receptive_field_frames() * u64::from(shape.residual_channels);
+        if state > MOST_STATE {
+            let (needed, most) = (state >> 18, MOST_STATE >> 18);
+            return Err(wrong(format!("a take would need {needed} MB of memory; the limit is {most}")));
+        }
         let graph = onnx::decode(&bytes).map_err(wrong)?.graph.ok_or_else(|| wrong("has no graph".into()))?;
         boundary::check_manifest(&spec, &graph).map_err(wrong)?;
         boundary::check_wavenet(&spec, &shape).map_err(wrong)?;
@@ -211,6 +219,14 @@ impl Model {
     /// `Q`: codes in, logits out.
     pub(crate) fn levels(&self) -> u32 {
         self.levels
+    }
+
+    /// Memory for what one take remembers, in bytes.
+    pub(crate) fn bytes_per_take(&self) -> u64 {
+        let Architecture::Wavenet(shape) = &self.manifest.architecture else { return 0 };
+        let state = 4 * shape.receptive_field_frames() * u64::from(shape.residual_channels);
+        // ONNX Runtime's tensors are there twice, as input and as output.
+        if matches!(self.engine, Engine::OnnxRuntime(_)) { 2 * state } else { state }
     }
 
     /// One take before its first frame.

@@ -107,6 +107,24 @@ fn absurd_axes_are_refused_without_taking_memory() {
 }
 
 #[test]
+fn models_that_would_remember_too_much_are_refused() {
+    let long = |dilation| WaveNetShape {
+        dilations: vec![dilation],
+        filter_width: 2,
+        residual_channels: 128,
+        dilation_channels: 1,
+        ..crooked()
+    };
+    let package = RandomPackage::new(long(1 << 20));
+    let error = Model::load(&package.path, &LoadOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("MB of memory"), "{error}");
+    // One take of this is fine, and is not even touched here; so many are not.
+    let package = RandomPackage::new(long(1 << 18));
+    let error = Generator::new(&package.native(), Sampling::default(), 0..64).unwrap_err();
+    assert!(error.to_string().contains("MB of memory"), "{error}");
+}
+
+#[test]
 fn boundaries_that_differ_from_the_manifest_are_named() {
     let text = refused_graph(|model| {
         model.graph.as_mut().unwrap().output.retain(|output| output.name != "next_state.layer.1");

@@ -53,6 +53,11 @@ pub(super) struct Primitives {
     /// # Safety
     /// The instruction set is there; `h` reaches 32 · `blocks` floats and `z` 16 · `blocks`.
     pub gate: unsafe fn(h: *const f32, z: *mut f32, blocks: usize),
+    /// Asks for `length` floats at `from` ahead of their use.
+    ///
+    /// # Safety
+    /// The instruction set is there.
+    pub fetch: unsafe fn(from: *const f32, length: usize),
 }
 
 /// The implementations compiled into this program, fastest first; the last runs everywhere.
@@ -138,6 +143,12 @@ impl Kernel {
         };
         // SAFETY: a `Kernel` exists only where its instruction set does; the lengths were just checked.
         unsafe { (self.0.product)(&product) }
+    }
+
+    /// Asks for values ahead of their use.
+    pub(super) fn fetch(self, values: &[f32]) {
+        // SAFETY: as above.
+        unsafe { (self.0.fetch)(values.as_ptr(), values.len()) }
     }
 
     /// `z = tanh(h₀) · sigmoid(h₁)`: even blocks of `h` are `h₀`, odd ones `h₁`; `z` gets 16 values per pair.

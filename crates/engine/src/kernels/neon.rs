@@ -5,8 +5,13 @@ use super::simd::{self, Simd};
 #[allow(clippy::wildcard_imports, reason = "some twenty intrinsics whose names say where they are from")]
 use std::arch::aarch64::*;
 
-pub(super) const NEON: Primitives =
-    Primitives { name: "NEON", supported: || std::arch::is_aarch64_feature_detected!("neon"), product, gate };
+pub(super) const NEON: Primitives = Primitives {
+    name: "NEON",
+    supported: || std::arch::is_aarch64_feature_detected!("neon"),
+    product,
+    gate,
+    fetch: simd::fetch::<Neon>,
+};
 
 /// # Safety
 /// See [`Primitives::product`].

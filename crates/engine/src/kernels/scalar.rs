@@ -5,7 +5,8 @@
 use super::contract::{Primitives, Product};
 use super::simd::{self, Simd};
 
-pub(super) const SCALAR: Primitives = Primitives { name: "scalar", supported: || true, product, gate };
+pub(super) const SCALAR: Primitives =
+    Primitives { name: "scalar", supported: || true, product, gate, fetch: simd::fetch::<Scalar> };
 
 /// # Safety
 /// See [`Primitives::product`].

@@ -98,9 +98,19 @@ pub(super) unsafe fn gate<S: Simd>(h: *const f32, z: *mut f32, blocks: usize) {
     }
 }
 
+/// See [`super::contract::Primitives::fetch`].
+#[inline(always)]
+pub(super) unsafe fn fetch<S: Simd>(from: *const f32, length: usize) {
+    for line in 0..length.div_ceil(BLOCK) {
+        // SAFETY: a prefetch may go anywhere; the caller has the instruction set of `S`.
+        unsafe { S::prefetch(from.wrapping_add(line * BLOCK)) }
+    }
+}
+
 /// `NB` blocks of rows times `C` columns, held in registers over all inputs. `AHEAD`: ask for the weights that come
 /// [`PREFETCH`] floats later.
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "iterators over these arrays keep the sums in memory: twice the time")]
 unsafe fn tile<S: Simd, const NB: usize, const C: usize, const AHEAD: bool>(
     product: &Product,
     block: usize,
@@ -118,9 +128,10 @@ unsafe fn tile<S: Simd, const NB: usize, const C: usize, const AHEAD: bool>(
         }
         let mut total = [[S::splat(0.0); NB]; C];
         if !bias.is_null() {
-            for total in &mut total {
-                for (nb, value) in total.iter_mut().enumerate() {
-                    *value = S::load(bias.add((block + nb) * BLOCK));
+            for nb in 0..NB {
+                let value = S::load(bias.add((block + nb) * BLOCK));
+                for c in 0..C {
+                    total[c][nb] = value;
                 }
             }
         }
@@ -144,18 +155,20 @@ unsafe fn tile<S: Simd, const NB: usize, const C: usize, const AHEAD: bool>(
                     }
                 }
             }
-            for (total, sum) in total.iter_mut().flatten().zip(sum.iter().flatten()) {
-                *total = S::add(*total, *sum);
+            for c in 0..C {
+                for nb in 0..NB {
+                    total[c][nb] = S::add(total[c][nb], sum[c][nb]);
+                }
             }
             first = last;
         }
-        for (c, total) in total.into_iter().enumerate() {
-            for (nb, total) in total.into_iter().enumerate() {
+        for c in 0..C {
+            for nb in 0..NB {
                 let to = y.add((column + c) * y_stride + (block + nb) * BLOCK);
                 let value = match epilogue {
-                    Epilogue::Store => total,
-                    Epilogue::Relu => S::max(total, S::splat(0.0)),
-                    Epilogue::AddTo => S::add(S::load(to), total),
+                    Epilogue::Store => total[c][nb],
+                    Epilogue::Relu => S::max(total[c][nb], S::splat(0.0)),
+                    Epilogue::AddTo => S::add(S::load(to), total[c][nb]),
                 };
                 S::store(to, value);
             }

@@ -14,6 +14,9 @@ use continuo_package::wavenet::WaveNetShape;
 /// few enough that the columns stay in the nearest caches.
 const FRAMES_PER_PASS: usize = 16;
 
+/// How many layers ahead a layer's past is asked for.
+const LAYERS_AHEAD: usize = 2;
+
 /// Most memory that packed weights may take, in blocks (4 GiB). Rows are padded to whole blocks, so that a network of
 /// one-channel layers would need sixteen times its file.
 pub(super) const MOST_BLOCKS: u64 = (4 << 30) / 64;
@@ -217,6 +220,12 @@ impl PackedWaveNet {
             }
         }
         for (index, layer) in self.layers.iter().enumerate() {
+            // A ring is far larger than what a step reads of it, so that every step finds it in a slower cache.
+            for state in &*states {
+                if let Some(ring) = state.layers.get(index + LAYERS_AHEAD) {
+                    kernel.fetch(ring.oldest_frame());
+                }
+            }
             let inputs = floats(x).chunks_exact(residual_blocks * BLOCK);
             for (column, (x, taps)) in inputs.zip(floats_mut(taps).chunks_exact_mut(tap_stride)).enumerate() {
                 states[column / frames].layers[index].exchange(&x[..residual], taps);
@@ -357,6 +366,10 @@ impl WaveNetState {
 }
 
 impl Ring {
+    fn oldest_frame(&self) -> &[f32] {
+        &self.values[self.oldest * self.channels..][..self.channels]
+    }
+
     /// Writes the inputs of all taps, oldest first, to `taps`, and `x` in the place of the oldest frame.
     fn exchange(&mut self, x: &[f32], taps: &mut [f32]) {
         let channels = self.channels;

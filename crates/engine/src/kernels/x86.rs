@@ -10,6 +10,7 @@ pub(super) const AVX512: Primitives = Primitives {
     supported: || is_x86_feature_detected!("avx512f"),
     product: product_avx512,
     gate: gate_avx512,
+    fetch: simd::fetch::<Avx512>,
 };
 
 pub(super) const AVX2: Primitives = Primitives {
@@ -17,6 +18,7 @@ pub(super) const AVX2: Primitives = Primitives {
     supported: || is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
     product: product_avx2,
     gate: gate_avx2,
+    fetch: simd::fetch::<Avx2>,
 };
 
 /// # Safety
