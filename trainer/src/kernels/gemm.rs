@@ -108,13 +108,13 @@ impl Kernel for Gemm<'_> {
                 // SAFETY: the block lies inside the asserted bounds.
                 column += unsafe {
                     if S::WIDEST >= 4 && left >= 4 * LANES {
-                        panel::<S, 4>(block, rows);
+                        panel::<S, [S::Lanes; 4]>(block, rows);
                         4 * LANES
                     } else if S::WIDEST >= 2 && left >= 2 * LANES {
-                        panel::<S, 2>(block, rows);
+                        panel::<S, [S::Lanes; 2]>(block, rows);
                         2 * LANES
                     } else {
-                        panel::<S, 1>(block, rows);
+                        panel::<S, [S::Lanes; 1]>(block, rows);
                         LANES
                     }
                 };
@@ -127,75 +127,116 @@ impl Kernel for Gemm<'_> {
     }
 }
 
-/// All rows of a panel that is `V` vectors wide.
+/// One to four vectors side by side: a row of the block of sums. Written out without loops, so that sums live in
+/// registers whatever the optimiser thinks of unrolling.
+trait Row<S: Simd>: Copy {
+    /// Which entry of [`Simd::ROWS`] is for this width.
+    const INDEX: usize;
+
+    /// The vector in every place.
+    fn all(value: S::Lanes) -> Self;
+    /// # Safety
+    /// `from` must be valid for reading the whole row.
+    unsafe fn load(from: *const f32) -> Self;
+    /// # Safety
+    /// `to` must be valid for writing the whole row.
+    unsafe fn store(self, to: *mut f32);
+    /// `self + value · across`.
+    fn add_product(self, value: S::Lanes, across: Self) -> Self;
+}
+
+macro_rules! row {
+    ($vectors:literal, $index:literal: $($place:literal)*) => {
+        impl<S: Simd> Row<S> for [S::Lanes; $vectors] {
+            const INDEX: usize = $index;
+
+            #[inline(always)]
+            fn all(value: S::Lanes) -> Self {
+                [value; $vectors]
+            }
+            #[inline(always)]
+            unsafe fn load(from: *const f32) -> Self {
+                // SAFETY: the caller's.
+                unsafe { [$(S::load(from.add($place * LANES))),*] }
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut f32) {
+                // SAFETY: the caller's.
+                unsafe { $(S::store(to.add($place * LANES), self[$place]);)* }
+            }
+            #[inline(always)]
+            fn add_product(self, value: S::Lanes, across: Self) -> Self {
+                [$(S::mul_add(value, across[$place], self[$place])),*]
+            }
+        }
+    };
+}
+
+row!(4, 0: 0 1 2 3);
+row!(2, 1: 0 1);
+row!(1, 2: 0);
+
+/// All rows of a panel as wide as `R`.
 ///
 /// # Safety
-/// `block` must describe memory that is valid for `rows` rows, `V` vectors and its depth.
+/// `block` must describe memory that is valid for `rows` rows, the width of `R` and its depth.
 #[inline(always)]
-unsafe fn panel<S: Simd, const V: usize>(block: Block, rows: usize) {
-    let most = S::ROWS[match V {
-        4 => 0,
-        2 => 1,
-        _ => 2,
-    }];
+unsafe fn panel<S: Simd, R: Row<S>>(block: Block, rows: usize) {
     let mut row = 0;
     while row < rows {
-        let left = (rows - row).min(most);
+        let left = (rows - row).min(S::ROWS[R::INDEX]);
         // SAFETY: rows from `row` on are inside the caller's bounds.
         let here =
             unsafe { Block { a: block.a.add(row * block.a_row), c: block.c.add(row * block.c_stride), ..block } };
         // SAFETY: each call covers at most `left` rows.
         row += unsafe {
             match left {
-                16.. => block_of::<S, 16, V>(here),
-                12..=15 => block_of::<S, 12, V>(here),
-                8..=11 => block_of::<S, 8, V>(here),
-                6..=7 => block_of::<S, 6, V>(here),
-                4..=5 => block_of::<S, 4, V>(here),
-                3 => block_of::<S, 3, V>(here),
-                2 => block_of::<S, 2, V>(here),
-                _ => block_of::<S, 1, V>(here),
+                16.. => sixteen::<S, R>(here),
+                12..=15 => twelve::<S, R>(here),
+                8..=11 => eight::<S, R>(here),
+                6..=7 => six::<S, R>(here),
+                4..=5 => four::<S, R>(here),
+                3 => three::<S, R>(here),
+                2 => two::<S, R>(here),
+                _ => one::<S, R>(here),
             }
         };
     }
 }
 
-/// `M` rows by `V` vectors, accumulated in registers. Gives back `M`.
-///
-/// # Safety
-/// `block` must describe memory that is valid for `M` rows, `V` vectors and its depth.
-#[inline(always)]
-unsafe fn block_of<S: Simd, const M: usize, const V: usize>(block: Block) -> usize {
-    let mut sums = [[S::splat(0.0); V]; M];
-    // SAFETY: the caller's.
-    unsafe {
-        if block.accumulate {
-            for (i, row) in sums.iter_mut().enumerate() {
-                for (v, sum) in row.iter_mut().enumerate() {
-                    *sum = S::load(block.c.add(i * block.c_stride + v * LANES));
+/// Defines the block of some rows, accumulated in registers. It gives back their number.
+macro_rules! block {
+    ($name:ident, $rows:literal: $($sum:ident $place:literal)*) => {
+        /// # Safety
+        /// `block` must describe memory that is valid for this many rows, the width of `R` and its depth.
+        #[inline(always)]
+        unsafe fn $name<S: Simd, R: Row<S>>(block: Block) -> usize {
+            // SAFETY: the caller's.
+            unsafe {
+                $(let mut $sum = if block.accumulate {
+                    R::load(block.c.add($place * block.c_stride))
+                } else {
+                    R::all(S::splat(0.0))
+                };)*
+                let (mut a, mut b) = (block.a, block.b);
+                for _ in 0..block.depth {
+                    let across = R::load(b);
+                    $($sum = $sum.add_product(S::splat(*a.add($place * block.a_row)), across);)*
+                    a = a.wrapping_add(block.a_column);
+                    b = b.wrapping_add(block.b_stride);
                 }
+                $($sum.store(block.c.add($place * block.c_stride));)*
             }
+            $rows
         }
-        let (mut a, mut b) = (block.a, block.b);
-        for _ in 0..block.depth {
-            let mut across = [S::splat(0.0); V];
-            for (v, value) in across.iter_mut().enumerate() {
-                *value = S::load(b.add(v * LANES));
-            }
-            for (i, row) in sums.iter_mut().enumerate() {
-                let value = S::splat(*a.add(i * block.a_row));
-                for (sum, &vector) in row.iter_mut().zip(&across) {
-                    *sum = S::mul_add(value, vector, *sum);
-                }
-            }
-            a = a.wrapping_add(block.a_column);
-            b = b.wrapping_add(block.b_stride);
-        }
-        for (i, row) in sums.iter().enumerate() {
-            for (v, &sum) in row.iter().enumerate() {
-                S::store(block.c.add(i * block.c_stride + v * LANES), sum);
-            }
-        }
-    }
-    M
+    };
 }
+
+block!(one, 1: s0 0);
+block!(two, 2: s0 0 s1 1);
+block!(three, 3: s0 0 s1 1 s2 2);
+block!(four, 4: s0 0 s1 1 s2 2 s3 3);
+block!(six, 6: s0 0 s1 1 s2 2 s3 3 s4 4 s5 5);
+block!(eight, 8: s0 0 s1 1 s2 2 s3 3 s4 4 s5 5 s6 6 s7 7);
+block!(twelve, 12: s0 0 s1 1 s2 2 s3 3 s4 4 s5 5 s6 6 s7 7 s8 8 s9 9 s10 10 s11 11);
+block!(sixteen, 16: s0 0 s1 1 s2 2 s3 3 s4 4 s5 5 s6 6 s7 7 s8 8 s9 9 s10 10 s11 11 s12 12 s13 13 s14 14 s15 15);
