@@ -77,8 +77,8 @@ def kind(bundle):
     return {"instrument": plugin.is_instrument, "effect": plugin.is_effect, "name": plugin.name}
 
 
-def bad_files(bundle, folder, environment=None, wait=2.5):
-    """Renders with the shipped files in `folder`; returns what was heard. The process must survive."""
+def bad_files(bundle, folder, environment=None, wait=2.5, until_heard=False):
+    """Renders with the shipped files in `folder`; returns the loudest sample that was heard. The process must survive."""
     os.environ["CONTINUO_RESOURCES"] = str(folder)
     os.environ.update(environment or {})
     studio = _studio(bundle)
@@ -89,6 +89,8 @@ def bad_files(bundle, folder, environment=None, wait=2.5):
         audio = studio.play(1.0)
         assert np.isfinite(audio).all()
         heard = max(heard, float(np.abs(audio).max()))
+        if until_heard and heard > 0.0:
+            break
         time.sleep(0.25)
     return heard
 

@@ -169,7 +169,7 @@ def test_an_unwritable_home_does_no_harm(bundle, shipped, tmp_path):
     blocked = tmp_path / "home"
     blocked.write_text("a file where the home folder should be")
     homes = {name: str(blocked) for name in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
-    heard = run_scene(scenes.bad_files, bundle, shipped, homes, wait=60.0)
+    heard = run_scene(scenes.bad_files, bundle, shipped, homes, wait=120.0, until_heard=True)
     assert heard > 0.0, "a small take needs no folder, so it must sound"
 
 
