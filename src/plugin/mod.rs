@@ -33,6 +33,13 @@ impl Default for Continuo {
     }
 }
 
+impl Continuo {
+    /// The instance's parameters, and through them its session.
+    pub fn parameters(&self) -> &Arc<ContinuoParams> {
+        &self.params
+    }
+}
+
 impl Drop for Continuo {
     fn drop(&mut self) {
         self.renderer.unregister(&self.params.session);

@@ -71,6 +71,11 @@ impl Models {
         Ok(model)
     }
 
+    /// Whether no model was loaded yet.
+    pub(super) fn is_empty(&self) -> bool {
+        lock(&self.loaded).is_empty()
+    }
+
     /// The model in the package at `path`, if it is loaded and the file has not changed. Reads no file.
     pub(super) fn at_hand(&self, path: &Path) -> Option<Arc<Model>> {
         self.known(&File::at(path)?)

@@ -138,6 +138,9 @@ fn obey(shared: &Shared, session: &Arc<Session>, command: Command) -> Result<(),
 
 /// Says how long a render would take, if the model is loaded already: forecasts alone open no file.
 fn forecast(shared: &Shared, session: &Session) {
+    if shared.models.is_empty() {
+        return;
+    }
     let snapshot = session.snapshot();
     if snapshot.status.busy() {
         return;

@@ -1,0 +1,146 @@
+//! What an editor does with a session, on an instance that no host has activated.
+// The take store is kept out of the home folder through a variable that only this system knows.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::path::Path;
+use std::time::Duration;
+
+use continuo::Continuo;
+use continuo::params::SeedSource;
+use continuo::session::{Command, Origin, Snapshot, Status, Storage};
+use continuo_engine::audio::{WavFormat, read, write_wav};
+use nice_plug::params::persist::PersistentField as _;
+use nice_plug::params::{InternalParamMut as _, Param as _};
+
+/// Waits until the session's snapshot is as wanted, and gives it.
+fn wait(instance: &Continuo, what: &str, wanted: impl Fn(&Snapshot) -> bool) -> Snapshot {
+    for _ in 0..6_000 {
+        let snapshot = instance.parameters().session.snapshot();
+        if wanted(&snapshot) {
+            return snapshot;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{what} never came: {:?}", instance.parameters().session.snapshot());
+}
+
+fn send(instance: &Continuo, command: Command) {
+    instance.parameters().session.send(command);
+}
+
+/// Waits for an error that contains `part`, reads it and has it taken away.
+fn complains(instance: &Continuo, part: &str) {
+    wait(instance, part, |snapshot| snapshot.error.as_ref().is_some_and(|error| error.contains(part)));
+    send(instance, Command::DismissError);
+    wait(instance, "a clean board", |snapshot| snapshot.error.is_none());
+}
+
+fn set_length(instance: &Continuo, seconds: f32) {
+    // SAFETY: nothing else touches this instance's parameters, as no host has it.
+    unsafe { instance.parameters().length._internal_set_plain_value(seconds) };
+}
+
+#[test]
+fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // SAFETY: this is the program's only test and no other thread runs yet. It keeps the take store out of the home folder.
+    unsafe {
+        std::env::set_var("XDG_DATA_HOME", path("data"));
+        std::env::set_var("CONTINUO_RESOURCES", path("nothing shipped"));
+    }
+    let instance = Continuo::default();
+    let params = instance.parameters();
+    set_length(&instance, 0.5);
+
+    // Nothing is there, and each complaint names the file and a way out.
+    send(&instance, Command::Render);
+    complains(&instance, "install Continuo again");
+    send(&instance, Command::ChooseModel(path("gone.continuo")));
+    complains(&instance, "gone.continuo");
+    assert_eq!(params.session.snapshot().model.origin, Origin::Factory);
+    send(&instance, Command::ExportTake(path("none.wav")));
+    complains(&instance, "render one first");
+
+    common::write_model(&path("model.continuo"));
+    std::fs::write(path("text.wav"), "These are words.").unwrap();
+    send(&instance, Command::ChooseModel(path("model.continuo")));
+    send(&instance, Command::ChooseSeed(path("text.wav")));
+    let chosen = wait(&instance, "the choice", |snapshot| snapshot.seed.origin == Origin::Chosen);
+    assert_eq!((chosen.model.name.as_str(), chosen.seed.name.as_str()), ("model.continuo", "text.wav"));
+    assert_eq!(chosen.forecast_seconds, None);
+    send(&instance, Command::Render);
+    complains(&instance, "text.wav");
+    assert_eq!(params.session.snapshot().status, Status::Failed);
+    // SAFETY: as above.
+    unsafe {
+        params.seed_source._internal_set_normalized_value(params.seed_source.preview_normalized(SeedSource::Sidechain))
+    };
+    send(&instance, Command::Render);
+    complains(&instance, "sidechain");
+    // SAFETY: as above.
+    unsafe {
+        params.seed_source._internal_set_normalized_value(params.seed_source.preview_normalized(SeedSource::Clip))
+    };
+
+    // A whole render, without a host.
+    write_wav(&path("seed.wav"), &common::seed_clip(), WavFormat::I24).unwrap();
+    send(&instance, Command::ChooseSeed(path("seed.wav")));
+    let before = params.session.revision();
+    send(&instance, Command::Render);
+    let done = wait(&instance, "the end", |snapshot| matches!(snapshot.status, Status::Finished { .. }));
+    assert!(params.session.revision() > before);
+    let overview = done.take.unwrap();
+    assert!((overview.ready_seconds - 0.5).abs() < 1e-9 && (overview.seam - 0.5).abs() < 1e-6);
+    assert!(overview.recipe.contains("seed.wav") && overview.recipe.contains("Random"));
+    assert!(done.stepper.unwrap().contains("kernel"));
+    assert!(matches!(done.storage, Some(Storage::Inline { bytes }) if bytes > 1_000));
+    let forecast = wait(&instance, "a forecast", |snapshot| snapshot.forecast_seconds.is_some());
+    assert!(forecast.forecast_seconds.unwrap() > 0.0);
+
+    // What is exported is the seed clip and then the continuation.
+    send(&instance, Command::ExportTake(path("phrase.wav")));
+    wait(&instance, "the notice", |snapshot| snapshot.notice.as_ref().is_some_and(|text| text.contains("phrase.wav")));
+    let phrase = read(&path("phrase.wav")).unwrap();
+    let seed = common::seed_clip();
+    assert_eq!((phrase.sample_rate_hz, phrase.frames()), (48_000, 48_000));
+    for (written, wanted) in phrase.channels.iter().zip(&seed.channels) {
+        assert!(written.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1.0 / 4_194_304.0));
+    }
+    send(&instance, Command::ExportTake(Path::new("/proc/none/phrase.wav").to_path_buf()));
+    complains(&instance, "/proc/none/phrase.wav");
+
+    // Another render that is stopped leaves the take that was there.
+    set_length(&instance, 120.0);
+    send(&instance, Command::Render);
+    wait(&instance, "progress", |snapshot| matches!(snapshot.status, Status::Rendering { seconds_left: Some(_), .. }));
+    send(&instance, Command::Cancel);
+    let cancelled = wait(&instance, "the cancel", |snapshot| snapshot.status == Status::Cancelled);
+    assert_eq!(cancelled.take.unwrap(), overview);
+
+    // Above the limit the sound lies in the store, and another instance opens it from there.
+    send(&instance, Command::InlineLimit(10));
+    let stored = wait(&instance, "the store", |snapshot| matches!(snapshot.storage, Some(Storage::Store { .. })));
+    let Some(Storage::Store { folder: store, .. }) = stored.storage else { unreachable!() };
+    assert!(store.starts_with(folder.path()));
+    let saved = params.session.map(Clone::clone);
+    assert!(saved.take.as_ref().unwrap().is_stored_outside());
+    let other = Continuo::default();
+    other.parameters().session.set(saved.clone());
+    let restored = other.parameters().session.snapshot();
+    assert_eq!((restored.error, restored.take.unwrap()), (None, overview));
+    // The store is gone, as on another machine: said in words, and kept for the next save.
+    std::fs::remove_dir_all(&store).unwrap();
+    other.parameters().session.set(saved.clone());
+    let lost = other.parameters().session.snapshot();
+    assert!(lost.take.is_none() && lost.error.unwrap().contains("copy it from the machine"));
+    assert_eq!(other.parameters().session.map(Clone::clone), saved);
+    // A store that cannot be written: the take stays in the project.
+    std::fs::write(&store, "in the way").unwrap();
+    send(&instance, Command::InlineLimit(20));
+    complains(&instance, "stays inside the project");
+    assert!(matches!(params.session.snapshot().storage, Some(Storage::Inline { .. })));
+}
