@@ -111,7 +111,7 @@ fn gradients_are_those_of_burn_s_automatic_differentiation() {
         let values = weights(&table, 11);
         let batch = sequences(&shape, 3, 150, 13);
         let mut fused = Fused::new(&table, Level::detect(), 2).unwrap();
-        let mut network = Network::<Backend>::new(&table, Default::default(), "test".into());
+        let mut network = Network::<Backend>::new(&table, burn::backend::flex::FlexDevice, "test".into());
         let (mut ours, mut theirs) = (vec![0.0; table.len], vec![0.0; table.len]);
         let loss = fused.gradient(&values, &batch, &mut ours).unwrap();
         let expected = network.gradient(&values, &batch, &mut theirs).unwrap();

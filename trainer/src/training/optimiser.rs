@@ -78,6 +78,9 @@ pub fn average(average: &mut [f32], values: &[f32], decay: f64, step: u64) {
 
 #[cfg(test)]
 mod tests {
+    // Values that no arithmetic has touched are equal, not close.
+    #![allow(clippy::float_cmp)]
+
     use super::*;
     use crate::config::Config;
     use std::path::Path;

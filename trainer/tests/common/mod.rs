@@ -1,6 +1,6 @@
 //! A WaveNet written out as sums over indices, in f64: slow, and short enough to be checked against the paper by eye.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::needless_range_loop)]
 
 use continuo_package::wavenet::{WaveNetShape, names};
 use continuo_trainer::rng::SplitMix64;
