@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::session::{Command, Session};
 
 /// Audio files that can be a seed clip.
-const AUDIO: [&str; 12] = ["wav", "aif", "aiff", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac", "wave", "caf"];
+const AUDIO: [&str; 10] = ["wav", "aif", "aiff", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac"];
 
 /// A dialog that closes without a file faster than anyone can press its button was never open.
 const NEVER_OPEN: Duration = Duration::from_millis(300);

@@ -21,7 +21,6 @@ mod ticks;
 mod waveform;
 mod widgets;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +33,7 @@ use nice_plug_egui::resizable_window::ResizableWindow;
 use nice_plug_egui::{EguiEditor, EguiNiceSettings, Frame, NiceEguiApp, create_egui_editor};
 
 use crate::params::{ContinuoParams, MAX_REVISION};
-use crate::session::{Session, Snapshot};
+use crate::session::{FileChoice, Session, Snapshot};
 
 /// The editor's type, named by the plugin.
 pub type ContinuoEditor = EguiEditor<ContinuoApp>;
@@ -75,8 +74,8 @@ struct State {
     model_path: String,
     seed_path: String,
     export_path: String,
-    /// The seed clip's path for which a preview was asked for last.
-    previewed: Option<Option<PathBuf>>,
+    /// The seed clip for which a preview was asked for last.
+    previewed: Option<FileChoice>,
     /// The session's revision that the host was last told about.
     revision: u64,
 }
@@ -116,8 +115,8 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     let snapshot = session.snapshot();
     let mut cx = Cx { session, params, setter, snapshot: &snapshot, state };
     tell_host(&mut cx);
-    if cx.state.previewed.as_ref() != Some(&snapshot.seed.path) {
-        cx.state.previewed = Some(snapshot.seed.path.clone());
+    if cx.state.previewed.as_ref() != Some(&snapshot.seed) {
+        cx.state.previewed = Some(snapshot.seed.clone());
         session.preview_seed();
     }
     let min_size = egui::vec2(theme::MIN_SIZE.0, theme::MIN_SIZE.1);

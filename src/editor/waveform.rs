@@ -117,7 +117,7 @@ fn invite(painter: &Painter, room: Rect, cx: &Cx<'_>) {
             ("Capture the sidechain, then press Render", "The phrase goes on where the captured sound stops.")
         }
         (_, Mode::Continue, SeedSource::Clip) => {
-            ("Press Render to carry on from here", "The phrase begins on the very next frame after the clip.")
+            ("Press Render to carry on from the clip", "The phrase begins on the very next frame.")
         }
     };
     let line = |text: &str, size: f32, color: Color32| {
