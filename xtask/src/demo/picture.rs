@@ -71,6 +71,8 @@ fn waveform(area: &Area, signal: &[f32], seed_frames: usize, seconds: f64, seam:
         .configure_mesh()
         .x_desc("time (s)")
         .y_desc("amplitude")
+        // The tick at nought comes out a hair below it.
+        .y_label_formatter(&|amplitude| format!("{:.1}", (amplitude * 10.0).round() / 10.0 + 0.0))
         .label_style((FONT, 15))
         .axis_desc_style((FONT, 16))
         .x_labels(12)
