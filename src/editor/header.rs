@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use egui::{Align2, CursorIcon, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{
+    Align2, CursorIcon, Popup, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+};
 
 use super::bar::gesture;
 use super::messages::capitalised;
@@ -15,10 +17,16 @@ use crate::session::CaptureRing;
 pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.horizontal_centered(|ui| {
         let name = elided(ui, "Continuo", egui::FontId::proportional(19.0), theme::TEXT, 120.0);
-        let (rect, response) = ui.allocate_exact_size(vec2(name.size().x + 18.0, theme::ROW), Sense::hover());
+        let (rect, response) = ui.allocate_exact_size(vec2(name.size().x + 18.0, theme::ROW), Sense::click());
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Window size"));
         draw_mark(ui, rect);
         ui.painter().galley(pos2(rect.left() + 18.0, rect.center().y - name.size().y / 2.0), name, theme::TEXT);
-        response.on_hover_text(concat!("Continuo ", env!("CARGO_PKG_VERSION")));
+        choose_zoom(ui, &response);
+        response.on_hover_text(concat!(
+            "Continuo ",
+            env!("CARGO_PKG_VERSION"),
+            "\nClick to make everything larger or smaller."
+        ));
 
         ui.add_space(theme::MARGIN);
         let room = ui.available_width();
@@ -37,7 +45,24 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
     });
 }
 
-/// Two strokes: a clip that ends, and what goes on from there.
+/// Hosts do not always pass their screen's scale on, so it can be chosen.
+fn choose_zoom(ui: &Ui, button: &Response) {
+    if button.hovered() {
+        ui.set_cursor_icon(CursorIcon::PointingHand);
+    }
+    Popup::menu(button).show(|ui| {
+        let now = ui.ctx().zoom_factor();
+        for percent in [80_u8, 100, 125, 150, 175, 200] {
+            let factor = f32::from(percent) / 100.0;
+            let name = RichText::new(format!("{percent} %")).color(theme::TEXT);
+            if ui.selectable_label((factor - now).abs() < 0.01, name).clicked() {
+                ui.ctx().set_zoom_factor(factor);
+            }
+        }
+    });
+}
+
+/// Four strokes: a clip that ends, and what goes on from there.
 fn draw_mark(ui: &Ui, rect: Rect) {
     let painter = ui.painter();
     for (index, (height, hue)) in
