@@ -106,18 +106,14 @@ fn check_licences(workspace: &Workspace) -> Result<()> {
     };
     execute(&mut deny(&["licenses", "bans", "sources"]), "Mend deny.toml or the dependency")?;
     // The advisories come from a repository that not every machine reaches; cargo-deny keeps the copy it last saw.
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| directories_home().map(|home| home.join(".cargo")));
-    if home.is_some_and(|home| home.join("advisory-dbs").is_dir()) {
+    let home = |name| std::env::var_os(name).map(PathBuf::from);
+    let cargo = home("CARGO_HOME").or_else(|| home("HOME").map(|home| home.join(".cargo")));
+    if cargo.is_some_and(|cargo| cargo.join("advisory-dbs").is_dir()) {
         execute(&mut deny(&["advisories"]), "Update the dependency that is named")?;
     } else {
         eprintln!("there is no copy of the advisory database: advisories were not checked");
     }
     Ok(())
-}
-
-fn directories_home() -> Option<PathBuf> {
-    std::env::var_os("HOME").map(PathBuf::from)
 }
 
 /// The Python tests, in a virtual environment of their own.
