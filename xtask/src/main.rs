@@ -71,9 +71,33 @@ fn main() -> ExitCode {
     match run(cli.task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told_once(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The error and its causes in one line, leaving out causes that are already in the text before them.
+fn told_once(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            let between = if text.is_empty() { "" } else { ": " };
+            text = format!("{text}{between}{cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let io = std::io::Error::other("the disk is full");
+        let error = anyhow::Error::new(io).context("cannot write: the disk is full").context("bundling");
+        assert_eq!(told_once(&error), "bundling: cannot write: the disk is full");
     }
 }
 
