@@ -89,18 +89,6 @@ fn told_once(error: &anyhow::Error) -> String {
     text
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cause_is_told_once() {
-        let io = std::io::Error::other("the disk is full");
-        let error = anyhow::Error::new(io).context("cannot write: the disk is full").context("bundling");
-        assert_eq!(told_once(&error), "bundling: cannot write: the disk is full");
-    }
-}
-
 fn run(task: Task) -> anyhow::Result<()> {
     let workspace = Workspace::load()?;
     match task {
@@ -116,5 +104,17 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Bench { arguments } => bench::run(&workspace, &arguments),
         Task::Licences { notices } => licences::run(&workspace, notices.as_deref()),
         Task::Validate(options) => validate::run(&workspace, &options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let io = std::io::Error::other("the disk is full");
+        let error = anyhow::Error::new(io).context("cannot write: the disk is full").context("bundling");
+        assert_eq!(told_once(&error), "bundling: cannot write: the disk is full");
     }
 }
