@@ -50,7 +50,11 @@ impl Generator {
         }
         let needed = model.bytes_per_take() * u64::from(count);
         if needed > MOST_BYTES {
-            let reason = format!("is {count}, which needs {} MB of memory; at most {} MB are taken", needed >> 20, MOST_BYTES >> 20);
+            let reason = format!(
+                "is {count}, which needs {} MB of memory; at most {} MB are taken",
+                needed >> 20,
+                MOST_BYTES >> 20
+            );
             return Err(EngineError::Request { setting: "the number of takes", reason });
         }
         let silence = model.manifest().quantisation.silence();

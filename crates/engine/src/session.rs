@@ -6,6 +6,7 @@ use continuo_package::{ElementType, GraphSpec, StatePair};
 use ort::session::{IoBinding, Session, SessionInputValue};
 use ort::value::{DynTensor, DynValue, PrimitiveTensorElementType, Tensor, ValueType};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// A causal graph `codes [1, T] → logits [1, Q, T]` with its state pairs. One take per run: how ONNX Runtime tiles a
@@ -50,17 +51,22 @@ impl StepSession {
         self.state.iter().map(value).collect::<Result<_, _>>().map(SessionState)
     }
 
-    /// A state with this content, in the manifest's order: codes for integer tensors, values for float ones.
+    /// A state with this content: the codes before the first frame, and each layer's inputs `[R, d·(F − 1)]`.
     ///
     /// # Errors
     /// What ONNX Runtime said, or a tensor of the wrong size.
     pub fn state_of(&self, codes: &[u32], layers: &[Vec<f32>]) -> Result<SessionState, String> {
-        let mut layers = layers.iter();
+        // The manifest's order need not be the layers'.
+        let by_name: HashMap<String, &Vec<f32>> =
+            layers.iter().enumerate().map(|(layer, values)| (names::state_layer(layer), values)).collect();
         let value = |pair: &StatePair| {
             let shape: Vec<i64> = pair.shape.iter().map(|&axis| if axis == -1 { 1 } else { axis }).collect();
             match pair.element {
                 ElementType::I64 => tensor_i64(&shape, codes.iter().map(|&code| i64::from(code)).collect()),
-                ElementType::F32 => tensor_f32(&shape, layers.next().ok_or("a layer is missing")?.clone()),
+                ElementType::F32 => {
+                    let values = by_name.get(&pair.input).ok_or_else(|| format!("{} is no layer", pair.input))?;
+                    tensor_f32(&shape, (*values).clone())
+                }
             }
         };
         self.state.iter().map(value).collect::<Result<_, _>>().map(SessionState)

@@ -4,8 +4,8 @@
 mod common;
 
 use common::support::clip::notes;
-use common::support::graph::{crooked, small, thirty_layers};
-use common::{RandomPackage, piano, runtime, seed_clips};
+use common::support::graph::{crooked, small, thirty_layers, wavenet_graph};
+use common::{RandomPackage, manifest, piano, runtime, seed_clips, write_package};
 use continuo_engine::kernels::Kernel;
 use continuo_engine::kernels::packed::{BLOCK, Block, floats};
 use continuo_engine::kernels::wavenet::{PackedWaveNet, Scratch, WaveNetState};
@@ -124,6 +124,24 @@ fn loading_says_that_the_kernel_agrees() {
     assert_eq!(*kernel, Kernel::best().name());
     assert!(*by < 1e-4);
     assert!(model.stepper().to_string().contains("agrees with ONNX Runtime"), "{}", model.stepper());
+}
+
+#[test]
+fn the_order_of_the_state_in_the_manifest_does_not_matter() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("reversed.continuo");
+    let mut manifest = manifest(&small());
+    manifest.graphs.get_mut(&GraphRole::Step).unwrap().state.reverse();
+    write_package(&path, manifest, &wavenet_graph(&small(), 17));
+    let load =
+        |path, stepping| Model::load(path, &LoadOptions { runtime: Some(runtime()), stepping, kernel: None }).unwrap();
+    let native = load(&path, Stepping::Auto);
+    let agrees = matches!(native.stepper(), Stepper::Native { verdict: Verdict::Agrees { .. }, .. });
+    assert!(agrees, "{}", native.stepper());
+    let straight = RandomPackage::new(small());
+    assert!(sequence(&native, 50) == sequence(&straight.native(), 50));
+    let stepped = [&path, &straight.path].map(|path| sequence(&load(path, Stepping::OnnxRuntime), 50));
+    assert!(stepped[0] == stepped[1]);
 }
 
 #[test]

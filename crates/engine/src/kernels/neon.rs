@@ -18,7 +18,7 @@ pub(super) const NEON: Primitives = Primitives {
 #[target_feature(enable = "neon")]
 unsafe fn product(arguments: &Product) {
     // SAFETY: passed on. Of 32 registers, 16 hold sums; a block takes four.
-    unsafe { simd::product::<Neon, 4, 2, 1>(arguments) }
+    unsafe { simd::product::<Neon, 4, 2, 1, 0>(arguments) }
 }
 
 /// # Safety

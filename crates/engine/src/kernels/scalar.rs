@@ -12,7 +12,7 @@ pub(super) const SCALAR: Primitives =
 /// See [`Primitives::product`].
 unsafe fn product(arguments: &Product) {
     // SAFETY: passed on.
-    unsafe { simd::product::<Scalar, 1, 1, 1>(arguments) }
+    unsafe { simd::product::<Scalar, 1, 1, 1, 0>(arguments) }
 }
 
 /// # Safety

@@ -189,16 +189,23 @@ unsafe fn first_or_later<S: Simd, const NB: usize, const C: usize>(product: &Pro
     }
 }
 
-/// `TWO` blocks of rows times all columns: by fours in parts of `FOUR` blocks, then two, then one.
+/// `TWO` blocks of rows times all columns: by eights in parts of `EIGHT` blocks, by fours in parts of `FOUR`, then two,
+/// then one.
 #[inline(always)]
-unsafe fn chunk<S: Simd, const TWO: usize, const FOUR: usize>(product: &Product, block: usize) {
+unsafe fn chunk<S: Simd, const TWO: usize, const FOUR: usize, const EIGHT: usize>(product: &Product, block: usize) {
     let columns = product.columns;
+    let eights = if EIGHT > 0 { columns / 8 * 8 } else { 0 };
     let fours = columns / 4 * 4;
     let mut column = fours;
     // SAFETY: as for `tile`; every tile stays below `columns`.
     unsafe {
+        for part in (block..block + TWO).step_by(EIGHT.max(1)) {
+            for column in (0..eights).step_by(8) {
+                first_or_later::<S, EIGHT, 8>(product, part, column);
+            }
+        }
         for part in (block..block + TWO).step_by(FOUR) {
-            for column in (0..fours).step_by(4) {
+            for column in (eights..fours).step_by(4) {
                 first_or_later::<S, FOUR, 4>(product, part, column);
             }
         }
@@ -213,11 +220,13 @@ unsafe fn chunk<S: Simd, const TWO: usize, const FOUR: usize>(product: &Product,
 }
 
 /// See [`super::contract::Primitives::product`]. With one column, `ONE` blocks of rows at a time; with several, `TWO`
-/// blocks by two columns or `FOUR` by four: as many sums as there are registers for and at least eight vectors of them,
-/// since that many fused operations are under way at once. `ONE` divides [`GROUP`], `TWO` divides it, `FOUR` divides
-/// `TWO`.
+/// blocks by two columns, `FOUR` by four or `EIGHT` by eight (0: never): as many sums as there are registers for and at least eight vectors of them,
+/// since that many fused operations are under way at once. `ONE` divides [`GROUP`], `TWO` divides it, `FOUR` and `EIGHT`
+/// divide `TWO`.
 #[inline(always)]
-pub(super) unsafe fn product<S: Simd, const ONE: usize, const TWO: usize, const FOUR: usize>(product: &Product) {
+pub(super) unsafe fn product<S: Simd, const ONE: usize, const TWO: usize, const FOUR: usize, const EIGHT: usize>(
+    product: &Product,
+) {
     let blocks = product.blocks;
     let mut block = 0;
     // SAFETY: as for `tile`. A tile whose number of blocks divides `GROUP` and which starts at a multiple of that number
@@ -230,11 +239,11 @@ pub(super) unsafe fn product<S: Simd, const ONE: usize, const TWO: usize, const 
             }
         }
         while block + TWO <= blocks {
-            chunk::<S, TWO, FOUR>(product, block);
+            chunk::<S, TWO, FOUR, EIGHT>(product, block);
             block += TWO;
         }
         while block < blocks {
-            chunk::<S, 1, 1>(product, block);
+            chunk::<S, 1, 1, 0>(product, block);
             block += 1;
         }
     }

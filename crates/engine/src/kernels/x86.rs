@@ -26,7 +26,7 @@ pub(super) const AVX2: Primitives = Primitives {
 #[target_feature(enable = "avx512f")]
 unsafe fn product_avx512(arguments: &Product) {
     // SAFETY: passed on. Of 32 registers, up to 16 hold sums.
-    unsafe { simd::product::<Avx512, 8, 4, 4>(arguments) }
+    unsafe { simd::product::<Avx512, 8, 4, 4, 2>(arguments) }
 }
 
 /// # Safety
@@ -42,7 +42,7 @@ unsafe fn gate_avx512(h: *const f32, z: *mut f32, blocks: usize) {
 #[target_feature(enable = "avx2,fma")]
 unsafe fn product_avx2(arguments: &Product) {
     // SAFETY: passed on. Of 16 registers, 8 hold sums; a block takes two.
-    unsafe { simd::product::<Avx2, 4, 2, 1>(arguments) }
+    unsafe { simd::product::<Avx2, 4, 2, 1, 0>(arguments) }
 }
 
 /// # Safety
