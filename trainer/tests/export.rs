@@ -151,6 +151,28 @@ fn odd_shapes_agree_with_onnx_runtime_and_a_wrong_weight_is_noticed() {
 }
 
 #[test]
+fn centred_logits_have_no_mean_and_the_same_distribution() {
+    let shape = odd_shape(true);
+    let table = std::sync::Arc::new(Table::new(&shape));
+    let mut parameters = Parameters { values: weights(&table, 6), table };
+    let mut compute = Fused::new(&parameters.table, Level::detect(), 1).unwrap();
+    let batch = sequences(&shape, 1, 300, 1);
+    let before = compute.logits(&parameters.values, &batch[0]).unwrap();
+    let loss = compute.loss(&parameters.values, &batch).unwrap();
+    export::centre_logits(&mut parameters);
+    let after = compute.logits(&parameters.values, &batch[0]).unwrap();
+    assert!((compute.loss(&parameters.values, &batch).unwrap() - loss).abs() < 1e-6);
+    let levels = shape.levels as usize;
+    let mean = |row: &[f32]| row.iter().sum::<f32>() / levels as f32;
+    assert!(before.chunks(levels).any(|row| mean(row).abs() > 0.1), "there is something to take out");
+    for (before, after) in before.chunks(levels).zip(after.chunks(levels)) {
+        assert!(mean(after).abs() < 1e-5);
+        let shift = before[0] - after[0];
+        assert!(before.iter().zip(after).all(|(b, a)| (b - a - shift).abs() < 2e-5));
+    }
+}
+
+#[test]
 fn an_export_without_a_run_or_a_library_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let arguments = ExportArgs {

@@ -21,6 +21,9 @@ impl Default for Sampling {
     }
 }
 
+/// Values that are taken together.
+const RUN: usize = 16;
+
 /// The largest temperature: far beyond it every model is white noise.
 const MOST_TEMPERATURE: f32 = 100.0;
 
@@ -42,6 +45,7 @@ impl Sampling {
 #[derive(Debug, Default)]
 pub(crate) struct Sampler {
     weights: Vec<f32>,
+    sums: Vec<f64>,
     ranked: Vec<f32>,
 }
 
@@ -50,37 +54,45 @@ impl Sampler {
     ///
     /// Ties go to the lower code: for the likeliest code, and at the edge of the `top_k` likeliest.
     pub fn draw(&mut self, logits: &[f32], sampling: &Sampling, take: u32, frame: u64) -> Option<u32> {
-        // 0 · x is NaN exactly for infinities and NaN.
-        if logits.iter().map(|logit| logit * 0.0).sum::<f32>() != 0.0 || logits.is_empty() {
+        // Without an early end, so that compilers make vectors of it.
+        if logits.iter().fold(logits.is_empty(), |bad, logit| bad | !logit.is_finite()) {
             return None;
         }
-        let mut likeliest = 0;
-        for (code, logit) in logits.iter().enumerate() {
-            if *logit > logits[likeliest] {
-                likeliest = code;
-            }
-        }
+        let highest = highest(logits);
+        let likeliest = logits.iter().position(|&logit| logit >= highest)?;
         if sampling.temperature < f32::MIN_POSITIVE || sampling.top_k == 1 {
             return Some(likeliest as u32);
         }
-        let (highest, inverse) = (logits[likeliest], 1.0 / sampling.temperature);
+        let inverse = 1.0 / sampling.temperature;
         self.weights.clear();
         self.weights.extend(logits.iter().map(|logit| exp((logit - highest) * inverse)));
         let kept = sampling.top_k as usize;
         if kept > 0 && kept < logits.len() {
             self.keep_likeliest(logits, kept);
         }
-        let total: f64 = self.weights.iter().copied().map(f64::from).sum();
-        let wanted = random::uniform(sampling.rng_seed, take, frame) * total;
-        let mut sum = 0.0;
-        for (code, &weight) in self.weights.iter().enumerate() {
-            sum += f64::from(weight);
-            if sum > wanted {
-                return Some(code as u32);
+        let wanted = random::uniform(sampling.rng_seed, take, frame);
+        Some(self.at(wanted).unwrap_or(likeliest) as u32)
+    }
+
+    /// The code at which the running sum of the weights passes `wanted` times their total.
+    fn at(&mut self, wanted: f64) -> Option<usize> {
+        // Sums of runs do not wait for one another; the running sum then goes over runs, and within one only.
+        self.sums.clear();
+        self.sums.extend(self.weights.chunks(RUN).map(|run| run.iter().copied().map(f64::from).sum::<f64>()));
+        let wanted = wanted * self.sums.iter().sum::<f64>();
+        let mut before = 0.0;
+        for (index, (run, sum)) in self.weights.chunks(RUN).zip(&self.sums).enumerate() {
+            if before + sum > wanted {
+                let mut within = 0.0;
+                let passed = run.iter().position(|&weight| {
+                    within += f64::from(weight);
+                    before + within > wanted
+                });
+                return passed.map(|code| index * RUN + code);
             }
+            before += sum;
         }
-        // `wanted` is below `total`, which is the same sum in the same order.
-        Some(likeliest as u32)
+        None
     }
 
     /// Sets the weights of all but the `kept` likeliest codes to zero.
@@ -100,6 +112,18 @@ impl Sampler {
             }
         }
     }
+}
+
+/// The largest of some finite numbers, sixteen at a time.
+fn highest(values: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let mut lanes = [f32::NEG_INFINITY; RUN];
+    let runs = values.chunks_exact(RUN);
+    let rest = runs.remainder().iter().copied().fold(f32::NEG_INFINITY, larger);
+    for run in runs {
+        lanes.iter_mut().zip(run).for_each(|(lane, &value)| *lane = larger(*lane, value));
+    }
+    lanes.into_iter().fold(rest, larger)
 }
 
 /// `eˣ` for x ≤ 0: relative error below 3 · 10⁻⁷, and 0 below −87.

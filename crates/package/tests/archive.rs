@@ -4,8 +4,8 @@
 use continuo_package::onnx::{FLOAT, GraphProto, IR_VERSION, ModelProto, NodeProto, OPSET, OperatorSetIdProto};
 use continuo_package::onnx::{TensorProto, ValueInfoProto};
 use continuo_package::{
-    Architecture, ElementType, Family, Generation, GraphRole, GraphSpec, Manifest, Package, PackageError, PackageWriter,
-    Quantisation, TensorSpec, TrainingFacts,
+    Architecture, ElementType, Family, Generation, GraphRole, GraphSpec, Manifest, Package, PackageError,
+    PackageWriter, Quantisation, TensorSpec, TrainingFacts,
 };
 use prost::Message;
 use std::collections::BTreeMap;
@@ -167,8 +167,7 @@ fn a_length_field_that_lies_takes_no_memory() {
     let folder = tempfile::tempdir().unwrap();
     let mut bytes = std::fs::read(written(folder.path())).unwrap();
     // The uncompressed size in every header of the central directory becomes almost 4 GiB.
-    let headers: Vec<usize> =
-        (0..bytes.len() - 4).filter(|&at| bytes[at..at + 4] == [b'P', b'K', 1, 2]).collect();
+    let headers: Vec<usize> = (0..bytes.len() - 4).filter(|&at| bytes[at..at + 4] == [b'P', b'K', 1, 2]).collect();
     assert_eq!(headers.len(), 4);
     for at in headers {
         bytes[at + 24..at + 28].copy_from_slice(&0xffff_fffe_u32.to_le_bytes());

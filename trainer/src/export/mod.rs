@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicBool;
 use continuo_engine::audio::{AudioError, Clip, WavFormat, write_wav};
 use continuo_engine::{EngineError, LoadOptions, Model, RenderRequest, RuntimeError, Sampling, wavenet_spec};
 use continuo_package::manifest::FORMAT_VERSION;
+use continuo_package::wavenet::names;
 use continuo_package::{
     Architecture, Family, Generation, GraphRole, Manifest, PackageError, PackageWriter, Quantisation, TrainingFacts,
 };
@@ -180,7 +181,28 @@ pub fn run(args: &ExportArgs) -> Result<Exported, ExportError> {
     Ok(Exported { parity, bytes, heldout_nats })
 }
 
-/// The averaged weights of a run's newest checkpoint.
+/// Takes the mean over the levels out of the last convolution, so that each frame's logits have mean zero.
+///
+/// Training leaves that mean free, since a softmax does not see it, and it grows to half of the logits' size. Without
+/// it every runtime rounds them less, and the distribution is the same.
+pub fn centre_logits(parameters: &mut Parameters) {
+    for name in [names::end_weight(1), names::end_bias(1)] {
+        let Some(tensor) = parameters.table.find(&name) else { continue };
+        let levels = parameters.table.shape.levels as usize;
+        let values = &mut parameters.values[tensor.range()];
+        // [Q, E, 1] or [Q]: what follows one level is a row.
+        let row = values.len() / levels;
+        for column in 0..row {
+            let sum: f64 = values[column..].iter().step_by(row).map(|&value| f64::from(value)).sum();
+            let mean = sum / levels as f64;
+            for value in values[column..].iter_mut().step_by(row) {
+                *value = (f64::from(*value) - mean) as f32;
+            }
+        }
+    }
+}
+
+/// The averaged weights of a run's newest checkpoint, as they are exported.
 ///
 /// # Errors
 /// If there is none that is whole.
@@ -190,7 +212,9 @@ pub fn averaged(run: &Run) -> Result<(Parameters, Checkpoint), RunError> {
     for reason in refused {
         eprintln!("{reason}; taking the one before");
     }
-    Ok((Parameters { table, values: checkpoint.average.clone() }, checkpoint))
+    let mut parameters = Parameters { table, values: checkpoint.average.clone() };
+    centre_logits(&mut parameters);
+    Ok((parameters, checkpoint))
 }
 
 /// A package without preview or licence, for rendering from a run that is not exported.

@@ -212,7 +212,11 @@ fn name(step: u64) -> String {
 fn list(dir: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     let io = |source| CheckpointError::Io { file: dir.to_path_buf(), action: "listing", source };
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(io)? {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(files),
+        entries => entries.map_err(io)?,
+    };
+    for entry in entries {
         let path = entry.map_err(io)?.path();
         let is = path
             .file_name()
@@ -284,7 +288,9 @@ mod tests {
     #[test]
     fn another_model_and_an_empty_folder_are_refused_in_words() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(Checkpoint::newest(dir.path(), 5).unwrap_err().to_string().contains("no usable checkpoint"));
+        for dir in [dir.path().to_path_buf(), dir.path().join("none")] {
+            assert!(Checkpoint::newest(&dir, 5).unwrap_err().to_string().contains("no usable checkpoint"));
+        }
         let file = checkpoint(1).write(dir.path()).unwrap();
         for len in [4, 6, 1000] {
             assert!(Checkpoint::read(&file, len).is_err());
