@@ -141,6 +141,8 @@ trait Row<S: Simd>: Copy {
     /// # Safety
     /// `to` must be valid for writing the whole row.
     unsafe fn store(self, to: *mut f32);
+    /// `self + other`.
+    fn plus(self, other: Self) -> Self;
     /// `self + value · across`.
     fn add_product(self, value: S::Lanes, across: Self) -> Self;
 }
@@ -163,6 +165,10 @@ macro_rules! row {
             unsafe fn store(self, to: *mut f32) {
                 // SAFETY: the caller's.
                 unsafe { $(S::store(to.add($place * LANES), self[$place]);)* }
+            }
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                [$(S::add(self[$place], other[$place])),*]
             }
             #[inline(always)]
             fn add_product(self, value: S::Lanes, across: Self) -> Self {
@@ -213,11 +219,7 @@ macro_rules! block {
         unsafe fn $name<S: Simd, R: Row<S>>(block: Block) -> usize {
             // SAFETY: the caller's.
             unsafe {
-                $(let mut $sum = if block.accumulate {
-                    R::load(block.c.add($place * block.c_stride))
-                } else {
-                    R::all(S::splat(0.0))
-                };)*
+                $(let mut $sum = R::all(S::splat(0.0));)*
                 let (mut a, mut b) = (block.a, block.b);
                 for _ in 0..block.depth {
                     let across = R::load(b);
@@ -225,7 +227,12 @@ macro_rules! block {
                     a = a.wrapping_add(block.a_column);
                     b = b.wrapping_add(block.b_stride);
                 }
-                $($sum.store(block.c.add($place * block.c_stride));)*
+                // What is there already is added last: it is large beside the products, and would round each of them.
+                $({
+                    let to = block.c.add($place * block.c_stride);
+                    let sum = if block.accumulate { R::load(to).plus($sum) } else { $sum };
+                    sum.store(to);
+                })*
             }
             $rows
         }
