@@ -13,6 +13,7 @@ use continuo_package::Package;
 use continuo_trainer::cli::{DeviceArg, ExportArgs, InspectArgs, RenderArgs, TrainArgs};
 use continuo_trainer::export::{self, graph, parity};
 use continuo_trainer::kernels::Level;
+use continuo_trainer::wavenet::Compute as _;
 use continuo_trainer::wavenet::fused::Fused;
 use continuo_trainer::wavenet::parameters::{Parameters, Table};
 use continuo_trainer::{inspect, render, train};
