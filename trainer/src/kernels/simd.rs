@@ -77,7 +77,7 @@ pub fn tanh<S: Simd>(x: S::Lanes) -> S::Lanes {
     let square = S::mul(x, x);
     // Cephes' tanhf coefficients.
     let mut p = S::splat(-5.704_988_7e-3);
-    for c in [2.063_908_9e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328_2e-1] {
+    for c in [2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1] {
         p = S::mul_add(p, square, S::splat(c));
     }
     let near = S::mul_add(S::mul(p, square), x, x);
