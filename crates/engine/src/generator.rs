@@ -30,13 +30,15 @@ pub struct Generator {
     states: Box<dyn Takes>,
     /// Per take the newest frame's code, which has not gone through the network yet.
     newest: Vec<u32>,
+    /// Whether the network has heard nothing yet, not even the silence before the first frame.
+    fresh: bool,
     position: u64,
     sampler: Sampler,
     amplitudes: Vec<f32>,
 }
 
 impl Generator {
-    /// A generator at frame 0, in silence, for these takes.
+    /// A generator at frame 0 for these takes, after one receptive field of silence: where a recording begins in training.
     ///
     /// # Errors
     /// [`EngineError::Request`] for settings out of range, for no takes for more than [`MOST_TAKES`], or for so many
@@ -64,6 +66,7 @@ impl Generator {
             sampling,
             takes,
             newest: vec![silence; count as usize],
+            fresh: true,
             position: 0,
             sampler: Sampler::default(),
             amplitudes: vec![0.0; count as usize],
@@ -105,8 +108,10 @@ impl Generator {
         let heard = if before.len() >= reach {
             // Nothing earlier is heard any more, so the takes are the same again.
             self.states.reset().map_err(failed)?;
+            self.fresh = false;
             &before[before.len() - reach..]
         } else {
+            self.hear_silence(cancel)?;
             self.states.feed(&self.newest[..self.states.count()]).map_err(failed)?;
             before
         };
@@ -122,12 +127,36 @@ impl Generator {
         Ok(())
     }
 
+    /// Feeds the silence before the first frame, once. The trainer pads the beginning of a recording with the code of
+    /// silence, so the state of all zeros that a graph starts from is one that the network has never seen.
+    fn hear_silence(&mut self, cancel: &AtomicBool) -> Result<(), EngineError> {
+        if !std::mem::take(&mut self.fresh) {
+            return Ok(());
+        }
+        let model = Arc::clone(&self.model);
+        let silence = model.manifest().quantisation.silence();
+        let reach = usize::try_from(model.manifest().receptive_field_frames).unwrap_or(usize::MAX);
+        // Nothing has parted the takes yet: one state stands for all of them.
+        let codes = vec![silence; reach.min(FRAMES_PER_LOOK)];
+        let mut left = reach;
+        while left > 0 {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(EngineError::Cancelled);
+            }
+            let frames = left.min(codes.len());
+            self.states.feed(&codes[..frames]).map_err(|reason| model.session_failed(reason))?;
+            left -= frames;
+        }
+        Ok(())
+    }
+
     /// Generates one frame of every take; amplitudes in [−1, 1] in the order of the takes.
     ///
     /// # Errors
     /// [`EngineError::NotFinite`] from a damaged model, [`EngineError::Session`] from ONNX Runtime. The generator is then
     /// of no more use.
     pub fn step(&mut self) -> Result<&[f32], EngineError> {
+        self.hear_silence(&AtomicBool::new(false))?;
         let model = &self.model;
         let failed = |reason| model.session_failed(reason);
         let count = self.newest.len();
