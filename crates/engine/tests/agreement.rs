@@ -79,10 +79,7 @@ fn every_kernel_agrees_with_onnx_runtime() {
 
 #[test]
 fn the_factory_model_agrees_on_its_seed_clips() {
-    let Some(path) = piano() else {
-        eprintln!("not run: there is no presets/models/piano-16k.continuo in this checkout");
-        return;
-    };
+    let path = piano().expect("the repository ships presets/models/piano-16k.continuo");
     let rate = Package::read_manifest(&path).unwrap().sample_rate_hz;
     assert!(!seed_clips(rate).is_empty(), "there is a factory model but no seed clip");
     let difference = teacher_forced(&path, Kernel::best(), &recordings(rate, 24_000));
@@ -101,14 +98,13 @@ fn sequence(model: &std::sync::Arc<Model>, frames: usize) -> Vec<Vec<f32>> {
 
 #[test]
 fn the_sampled_sequence_is_onnx_runtimes_over_4000_frames() {
-    let path = piano();
-    let random = RandomPackage::new(small());
-    let path = path.as_deref().unwrap_or(&random.path);
-    let load = |stepping| Model::load(path, &LoadOptions { runtime: Some(runtime()), stepping, kernel: None }).unwrap();
+    let path = piano().expect("the repository ships presets/models/piano-16k.continuo");
+    let load =
+        |stepping| Model::load(&path, &LoadOptions { runtime: Some(runtime()), stepping, kernel: None }).unwrap();
     let (native, session) = (load(Stepping::Native), load(Stepping::OnnxRuntime));
     assert!(matches!(native.stepper(), Stepper::Native { .. }));
     assert!(matches!(session.stepper(), Stepper::OnnxRuntime { .. }));
-    let (native, session) = (sequence(&native, 2_000), sequence(&session, 2_000));
+    let (native, session) = (sequence(&native, 4_000), sequence(&session, 4_000));
     assert!(native == session, "the kernel and ONNX Runtime drew different codes");
     assert!(native[0] != native[1], "two takes are the same");
     let lively = native[0].windows(2).filter(|pair| (pair[0] - pair[1]).abs() > 0.0).count();
