@@ -1,18 +1,24 @@
-//! The trainer's logits against ONNX Runtime's, on the graph that was just written.
+//! The trained model's logits against ONNX Runtime's, on the graph that was just written.
 
 use continuo_engine::{Runtime, StepSession, wavenet_spec};
 use continuo_package::wavenet::WaveNetShape;
 
+use super::reference;
 use crate::wavenet::{Compute, ComputeError};
 
-/// The largest difference of a logit that an export may show.
+/// The largest difference of a logit between ONNX Runtime and the model in double precision that an export may show.
 pub const TOLERANCE: f64 = 1e-4;
+
+/// The largest difference between the pass that trained the model, in single precision, and the model in double.
+pub const OWN_TOLERANCE: f64 = 1e-3;
 
 /// What the comparison found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Parity {
-    /// Largest absolute difference of a logit.
+    /// Largest absolute difference of a logit: ONNX Runtime against the model in double precision.
     pub largest: f64,
+    /// The same of the pass that trained the model.
+    pub own: f64,
     /// Frames compared.
     pub frames: usize,
 }
@@ -44,10 +50,17 @@ pub fn compare(
     let session = StepSession::new(runtime, graph, &wavenet_spec(shape)).map_err(ParityError::Session)?;
     let levels = shape.levels as usize;
     let receptive = shape.receptive_field_frames() as usize;
-    let mut parity = Parity { largest: 0.0, frames: 0 };
+    let mut parity = Parity { largest: 0.0, own: 0.0, frames: 0 };
     for sequence in sequences {
-        let expected = compute.logits(values, sequence)?;
         let inputs: Vec<u32> = sequence[..sequence.len() - 1].iter().map(|&code| u32::from(code)).collect();
+        let expected = reference::logits(shape, values, &inputs);
+        let own = compute.logits(values, sequence)?;
+        if own.len() != expected.len() {
+            let reason = format!("the trainer gave {} logits; {} were expected", own.len(), expected.len());
+            return Err(ParityError::Session(reason));
+        }
+        let differences = own.iter().zip(&expected).map(|(&own, &exact)| (f64::from(own) - exact).abs());
+        parity.own = differences.fold(parity.own, larger);
         for lengths in [&[usize::MAX][..], &[receptive + 3, 1, 1, 17, 1, 500, usize::MAX]] {
             let mut state = session.initial_state().map_err(ParityError::Session)?;
             let mut logits = Vec::new();
@@ -66,13 +79,9 @@ pub fn compare(
                 // `logits` is [Q, T]; the trainer's rows begin where the receptive field is full.
                 for frame in position.max(receptive - 1)..end {
                     let row = &expected[(frame + 1 - receptive) * levels..][..levels];
-                    for (level, &ours) in row.iter().enumerate() {
-                        let theirs = logits[level * run.len() + frame - position];
-                        let difference = f64::from((ours - theirs).abs());
-                        // NaN is the largest difference of all.
-                        if difference.is_nan() || difference > parity.largest {
-                            parity.largest = if difference.is_nan() { f64::INFINITY } else { difference };
-                        }
+                    for (level, &exact) in row.iter().enumerate() {
+                        let theirs = f64::from(logits[level * run.len() + frame - position]);
+                        parity.largest = larger(parity.largest, (theirs - exact).abs());
                     }
                 }
                 position = end;
@@ -81,4 +90,9 @@ pub fn compare(
         parity.frames += expected.len() / levels;
     }
     Ok(parity)
+}
+
+/// The larger of two differences; NaN is the largest of all.
+fn larger(a: f64, b: f64) -> f64 {
+    if b.is_nan() { f64::INFINITY } else { a.max(b) }
 }
