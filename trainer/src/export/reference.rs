@@ -1,7 +1,7 @@
-//! The model once more, in double precision and as plainly as it can be written: what an export is measured by.
+//! The model once more, in double precision and as plainly as it can be written.
 //!
-//! A sharp model has logits of a hundred, where one rounding of an `f32` is 8 · 10⁻⁶ and the sums of two honest programs
-//! come to differ by 10⁻⁴. Against this pass each is measured by its own error alone.
+//! It decides nothing: an export is held against the trainer's own pass. Where that comparison fails, this says how much of
+//! the difference is rounding, and whose.
 
 use continuo_package::wavenet::{WaveNetShape, names};
 use rayon::prelude::*;
