@@ -49,7 +49,7 @@ impl Drop for Continuo {
 impl Plugin for Continuo {
     const NAME: &'static str = "Continuo";
     const VENDOR: &'static str = "Continuo";
-    const URL: &'static str = "https://continuo.example";
+    const URL: &'static str = "";
     const EMAIL: &'static str = "";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 

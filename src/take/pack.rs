@@ -128,6 +128,18 @@ impl PackedTake {
         if self.continuations.is_empty() || self.continuations.len() > MAX_ALTERNATIVES {
             return Err(implausible("number of alternatives", self.continuations.len()));
         }
+        // What plays is sized by the recipe, so the recipe may not promise what the sounds do not hold.
+        if self.recipe.takes as usize != self.continuations.len() || self.recipe.frames == 0 {
+            return Err(implausible("recipe", format!("{} takes of {} frames", self.recipe.takes, self.recipe.frames)));
+        }
+        if let Some(seed) = &self.seed
+            && seed.frames as f64 > (crate::renderer::MAX_SEED_SECONDS + 1.0) * f64::from(seed.rate_hz)
+        {
+            return Err(implausible(
+                "length of the seed clip",
+                format!("{} frames at {} Hz", seed.frames, seed.rate_hz),
+            ));
+        }
         let model_rate_hz = self.recipe.model_rate_hz;
         let seed = self.seed.as_ref().map(|sound| sound.unpack(store)).transpose()?.map(std::sync::Arc::new);
         let mut continuations = Vec::with_capacity(self.continuations.len());
@@ -316,6 +328,17 @@ pub(crate) mod tests {
         longer.continuations[0].frames += 1;
         longer.continuations[1].frames += 1;
         assert!(matches!(longer.unpack(None), Err(PackError::Unpack(_))));
+        // A recipe that promises more takes than there are sounds would size what plays.
+        for takes in [0, 1, u32::MAX] {
+            let mut promised = packed.clone();
+            promised.recipe.takes = takes;
+            assert!(matches!(promised.unpack(None), Err(PackError::Implausible { .. })), "{takes} takes");
+        }
+        let mut drawn_out = packed.clone();
+        if let Some(seed) = &mut drawn_out.seed {
+            seed.frames = 1 << 40;
+        }
+        assert!(matches!(drawn_out.unpack(None), Err(PackError::Implausible { .. })));
         // A bomb: a small frame that unpacks to far more than announced.
         let mut bomb = packed.clone();
         let bytes = zstd::encode_all(vec![0u8; 1 << 24].as_slice(), 3).unwrap();
