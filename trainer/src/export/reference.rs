@@ -60,7 +60,9 @@ pub fn logits(shape: &WaveNetShape, values: &[f32], codes: &[u32]) -> Vec<f64> {
     }
     let mut y = skip;
     for (index, (inputs, outputs)) in [(s, e), (e, q)].into_iter().enumerate() {
-        y.iter_mut().for_each(|y| *y = y.max(0.0));
+        for y in &mut y {
+            *y = y.max(0.0);
+        }
         let mut out = rows(frames - first, &bias(&names::end_bias(index), outputs));
         let weight = transposed(parameters.get(&names::end_weight(index)), inputs, 1, 0);
         add_product(&y, &weight, &mut out, outputs);
