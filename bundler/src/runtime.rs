@@ -2,7 +2,7 @@
 //!
 //! The library is published as a shared object inside the wheel `onnxruntime`. The wheel is fetched with the ordinary
 //! package client (that is `xtask`'s work); here its SHA-256 is compared with the one pinned below, so that what ends up
-//! in a bundle is what was tested, whatever mirror it came from.
+//! in a bundle is what was tested, wherever it came from.
 
 use std::fs::{self, File};
 use std::io::Read;
