@@ -11,9 +11,9 @@ mod common;
 
 use common::support::graph::thirty_layers;
 use common::{RandomPackage, runtime};
-use continuo_engine::kernels::Kernel;
 use continuo_engine::kernels::packed::{BLOCK, Block};
-use continuo_engine::kernels::wavenet::{PackedWaveNet, Scratch, WaveNetState};
+use continuo_engine::kernels::wavenet::{PackedWaveNet, Scratch};
+use continuo_engine::kernels::{Kernel, Precision};
 use continuo_engine::weights::WaveNetWeights;
 use continuo_engine::{Generator, Sampling, StepSession, Stepping};
 use continuo_package::{GraphRole, Package, onnx};
@@ -37,7 +37,6 @@ fn step(criterion: &mut Criterion) {
     let package = Package::open(&random.path).unwrap();
     let graph = &package.graphs[&GraphRole::Step];
     let weights = WaveNetWeights::from_graph(&random.shape, &onnx::decode(graph).unwrap().graph.unwrap()).unwrap();
-    let net = PackedWaveNet::new(&weights).unwrap();
     let mut group = criterion.benchmark_group("step");
     group.measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(300));
 
@@ -51,17 +50,26 @@ fn step(criterion: &mut Criterion) {
     println!("{:<14} {:>6} {reference:>12.1} {reference:>12.1} {:>14.2}", "ONNX Runtime", 1, 1.0);
     group.bench_function(BenchmarkId::new("ONNX Runtime", 1), |bencher| bencher.iter(&mut run));
 
-    for kernel in Kernel::available() {
-        for takes in [1, 4, 8] {
-            let mut states = vec![WaveNetState::new(&random.shape); takes];
+    for (kernel, precision) in
+        Kernel::available().flat_map(|kernel| Precision::ALL.map(|precision| (kernel, precision)))
+    {
+        let net = PackedWaveNet::new(&weights, precision).unwrap();
+        for takes in [1, 2, 4, 8, 16] {
+            let mut states = vec![net.new_state(); takes];
             let mut scratch = Scratch::default();
             let mut logits = vec![Block::default(); takes * net.logits_stride() / BLOCK];
             let codes = vec![black_box(100); takes];
             let mut run = || net.advance(kernel, &mut scratch, &mut states, &codes, Some(&mut logits));
             let micros = best_micros(&mut run);
             let each = micros / takes as f64;
-            println!("{:<14} {takes:>6} {micros:>12.1} {each:>12.1} {:>14.2}", kernel.name(), reference / each);
-            group.bench_function(BenchmarkId::new(kernel.name(), takes), |bencher| bencher.iter(&mut run));
+            println!(
+                "{:<24} {takes:>6} {micros:>12.1} {each:>12.1} {:>14.2}",
+                format!("{} {precision}", kernel.name()),
+                reference / each
+            );
+            group.bench_function(BenchmarkId::new(format!("{} {precision}", kernel.name()), takes), |bencher| {
+                bencher.iter(&mut run)
+            });
         }
     }
     group.finish();

@@ -2,7 +2,7 @@
 
 use crate::kernels::Kernel;
 use crate::kernels::packed::{BLOCK, Block, floats};
-use crate::kernels::wavenet::{PackedWaveNet, Scratch, WaveNetState};
+use crate::kernels::wavenet::{PackedWaveNet, Scratch};
 use crate::random::philox4x32;
 use crate::session::StepSession;
 
@@ -86,8 +86,8 @@ fn largest_difference(net: &PackedWaveNet, kernel: Kernel, session: &StepSession
         return Err(format!("{} logits came out for {FRAMES} frames of {levels}", expected.len()));
     }
 
-    let mut state = [WaveNetState::new(shape)];
-    state[0].set(&before, &layers);
+    let mut state = [net.new_state()];
+    state[0].set(kernel, &before, &layers);
     let mut scratch = Scratch::default();
     let mut logits = vec![Block::default(); net.logits_stride() / BLOCK];
     let (mut by, mut largest) = (0f32, 0f32);

@@ -1,6 +1,7 @@
 //! Takes, frame by frame.
 
 use crate::error::EngineError;
+use crate::kernels::Precision;
 use crate::model::Model;
 use crate::sampler::{Sampler, Sampling};
 use crate::takes::Takes;
@@ -44,6 +45,19 @@ impl Generator {
     /// [`EngineError::Request`] for settings out of range, for no takes for more than [`MOST_TAKES`], or for so many
     /// that they would take more than 4 GiB.
     pub fn new(model: &Arc<Model>, sampling: Sampling, takes: Range<u32>) -> Result<Self, EngineError> {
+        Self::in_precision(model, None, sampling, takes)
+    }
+
+    /// As [`Generator::new`], in a precision (`None`: [`Model::best_precision`]).
+    ///
+    /// # Errors
+    /// As [`Generator::new`]; [`EngineError::NeedsRuntime`] where packing would take more memory than there should be.
+    pub fn in_precision(
+        model: &Arc<Model>,
+        precision: Option<Precision>,
+        sampling: Sampling,
+        takes: Range<u32>,
+    ) -> Result<Self, EngineError> {
         sampling.validate()?;
         let count = takes.end.saturating_sub(takes.start);
         if count == 0 || count > MOST_TAKES {
@@ -61,7 +75,7 @@ impl Generator {
         }
         let silence = model.manifest().quantisation.silence();
         Ok(Self {
-            states: model.one_take()?,
+            states: model.one_take(precision)?,
             model: Arc::clone(model),
             sampling,
             takes,
@@ -125,6 +139,16 @@ impl Generator {
         self.newest.fill(quantisation.encode(last));
         self.position += clip.len() as u64;
         Ok(())
+    }
+
+    /// Does what comes before the first frame: the network hears the silence that precedes every recording. Generating or
+    /// priming does it as well, but cannot be cancelled meanwhile.
+    ///
+    /// # Errors
+    /// [`EngineError::Cancelled`] when `cancel` became true, [`EngineError::Session`] from ONNX Runtime; the generator is
+    /// then of no more use.
+    pub fn begin(&mut self, cancel: &AtomicBool) -> Result<(), EngineError> {
+        self.hear_silence(cancel)
     }
 
     /// Feeds the silence before the first frame, once. The trainer pads the beginning of a recording with the code of

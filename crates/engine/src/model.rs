@@ -4,15 +4,15 @@ use crate::boundary;
 use crate::check::{self, Verdict};
 use crate::error::EngineError;
 use crate::forecast::Calibration;
-use crate::kernels::Kernel;
 use crate::kernels::wavenet::PackedWaveNet;
+use crate::kernels::{Kernel, Precision};
 use crate::runtime::Runtime;
 use crate::session::StepSession;
 use crate::takes::{NativeTakes, SessionTakes, Takes};
 use crate::weights::WaveNetWeights;
 use continuo_package::{Architecture, Generation, GraphRole, Manifest, Package, Quantisation, onnx};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Most values that one take may remember (256 MB): some twenty times the largest published model.
 const MOST_STATE: u64 = 1 << 26;
@@ -39,7 +39,13 @@ pub struct LoadOptions {
     pub stepping: Stepping,
     /// The native kernel; the fastest of this processor where none is given.
     pub kernel: Option<Kernel>,
+    /// In what the native kernel multiplies where a request does not say; see [`Model::best_precision`] for `None`.
+    pub precision: Option<Precision>,
 }
+
+/// Most that a precision may add to the held-out loss to be chosen without being asked for: 0.01 bits per frame. That is a
+/// few thousandths of the loss itself, far less than two trainings of one model differ by.
+pub const MOST_LOSS_NATS: f64 = 0.01 * std::f64::consts::LN_2;
 
 /// What was chosen to step a model, and why. Its text is a sentence part for a user.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +54,8 @@ pub enum Stepper {
     Native {
         /// The instruction set.
         kernel: &'static str,
+        /// In what it multiplies where a request does not say.
+        precision: Precision,
         /// What is known about its agreement with ONNX Runtime.
         verdict: Verdict,
     },
@@ -61,7 +69,7 @@ pub enum Stepper {
 impl std::fmt::Display for Stepper {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Native { kernel, verdict } => write!(f, "the {kernel} kernel, {verdict}"),
+            Self::Native { kernel, precision, verdict } => write!(f, "the {kernel} kernel in {precision}, {verdict}"),
             Self::OnnxRuntime { reason } => write!(f, "ONNX Runtime, because {reason}"),
         }
     }
@@ -84,8 +92,25 @@ pub struct Model {
 /// What steps the frames.
 #[derive(Debug)]
 enum Engine {
-    Native(Arc<PackedWaveNet>, Kernel),
+    Native(Box<Native>),
     OnnxRuntime(Arc<StepSession>),
+}
+
+/// The native kernel's weights, packed in a precision when it is first asked for.
+#[derive(Debug)]
+struct Native {
+    kernel: Kernel,
+    weights: WaveNetWeights,
+    nets: [OnceLock<Result<Arc<PackedWaveNet>, u64>>; 3],
+    precision: Precision,
+}
+
+impl Native {
+    fn net(&self, precision: Precision) -> Result<Arc<PackedWaveNet>, String> {
+        let pack = || PackedWaveNet::new(&self.weights, precision).map(Arc::new);
+        let net = self.nets[precision as usize].get_or_init(pack);
+        net.clone().map_err(|bytes| format!("the kernel would need {} MB", bytes >> 20))
+    }
 }
 
 impl Model {
@@ -150,33 +175,38 @@ impl Model {
             action: "loading the graph",
             reason,
         };
-        let kernel = options.kernel.unwrap_or_else(Kernel::best);
-        let packed = if options.stepping == Stepping::OnnxRuntime {
+        let native = Native {
+            kernel: options.kernel.unwrap_or_else(Kernel::best),
+            weights,
+            nets: Default::default(),
+            precision: options.precision.unwrap_or_else(|| best_precision(manifest)),
+        };
+        // The graph's meaning is checked on the weights as they are; what a coarser precision costs was measured when the
+        // model was exported.
+        let exact = if options.stepping == Stepping::OnnxRuntime {
             Err("it was asked for".to_owned())
         } else {
-            PackedWaveNet::new(&weights).map_err(|bytes| format!("the kernel would need {} MB", bytes >> 20))
+            native.net(native.precision).map(drop)
         };
-        drop(weights);
-        let (engine, stepper) = match (packed, &options.runtime) {
-            (Ok(packed), None) => native(packed, kernel, Verdict::NotChecked),
-            (Ok(packed), Some(_)) if options.stepping == Stepping::Native => {
-                native(packed, kernel, Verdict::NotChecked)
-            }
-            (Ok(packed), Some(runtime)) => {
+        let (engine, stepper) = match (exact, &options.runtime) {
+            (Ok(()), None) => stepped_by(native, Verdict::NotChecked),
+            (Ok(()), Some(_)) if options.stepping == Stepping::Native => stepped_by(native, Verdict::NotChecked),
+            (Ok(()), Some(runtime)) => {
                 let session = session(runtime);
-                let verdict = match &session {
-                    Ok(session) => check::compare(&packed, kernel, session),
-                    Err(reason) => Verdict::Failed { reason: reason.clone() },
+                let verdict = match (&session, PackedWaveNet::new(&native.weights, Precision::F32)) {
+                    (Ok(session), Ok(net)) => check::compare(&net, native.kernel, session),
+                    (Err(reason), _) => Verdict::Failed { reason: reason.clone() },
+                    (_, Err(bytes)) => Verdict::Failed { reason: format!("{} MB are needed for it", bytes >> 20) },
                 };
                 match (verdict, session) {
                     (Verdict::Differs { by, allowed }, Ok(session)) => {
-                        let kernel = kernel.name();
+                        let kernel = native.kernel.name();
                         let reason =
                             format!("the {kernel} kernel differs from it by {by:.1e} (allowed: {allowed:.1e})");
                         tracing::warn!(model = %package.path.display(), "stepping in ONNX Runtime: {reason}");
                         (Engine::OnnxRuntime(Arc::new(session)), Stepper::OnnxRuntime { reason })
                     }
-                    (verdict, _) => native(packed, kernel, verdict),
+                    (verdict, _) => stepped_by(native, verdict),
                 }
             }
             (Err(reason), Some(runtime)) => {
@@ -224,19 +254,34 @@ impl Model {
     /// Memory for what one take remembers, in bytes.
     pub(crate) fn bytes_per_take(&self) -> u64 {
         let Architecture::Wavenet(shape) = &self.manifest.architecture else { return 0 };
+        // Coarser precisions remember less.
         let state = 4 * shape.receptive_field_frames() * u64::from(shape.residual_channels);
         // ONNX Runtime's tensors are there twice, as input and as output.
         if matches!(self.engine, Engine::OnnxRuntime(_)) { 2 * state } else { state }
     }
 
-    /// One take before its first frame.
-    pub(crate) fn one_take(&self) -> Result<Box<dyn Takes>, EngineError> {
+    /// One take before its first frame. ONNX Runtime computes in f32 whatever is asked for.
+    pub(crate) fn one_take(&self, precision: Option<Precision>) -> Result<Box<dyn Takes>, EngineError> {
         Ok(match &self.engine {
-            Engine::Native(net, kernel) => Box::new(NativeTakes::new(Arc::clone(net), *kernel)),
+            Engine::Native(native) => {
+                let net = native.net(precision.unwrap_or(native.precision));
+                let net = net.map_err(|reason| EngineError::NeedsRuntime { path: self.path.clone(), reason })?;
+                Box::new(NativeTakes::new(net, native.kernel))
+            }
             Engine::OnnxRuntime(session) => {
                 Box::new(SessionTakes::new(Arc::clone(session)).map_err(|reason| self.session_failed(reason))?)
             }
         })
+    }
+
+    /// In what this model's products are computed where a request does not say: what [`LoadOptions::precision`] gave, else
+    /// the fastest precision whose measured loss, as the package tells it, is within [`MOST_LOSS_NATS`] of f32's. A
+    /// package that tells none is computed in f32.
+    pub fn best_precision(&self) -> Precision {
+        match &self.engine {
+            Engine::Native(native) => native.precision,
+            Engine::OnnxRuntime(_) => Precision::F32,
+        }
     }
 
     /// The amplitude of a code.
@@ -250,10 +295,18 @@ impl Model {
     }
 }
 
-fn native(packed: PackedWaveNet, kernel: Kernel, verdict: Verdict) -> (Engine, Stepper) {
+fn stepped_by(native: Native, verdict: Verdict) -> (Engine, Stepper) {
     if let Verdict::Failed { reason } = &verdict {
         tracing::warn!("the kernel could not be checked: {reason}");
     }
-    let stepper = Stepper::Native { kernel: kernel.name(), verdict };
-    (Engine::Native(Arc::new(packed), kernel), stepper)
+    let stepper = Stepper::Native { kernel: native.kernel.name(), precision: native.precision, verdict };
+    (Engine::Native(Box::new(native)), stepper)
+}
+
+/// The fastest precision whose loss was measured and is within [`MOST_LOSS_NATS`] of f32's.
+fn best_precision(manifest: &Manifest) -> Precision {
+    let measured = |precision: Precision| manifest.training.precision_nll_nats.get(precision.name()).copied();
+    let Some(exact) = measured(Precision::F32) else { return Precision::F32 };
+    let within = |precision: &Precision| measured(*precision).is_some_and(|loss| loss - exact <= MOST_LOSS_NATS);
+    Precision::ALL.into_iter().rev().find(within).unwrap_or_default()
 }

@@ -85,6 +85,7 @@ pub fn render(
         let seed = seam::model_seed(clip, model.sample_rate_hz())?;
         generator.prime_unless(&seed, cancel)?;
     }
+    generator.begin(cancel)?;
     let primed_frames = generator.position();
     let prime_seconds = started.elapsed().as_secs_f64();
 

@@ -41,14 +41,14 @@ pub(crate) struct NativeTakes {
 impl NativeTakes {
     /// One take before its first frame.
     pub fn new(net: Arc<PackedWaveNet>, kernel: Kernel) -> Self {
-        let states = vec![WaveNetState::new(net.shape())];
+        let states = vec![net.new_state()];
         Self { net, kernel, states, scratch: Scratch::default(), logits: Vec::new() }
     }
 }
 
 impl Takes for NativeTakes {
     fn reset(&mut self) -> Result<(), String> {
-        self.states = vec![WaveNetState::new(self.net.shape())];
+        self.states = vec![self.net.new_state()];
         Ok(())
     }
 

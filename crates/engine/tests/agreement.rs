@@ -6,9 +6,9 @@ mod common;
 use common::support::clip::notes;
 use common::support::graph::{crooked, small, thirty_layers, wavenet_graph};
 use common::{RandomPackage, manifest, piano, runtime, seed_clips, write_package};
-use continuo_engine::kernels::Kernel;
 use continuo_engine::kernels::packed::{BLOCK, Block, floats};
-use continuo_engine::kernels::wavenet::{PackedWaveNet, Scratch, WaveNetState};
+use continuo_engine::kernels::wavenet::{PackedWaveNet, Scratch};
+use continuo_engine::kernels::{Kernel, Precision};
 use continuo_engine::weights::WaveNetWeights;
 use continuo_engine::{EngineError, Generator, LoadOptions, Model, Sampling, StepSession, Stepper, Stepping, Verdict};
 use continuo_package::{Architecture, GraphRole, Package, onnx};
@@ -21,11 +21,11 @@ fn teacher_forced(path: &Path, kernel: Kernel, clip: &[f32]) -> f32 {
     let graph = &package.graphs[&GraphRole::Step];
     let session = StepSession::new(&runtime(), graph, &package.manifest.graphs[&GraphRole::Step]).unwrap();
     let weights = WaveNetWeights::from_graph(shape, &onnx::decode(graph).unwrap().graph.unwrap()).unwrap();
-    let net = PackedWaveNet::new(&weights).unwrap();
+    let net = PackedWaveNet::new(&weights, Precision::F32).unwrap();
 
     let codes: Vec<u32> = clip.iter().map(|&value| package.manifest.quantisation.encode(value)).collect();
     let (mut expected, mut session_state) = (Vec::new(), session.initial_state().unwrap());
-    let (mut state, mut scratch) = ([WaveNetState::new(shape)], Scratch::default());
+    let (mut state, mut scratch) = ([net.new_state()], Scratch::default());
     let mut logits = vec![Block::default(); net.logits_stride() / BLOCK];
     let (mut largest, mut loudest) = (0f32, 0f32);
     // Several runs, so that the state between them is compared too.
@@ -99,8 +99,9 @@ fn sequence(model: &std::sync::Arc<Model>, frames: usize) -> Vec<Vec<f32>> {
 #[test]
 fn the_sampled_sequence_is_onnx_runtimes_over_4000_frames() {
     let path = piano().expect("the repository ships presets/models/piano-16k.continuo");
-    let load =
-        |stepping| Model::load(&path, &LoadOptions { runtime: Some(runtime()), stepping, kernel: None }).unwrap();
+    let load = |stepping| {
+        Model::load(&path, &LoadOptions { runtime: Some(runtime()), stepping, ..LoadOptions::default() }).unwrap()
+    };
     let (native, session) = (load(Stepping::Native), load(Stepping::OnnxRuntime));
     assert!(matches!(native.stepper(), Stepper::Native { .. }));
     assert!(matches!(session.stepper(), Stepper::OnnxRuntime { .. }));
@@ -114,7 +115,7 @@ fn the_sampled_sequence_is_onnx_runtimes_over_4000_frames() {
 #[test]
 fn loading_says_that_the_kernel_agrees() {
     let model = RandomPackage::new(small()).with_runtime(Stepping::Auto);
-    let Stepper::Native { kernel, verdict: Verdict::Agrees { by } } = model.stepper() else {
+    let Stepper::Native { kernel, verdict: Verdict::Agrees { by }, .. } = model.stepper() else {
         panic!("{}", model.stepper());
     };
     assert_eq!(*kernel, Kernel::best().name());
@@ -129,8 +130,9 @@ fn the_order_of_the_state_in_the_manifest_does_not_matter() {
     let mut manifest = manifest(&small());
     manifest.graphs.get_mut(&GraphRole::Step).unwrap().state.reverse();
     write_package(&path, manifest, &wavenet_graph(&small(), 17));
-    let load =
-        |path, stepping| Model::load(path, &LoadOptions { runtime: Some(runtime()), stepping, kernel: None }).unwrap();
+    let load = |path, stepping| {
+        Model::load(path, &LoadOptions { runtime: Some(runtime()), stepping, ..LoadOptions::default() }).unwrap()
+    };
     let native = load(&path, Stepping::Auto);
     let agrees = matches!(native.stepper(), Stepper::Native { verdict: Verdict::Agrees { .. }, .. });
     assert!(agrees, "{}", native.stepper());
@@ -179,7 +181,7 @@ fn a_graph_that_onnx_runtime_refuses_is_named() {
         model.graph.as_mut().unwrap().node.iter_mut().find(|node| node.op_type == "Tanh").unwrap().op_type =
             "Tanq".into();
     });
-    let options = LoadOptions { runtime: Some(runtime()), stepping: Stepping::OnnxRuntime, kernel: None };
+    let options = LoadOptions { runtime: Some(runtime()), stepping: Stepping::OnnxRuntime, ..LoadOptions::default() };
     let error = Model::load(&package.path, &options).unwrap_err();
     assert!(matches!(error, EngineError::Session { .. }), "{error}");
     assert!(error.to_string().contains("random.continuo"), "{error}");

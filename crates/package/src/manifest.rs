@@ -196,6 +196,10 @@ pub struct TrainingFacts {
     pub corpus: String,
     /// Hours of audio in the training split.
     pub corpus_hours: f64,
+    /// The model that training started from; none where it started from random weights. The figures below are those
+    /// since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_model: Option<String>,
     /// Optimiser steps.
     pub steps: u64,
     /// Frames that contributed to the loss, over all steps.
@@ -210,6 +214,10 @@ pub struct TrainingFacts {
     pub heldout_nll_nats: Option<f64>,
     /// The same in bits.
     pub heldout_nll_bits: Option<f64>,
+    /// The same in nats for each precision that the engine can step the model in (`f32`, `bf16`, `int8`), on fewer
+    /// frames: only the differences say something.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub precision_nll_nats: BTreeMap<String, f64>,
     /// Frames over which the held-out figure was measured.
     pub heldout_frames: u64,
     /// Largest difference between the trainer's logits and ONNX Runtime's at export.

@@ -1,6 +1,7 @@
 //! What every implementation provides, and the choice among them.
 
-use super::packed::{BLOCK, Block, PackedMatrix, floats};
+use super::packed::{BLOCK, Block, Line, PackedMatrix, floats};
+use super::precision::Precision;
 
 /// What happens to the sum of a product before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,17 +18,25 @@ pub enum Epilogue {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Product {
     /// Weights of the matrix, in groups of up to [`super::packed::GROUP`] blocks.
-    pub weights: *const f32,
+    pub weights: *const u32,
+    /// 8-bit: `[segment][padded row]`, what a sum starts from.
+    pub offsets: *const i32,
+    /// 8-bit: one scale per padded row.
+    pub scales: *const f32,
     /// Bias, one value per padded row; null for none.
     pub bias: *const f32,
     /// Blocks of 16 rows.
     pub blocks: usize,
-    /// Inputs per row.
-    pub inputs: usize,
+    /// Equal parts of the input that have scales of their own.
+    pub segments: usize,
+    /// Words of input per row, over all segments.
+    pub words: usize,
     /// First column of the input.
-    pub x: *const f32,
-    /// Floats from one input column to the next.
+    pub x: *const u32,
+    /// Words from one input column to the next.
     pub x_stride: usize,
+    /// 8-bit: `[column][segment]`, what the input's codes are multiplied with.
+    pub x_scales: *const f32,
     /// First column of the output.
     pub y: *mut f32,
     /// Floats from one output column to the next.
@@ -36,36 +45,99 @@ pub(super) struct Product {
     pub columns: usize,
     /// What happens to each sum.
     pub epilogue: Epilogue,
+    /// Where the gate of the output goes; null for no gate.
+    pub z: *mut u32,
+    /// Words from one gate column to the next.
+    pub z_stride: usize,
     /// Whether to ask for weights ahead of their use, because they come from beyond the caches.
     pub ahead: bool,
 }
 
-/// The two primitives of one instruction set.
+/// The primitives of one instruction set; tables are indexed by [`Precision::index`].
 #[derive(Debug)]
 pub(super) struct Primitives {
     pub name: &'static str,
     pub supported: fn() -> bool,
-    /// # Safety
-    /// The instruction set is there, and the pointers reach what [`Product`] says.
-    pub product: unsafe fn(&Product),
-    /// `z = tanh(h₀) · sigmoid(h₁)` over `blocks` pairs of 16 values: `h` has 32 floats per pair, `z` 16.
+    /// `y = W · x` for every column, and the gate of `y` where one is wanted.
     ///
     /// # Safety
-    /// The instruction set is there; `h` reaches 32 · `blocks` floats and `z` 16 · `blocks`.
-    pub gate: unsafe fn(h: *const f32, z: *mut f32, blocks: usize),
-    /// Asks for `length` floats at `from` ahead of their use.
+    /// The instruction set is there, and the pointers reach what [`Product`] says.
+    pub product: [unsafe fn(&Product); 3],
+    /// `z = tanh(h₀) · sigmoid(h₁)` over pairs of 16 values: `h` has 32 floats per pair, `z` the words of 16 values.
+    ///
+    /// # Safety
+    /// The instruction set is there; `h` reaches 32 · `pairs` floats and `z` the words of 16 · `pairs` values.
+    pub gate: [unsafe fn(h: *const f32, z: *mut u32, pairs: usize); 3],
+    /// Writes the words of blocks of activations; gives back what their codes are multiplied with.
+    ///
+    /// # Safety
+    /// The instruction set is there; `from` reaches 16 · `blocks` floats and `to` their words.
+    pub encode: [unsafe fn(from: *const f32, blocks: usize, to: *mut u32) -> f32; 3],
+    /// Asks for words ahead of their use.
     ///
     /// # Safety
     /// The instruction set is there.
-    pub fetch: unsafe fn(from: *const f32, length: usize),
+    pub fetch: unsafe fn(from: *const u32, words: usize),
 }
+
+/// Makes the table of an instruction set: functions that enable it (by `attribute`), over `simd`, with one way to
+/// multiply per precision and the tiles that its registers allow (see [`super::product::product`]).
+macro_rules! primitives {
+    (
+        $(#[$doc:meta])*
+        $table:ident = $name:literal, $supported:expr, $simd:ty, { $(#[$attribute:meta])* },
+        f32: $f32:ty, $f32_tiles:tt, bf16: $bf16:ty, $bf16_tiles:tt, int8: $int8:ty, $int8_tiles:tt
+    ) => {
+        $(#[$doc])*
+        pub(super) const $table: $crate::kernels::contract::Primitives = {
+            use $crate::kernels::contract::{Primitives, Product, primitives};
+            use $crate::kernels::{product::Dot, simd};
+            primitives!(@ f32_product, f32_gate, f32_encode, $simd, $f32, $f32_tiles, { $(#[$attribute])* });
+            primitives!(@ bf16_product, bf16_gate, bf16_encode, $simd, $bf16, $bf16_tiles, { $(#[$attribute])* });
+            primitives!(@ int8_product, int8_gate, int8_encode, $simd, $int8, $int8_tiles, { $(#[$attribute])* });
+            Primitives {
+                name: $name,
+                supported: $supported,
+                product: [f32_product, bf16_product, int8_product],
+                gate: [f32_gate, bf16_gate, int8_gate],
+                encode: [f32_encode, bf16_encode, int8_encode],
+                fetch: simd::fetch::<$simd>,
+            }
+        };
+    };
+    (
+        @ $product:ident, $gate:ident, $encode:ident, $simd:ty, $dot:ty,
+        [$one:literal, $two:literal, $four:literal, $eight:literal], { $(#[$attribute:meta])* }
+    ) => {
+        $(#[$attribute])*
+        unsafe fn $product(arguments: &Product) {
+            // SAFETY: passed on; `supported` stands for the instruction set.
+            unsafe { $crate::kernels::product::product::<$simd, $dot, $one, $two, $four, $eight>(arguments) }
+        }
+        $(#[$attribute])*
+        unsafe fn $gate(h: *const f32, z: *mut u32, pairs: usize) {
+            // SAFETY: passed on; `supported` stands for the instruction set.
+            unsafe { simd::gate::<$simd, <$dot as Dot<$simd>>::Coding>(h, z, pairs) }
+        }
+        $(#[$attribute])*
+        unsafe fn $encode(from: *const f32, blocks: usize, to: *mut u32) -> f32 {
+            // SAFETY: passed on; `supported` stands for the instruction set.
+            unsafe { <<$dot as Dot<$simd>>::Coding as simd::Coding<$simd>>::encode(from, blocks, to) }
+        }
+    };
+}
+pub(super) use primitives;
 
 /// The implementations compiled into this program, fastest first; the last runs everywhere.
 static ALL: &[Primitives] = &[
     #[cfg(target_arch = "x86_64")]
-    super::x86::AVX512,
+    super::avx512::VNNI_BF16,
     #[cfg(target_arch = "x86_64")]
-    super::x86::AVX2,
+    super::avx512::VNNI,
+    #[cfg(target_arch = "x86_64")]
+    super::avx512::PLAIN,
+    #[cfg(target_arch = "x86_64")]
+    super::avx2::AVX2,
     #[cfg(target_arch = "aarch64")]
     super::neon::NEON,
     super::scalar::SCALAR,
@@ -82,6 +154,26 @@ impl PartialEq for Kernel {
 }
 
 impl Eq for Kernel {}
+
+/// Columns of activations in words, and for 8-bit ones what their codes are multiplied with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Inputs<'a> {
+    /// Columns, `stride` words apart.
+    pub words: &'a [u32],
+    /// Words from one column to the next.
+    pub stride: usize,
+    /// `[column][segment]`; empty unless 8-bit.
+    pub scales: &'a [f32],
+}
+
+/// Where the gate of a product goes: columns of words, `stride` apart.
+#[derive(Debug)]
+pub(super) struct Gated<'a> {
+    /// Columns, `stride` words apart.
+    pub words: &'a mut [u32],
+    /// Words from one column to the next.
+    pub stride: usize,
+}
 
 impl Kernel {
     /// All implementations that this processor can run, fastest first; never empty.
@@ -104,10 +196,10 @@ impl Kernel {
         self.0.name
     }
 
-    /// `y[c] = epilogue(W · x[c] + bias)` for every column `c`.
+    /// `y[c] = epilogue(W · x[c] + bias)` for every column `c`, and with `gate` also `tanh · sigmoid` of its pairs of
+    /// blocks (see [`Kernel::gate`]).
     ///
-    /// `x` holds `columns` vectors of `matrix.inputs()` values, `x_stride` floats apart; `y` holds `columns` vectors of
-    /// `matrix.blocks()` blocks each.
+    /// `y` holds `columns` vectors of `matrix.blocks` blocks each.
     ///
     /// # Panics
     /// If a slice is shorter than that, which is a mistake in the caller and never in a file.
@@ -115,50 +207,82 @@ impl Kernel {
         self,
         matrix: PackedMatrix<'_>,
         columns: usize,
-        (x, x_stride): (&[f32], usize),
+        x: Inputs<'_>,
         y: &mut [Block],
         epilogue: Epilogue,
+        gate: Option<Gated<'_>>,
     ) {
-        if columns == 0 || matrix.blocks == 0 {
+        let PackedMatrix { precision, weights, offsets, scales, bias, blocks, segments, words, far } = matrix;
+        if columns == 0 || blocks == 0 {
             return;
         }
-        let (inputs, blocks) = (matrix.inputs, matrix.blocks);
-        assert!(matrix.weights.len() == blocks * inputs, "weights of a product");
-        assert!(matrix.bias.is_none_or(|bias| bias.len() == blocks), "bias of a product");
-        assert!(columns == 1 || x_stride >= inputs, "columns of a product overlap");
-        assert!(x.len() >= (columns - 1) * x_stride + inputs, "input of a product");
+        assert!(weights.len() == blocks * words && segments > 0 && words % segments == 0, "weights of a product");
+        assert!(bias.is_none_or(|bias| bias.len() == blocks), "bias of a product");
+        assert!(columns == 1 || x.stride >= words, "columns of a product overlap");
+        assert!(x.words.len() >= (columns - 1) * x.stride + words, "input of a product");
         assert!(y.len() == columns * blocks, "output of a product");
+        if precision == Precision::Int8 {
+            assert!(offsets.is_some_and(|offsets| offsets.len() == segments * blocks), "offsets of a product");
+            assert!(scales.is_some_and(|scales| scales.len() == blocks), "scales of a product");
+            assert!(x.scales.len() >= columns * segments, "scales of a product's input");
+        }
+        let (z, z_stride) = match gate {
+            None => (std::ptr::null_mut(), 0),
+            Some(gate) => {
+                let wide = precision.words(blocks / 2 * BLOCK);
+                assert!(columns == 1 || gate.stride >= wide, "columns of a gate overlap");
+                assert!(gate.words.len() >= (columns - 1) * gate.stride + wide, "output of a gate");
+                (gate.words.as_mut_ptr(), gate.stride)
+            }
+        };
+        let start = |lines: Option<&[Line]>| lines.map_or(std::ptr::null(), |lines| lines.as_ptr().cast::<u32>());
         let product = Product {
-            weights: floats(matrix.weights).as_ptr(),
-            bias: matrix.bias.map_or(std::ptr::null(), |bias| floats(bias).as_ptr()),
+            weights: weights.as_ptr().cast(),
+            offsets: start(offsets).cast(),
+            scales: start(scales).cast(),
+            bias: start(bias).cast(),
             blocks,
-            inputs,
-            x: x.as_ptr(),
-            x_stride,
+            segments,
+            words,
+            x: x.words.as_ptr(),
+            x_stride: x.stride,
+            x_scales: x.scales.as_ptr(),
             y: y.as_mut_ptr().cast(),
             y_stride: blocks * BLOCK,
             columns,
             epilogue,
-            ahead: matrix.far,
+            z,
+            z_stride,
+            ahead: far,
         };
         // SAFETY: a `Kernel` exists only where its instruction set does; the lengths were just checked.
-        unsafe { (self.0.product)(&product) }
+        unsafe { (self.0.product[precision.index()])(&product) }
     }
 
-    /// Asks for values ahead of their use.
-    pub(super) fn fetch(self, values: &[f32]) {
+    /// Writes the words of `x` to `to` and gives back what its codes are multiplied with (1 unless 8-bit).
+    ///
+    /// # Panics
+    /// If `to` is too short, which is a mistake in the caller.
+    pub(super) fn encode(self, precision: Precision, x: &[Block], to: &mut [u32]) -> f32 {
+        assert!(to.len() >= precision.words(x.len() * BLOCK), "words of activations");
+        // SAFETY: as above; the words of `x` fit.
+        unsafe { (self.0.encode[precision.index()])(floats(x).as_ptr(), x.len(), to.as_mut_ptr()) }
+    }
+
+    /// Asks for words ahead of their use.
+    pub(super) fn fetch(self, words: &[u32]) {
         // SAFETY: as above.
-        unsafe { (self.0.fetch)(values.as_ptr(), values.len()) }
+        unsafe { (self.0.fetch)(words.as_ptr(), words.len()) }
     }
 
-    /// `z = tanh(h₀) · sigmoid(h₁)`: even blocks of `h` are `h₀`, odd ones `h₁`; `z` gets 16 values per pair.
+    /// `z = tanh(h₀) · sigmoid(h₁)`: even blocks of `h` are `h₀`, odd ones `h₁`; `z` gets the words of 16 values per pair.
     ///
     /// # Panics
     /// If `z` is too short, which is a mistake in the caller.
-    pub(super) fn gate(self, h: &[Block], z: &mut [f32]) {
+    pub fn gate(self, precision: Precision, h: &[Block], z: &mut [u32]) {
         let pairs = h.len() / 2;
-        assert!(z.len() >= pairs * BLOCK, "output of a gate");
-        // SAFETY: as above; `h` holds 2 · `pairs` blocks and `z` 16 · `pairs` floats.
-        unsafe { (self.0.gate)(floats(h).as_ptr(), z.as_mut_ptr(), pairs) }
+        assert!(z.len() >= precision.words(pairs * BLOCK), "output of a gate");
+        // SAFETY: as above; `h` holds 2 · `pairs` blocks and `z` the words of as many values.
+        unsafe { (self.0.gate[precision.index()])(floats(h).as_ptr(), z.as_mut_ptr(), pairs) }
     }
 }

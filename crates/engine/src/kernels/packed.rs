@@ -1,9 +1,14 @@
 //! Weights in the order in which the kernels read them.
+//!
+//! Inputs come in words of 32 bits: one f32, two bfloat16 or four 8-bit codes. A word meets one [`Line`] of weights, which
+//! holds as many weights for each of 16 rows.
+
+use super::precision::{CODE_OFFSET, Precision, bf16_bits, row_codes};
 
 /// Rows that are computed together: one AVX-512 vector, two AVX ones, four NEON ones.
 pub const BLOCK: usize = 16;
 
-/// Blocks that lie side by side in a matrix: one input's weights for all of them are contiguous.
+/// Blocks that lie side by side in a matrix: one word's weights for all of them are contiguous.
 pub const GROUP: usize = 8;
 
 /// Sixteen values in one cache line.
@@ -28,88 +33,180 @@ pub const fn blocks_for(values: usize) -> usize {
     values.div_ceil(BLOCK)
 }
 
+/// A cache line of weights: one 32-bit word for each of 16 rows.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[repr(C, align(64))]
+pub struct Line(pub [u32; BLOCK]);
+
 /// Where a matrix lies in an [`Arena`].
 #[derive(Debug, Clone, Copy)]
 pub struct MatrixRef {
     weights: usize,
+    offsets: Option<usize>,
+    scales: Option<usize>,
     bias: Option<usize>,
     blocks: usize,
-    inputs: usize,
+    segments: usize,
+    words: usize,
 }
 
-/// A matrix as the kernels read it: groups of [`GROUP`] blocks of rows; in a group, input by input, one block of weights
-/// per block of rows. The last group may have fewer blocks. Rows are padded with zeros to whole blocks.
+/// A matrix as the kernels read it: groups of [`GROUP`] blocks of rows; in a group, word by word, one line of weights
+/// per block of rows. The last group may have fewer blocks. Rows are padded with zeros to whole blocks, the inputs of a
+/// segment to whole words.
 #[derive(Debug, Clone, Copy)]
 pub struct PackedMatrix<'a> {
-    pub(super) weights: &'a [Block],
-    pub(super) bias: Option<&'a [Block]>,
+    pub(super) precision: Precision,
+    pub(super) weights: &'a [Line],
+    /// 8-bit only, `[segment][row]`: −[`CODE_OFFSET`] · (sum of the codes), as i32.
+    pub(super) offsets: Option<&'a [Line]>,
+    /// 8-bit only, `[row]`, f32.
+    pub(super) scales: Option<&'a [Line]>,
+    /// `[row]`, f32.
+    pub(super) bias: Option<&'a [Line]>,
     pub(super) blocks: usize,
-    pub(super) inputs: usize,
+    /// Parts of the input that have a scale each.
+    pub(super) segments: usize,
+    /// Words of all segments.
+    pub(super) words: usize,
     pub(super) far: bool,
 }
 
-/// Blocks of an arena above which its weights are not expected in a core's own caches from one step to the next: 2 MiB.
-const FAR: usize = (2 << 20) / 64;
+/// The rows of a matrix that is to be packed, and what its inputs are.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// Where each row comes from; `None` is a row of zeros.
+    pub rows: &'a [Option<usize>],
+    /// Parts of the input that lie apart, each padded to whole words.
+    pub parts: usize,
+    /// Inputs in each part.
+    pub inputs: usize,
+    /// Whether 8-bit inputs of each part have a scale of their own.
+    pub scaled_apart: bool,
+}
+
+/// Bytes of an arena above which its weights are not expected in a core's own caches from one step to the next: 2 MiB.
+const FAR: usize = 2 << 20;
 
 /// All matrices of a network in one aligned piece of memory, in the order of use, so that a step reads it straight on.
 #[derive(Debug, Default)]
-pub struct Arena(Vec<Block>);
+pub struct Arena {
+    precision: Precision,
+    lines: Vec<Line>,
+}
 
 impl Arena {
-    /// An arena with room for `blocks` blocks.
-    pub fn with_capacity(blocks: usize) -> Self {
-        Self(Vec::with_capacity(blocks))
+    /// An arena with room for `lines` lines of 64 bytes.
+    pub fn with_capacity(precision: Precision, lines: usize) -> Self {
+        Self { precision, lines: Vec::with_capacity(lines) }
     }
 
-    /// Packs a matrix of `rows.len()` rows. Each row says where it comes from: `weight(row, input)` is asked for every
-    /// `Some(row)`, and a `None` is a row of zeros.
+    /// Packs a matrix: `weight(row, input)` is asked for every row and input, which are counted over all parts.
     pub fn push(
         &mut self,
-        rows: &[Option<usize>],
-        inputs: usize,
+        shape: Rows<'_>,
         weight: impl Fn(usize, usize) -> f32,
         bias: Option<impl Fn(usize) -> f32>,
     ) -> MatrixRef {
-        let blocks = blocks_for(rows.len());
-        let at = |block: usize, lane: usize| rows.get(block * BLOCK + lane).copied().flatten();
-        let weights = self.0.len();
-        for group in (0..blocks).step_by(GROUP) {
-            for input in 0..inputs {
-                for block in group..blocks.min(group + GROUP) {
-                    let lane = |lane| at(block, lane).map_or(0.0, |row| weight(row, input));
-                    self.0.push(Block(std::array::from_fn(lane)));
+        let Rows { rows, parts, inputs, scaled_apart } = shape;
+        let precision = self.precision;
+        let (blocks, part_words) = (blocks_for(rows.len()), precision.words(inputs));
+        let words = parts * part_words;
+        // Row by row, since a file holds them so; a row's words then go to their lines.
+        let start = self.lines.len();
+        self.lines.resize(start + blocks * words, Line::default());
+        let segments = if scaled_apart && precision == Precision::Int8 { parts } else { 1 };
+        let mut scales = vec![0f32; blocks * BLOCK];
+        let mut offsets = vec![0i32; segments * blocks * BLOCK];
+        let mut values = vec![0f32; parts * inputs];
+        let mut row_words = vec![0u32; words];
+        for (index, row) in rows.iter().enumerate() {
+            let Some(row) = *row else { continue };
+            values.iter_mut().enumerate().for_each(|(input, value)| *value = weight(row, input));
+            match precision {
+                Precision::F32 => values.iter().zip(&mut row_words).for_each(|(value, word)| *word = value.to_bits()),
+                Precision::Bf16 => {
+                    for (part, to) in values.chunks(inputs.max(1)).zip(row_words.chunks_mut(part_words.max(1))) {
+                        for (pair, word) in part.chunks(2).zip(to) {
+                            let high = pair.get(1).map_or(0, |&value| bf16_bits(value));
+                            *word = u32::from(bf16_bits(pair[0])) | u32::from(high) << 16;
+                        }
+                    }
+                }
+                Precision::Int8 => {
+                    let (scale, codes) = row_codes(&values);
+                    scales[index] = scale;
+                    let parts = codes.chunks(inputs.max(1)).zip(row_words.chunks_mut(part_words.max(1)));
+                    for (part, (codes, to)) in parts.enumerate() {
+                        for (four, word) in codes.chunks(4).zip(to) {
+                            let byte = |k: usize| four.get(k).map_or(0, |&code| code as u8);
+                            *word = u32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)]);
+                        }
+                        let sum: i32 = codes.iter().map(|&code| i32::from(code)).sum();
+                        let segment = if segments == 1 { 0 } else { part };
+                        offsets[segment * blocks * BLOCK + index] -= i32::from(CODE_OFFSET) * sum;
+                    }
                 }
             }
+            let (block, lane) = (index / BLOCK, index % BLOCK);
+            let group = block / GROUP * GROUP;
+            let width = (blocks - group).min(GROUP);
+            let first = start + group * words + block - group;
+            for (word, &value) in row_words.iter().enumerate() {
+                self.lines[first + word * width].0[lane] = value;
+            }
         }
+        let offsets = (precision == Precision::Int8).then(|| self.append(offsets.iter().map(|&value| value as u32)));
+        let scales = (precision == Precision::Int8).then(|| self.append(scales.iter().map(|value| value.to_bits())));
         let bias = bias.map(|bias| {
-            let start = self.0.len();
-            let lanes = |block| Block(std::array::from_fn(|lane| at(block, lane).map_or(0.0, &bias)));
-            self.0.extend((0..blocks).map(lanes));
-            start
+            let value = |index: usize| rows.get(index).copied().flatten().map_or(0.0, &bias).to_bits();
+            self.append((0..blocks * BLOCK).map(value))
         });
-        MatrixRef { weights, bias, blocks, inputs }
+        MatrixRef { weights: start, offsets, scales, bias, blocks, segments, words }
+    }
+
+    /// Appends whole lines of words.
+    fn append(&mut self, words: impl Iterator<Item = u32>) -> usize {
+        let start = self.lines.len();
+        let mut line = Line::default();
+        for (index, word) in words.enumerate() {
+            line.0[index % BLOCK] = word;
+            if index % BLOCK == BLOCK - 1 {
+                self.lines.push(line);
+            }
+        }
+        start
     }
 
     /// The matrix at a place that [`Arena::push`] gave.
     pub fn matrix(&self, place: MatrixRef) -> PackedMatrix<'_> {
-        let MatrixRef { weights, bias, blocks, inputs } = place;
+        let MatrixRef { weights, offsets, scales, bias, blocks, segments, words } = place;
+        let lines = |start: usize, count: usize| &self.lines[start..start + count];
         PackedMatrix {
-            weights: &self.0[weights..weights + blocks * inputs],
-            bias: bias.map(|start| &self.0[start..start + blocks]),
+            precision: self.precision,
+            weights: lines(weights, blocks * words),
+            offsets: offsets.map(|start| lines(start, segments * blocks)),
+            scales: scales.map(|start| lines(start, blocks)),
+            bias: bias.map(|start| lines(start, blocks)),
             blocks,
-            inputs,
-            far: self.0.len() > FAR,
+            segments,
+            words,
+            far: self.lines.len() * 64 > FAR,
         }
     }
 
-    /// Size in blocks.
+    /// Size in lines of 64 bytes.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.lines.len()
     }
 
     /// Whether nothing was packed yet.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.lines.is_empty()
+    }
+
+    /// In what its matrices are.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 }
 

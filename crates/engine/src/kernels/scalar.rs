@@ -2,24 +2,54 @@
 //!
 //! It multiplies and adds with two roundings, because a fused operation without its instruction is a library call.
 
-use super::contract::{Primitives, Product};
-use super::simd::{self, Simd};
+use super::contract::primitives;
+use super::precision::{CODE_OFFSET, bf16_bits};
+use super::product::{Dot, FloatDot, WideDot};
+use super::simd::{Codes, Simd};
 
-pub(super) const SCALAR: Primitives =
-    Primitives { name: "scalar", supported: || true, product, gate, fetch: simd::fetch::<Scalar> };
-
-/// # Safety
-/// See [`Primitives::product`].
-unsafe fn product(arguments: &Product) {
-    // SAFETY: passed on.
-    unsafe { simd::product::<Scalar, 1, 1, 1, 0>(arguments) }
+primitives! {
+    SCALAR = "scalar", || true, Scalar, {},
+    f32: FloatDot, [1, 1, 1, 0], bf16: WideDot, [1, 1, 1, 0], int8: ScalarBytes, [1, 1, 1, 0]
 }
 
-/// # Safety
-/// See [`Primitives::gate`].
-unsafe fn gate(h: *const f32, z: *mut f32, blocks: usize) {
-    // SAFETY: passed on.
-    unsafe { simd::gate::<Scalar>(h, z, blocks) }
+/// Four codes of a row at a time.
+struct ScalarBytes;
+
+impl Dot<Scalar> for ScalarBytes {
+    type Coding = Codes;
+    type Sum = [i32; 16];
+    type Weights = [[i8; 4]; 16];
+    type Input = [u8; 4];
+    const SCALED: bool = true;
+    const RUN: usize = usize::MAX;
+
+    #[inline(always)]
+    unsafe fn zero() -> [i32; 16] {
+        [0; 16]
+    }
+    #[inline(always)]
+    unsafe fn weights(from: *const u32) -> [[i8; 4]; 16] {
+        // SAFETY: the trait's contract; bytes of a word in the order of memory.
+        unsafe { from.cast::<[[i8; 4]; 16]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn input(from: *const u32) -> [u8; 4] {
+        // SAFETY: the trait's contract.
+        unsafe { from.cast::<[u8; 4]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn dot(mut sum: [i32; 16], weights: [[i8; 4]; 16], input: [u8; 4]) -> [i32; 16] {
+        for (sum, weights) in sum.iter_mut().zip(weights) {
+            for (weight, code) in weights.into_iter().zip(input) {
+                *sum += i32::from(weight) * (i32::from(code) - i32::from(CODE_OFFSET));
+            }
+        }
+        sum
+    }
+    #[inline(always)]
+    unsafe fn finish(sum: [i32; 16]) -> [f32; 16] {
+        sum.map(|sum| sum as f32)
+    }
 }
 
 struct Scalar;
@@ -83,7 +113,27 @@ impl Simd for Scalar {
         lanes(a, n, |a, n| a * f32::from_bits(((n as i32 + 127) << 23) as u32))
     }
     #[inline(always)]
-    unsafe fn prefetch(_at: *const f32) {}
+    unsafe fn largest(a: Self::V) -> f32 {
+        a.into_iter().fold(f32::NEG_INFINITY, |largest, value| if value > largest { value } else { largest })
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(to: *mut u8, a: Self::V) {
+        // SAFETY: the trait's contract.
+        unsafe { to.cast::<[u8; 16]>().write_unaligned(a.map(|value| value as i32 as u8)) }
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(to: *mut u16, a: Self::V) {
+        // SAFETY: the trait's contract.
+        unsafe { to.cast::<[u16; 16]>().write_unaligned(a.map(bf16_bits)) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u32) -> [Self::V; 2] {
+        // SAFETY: the trait's contract.
+        let words = unsafe { from.cast::<[u32; 16]>().read_unaligned() };
+        [words.map(|word| f32::from_bits(word << 16)), words.map(|word| f32::from_bits(word & 0xffff_0000))]
+    }
+    #[inline(always)]
+    unsafe fn prefetch(_at: *const u32) {}
 }
 
 /// A plain loop, which compilers turn into whatever vectors there are.

@@ -1,22 +1,16 @@
-//! The primitives, written once over blocks of sixteen floats.
+//! The arithmetic of one instruction set on sixteen values, and what is made of it alone: the gate and the coding of
+//! activations. Products are in [`super::product`].
 //!
-//! An instruction set says how it does arithmetic on a block ([`Simd`]); the register tiling is chosen for it there too.
-//! Everything here is inlined into a function that enables the instruction set (`x86.rs`, `neon.rs`, `scalar.rs`).
+//! Everything here is inlined into a function that enables the instruction set (`avx512.rs`, `avx2.rs`, `neon.rs`,
+//! `scalar.rs`).
 
-use super::contract::{Epilogue, Product};
-use super::packed::{BLOCK, GROUP};
-
-/// How far ahead weights are asked for, in floats, where they come from beyond the caches: 16 KiB.
-const PREFETCH: usize = 4096;
-
-/// Inputs that are summed before their sum is added to the total: the skip paths of all layers are one sum of thousands
-/// of terms, whose rounding errors would otherwise grow with its length.
-const RUN: usize = 256;
+use super::packed::BLOCK;
+use super::precision::{CODE_OFFSET, MOST_CODE};
 
 /// Arithmetic on sixteen floats.
 ///
 /// # Safety
-/// Every method requires the instruction set of the implementation; pointers must reach sixteen floats.
+/// Every method requires the instruction set of the implementation; pointers must reach sixteen values.
 pub(super) trait Simd {
     /// Sixteen floats.
     type V: Copy;
@@ -31,12 +25,20 @@ pub(super) trait Simd {
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
-    /// To the nearest whole number, ties to even.
+    /// To the nearest whole number, ties to even, for |a| < 2²².
     unsafe fn round(a: Self::V) -> Self::V;
     /// `a · 2ⁿ` for whole `n` with |n| ≤ 126.
     unsafe fn scale(a: Self::V, n: Self::V) -> Self::V;
+    /// The largest of the sixteen.
+    unsafe fn largest(a: Self::V) -> f32;
+    /// Sixteen whole numbers in 0..=255 as bytes.
+    unsafe fn store_bytes(to: *mut u8, a: Self::V);
+    /// Sixteen floats as bfloat16, to the nearest, ties to even.
+    unsafe fn store_bf16(to: *mut u16, a: Self::V);
+    /// Sixteen pairs of bfloat16 as floats: the low halves of the words, and the high ones.
+    unsafe fn load_bf16(from: *const u32) -> [Self::V; 2];
     /// Asks for the cache line at `at`, which need not be valid.
-    unsafe fn prefetch(at: *const f32);
+    unsafe fn prefetch(at: *const u32);
 }
 
 /// The first bits of ln 2, 355/512, so that a whole number times them is exact; and by how much they exceed it.
@@ -85,166 +87,124 @@ unsafe fn gated<S: Simd>(a: S::V, b: S::V) -> S::V {
     }
 }
 
+/// How the activations of one precision are written down as words.
+pub(super) trait Coding<S: Simd> {
+    /// Words of sixteen values.
+    const WORDS: usize;
+
+    /// Writes the words of sixteen gate outputs, which lie in [−1, 1].
+    ///
+    /// # Safety
+    /// The caller has the instruction set of `S`; `to` reaches the words of sixteen values.
+    unsafe fn store(to: *mut u32, value: S::V);
+
+    /// Writes the words of `blocks` blocks of values, and gives back what the codes must be multiplied with.
+    ///
+    /// # Safety
+    /// The caller has the instruction set of `S`; `from` reaches 16 · `blocks` floats and `to` their words.
+    unsafe fn encode(from: *const f32, blocks: usize, to: *mut u32) -> f32;
+}
+
+/// 32-bit floats, as they are.
+pub(super) struct Floats;
+
+impl<S: Simd> Coding<S> for Floats {
+    const WORDS: usize = BLOCK;
+
+    #[inline(always)]
+    unsafe fn store(to: *mut u32, value: S::V) {
+        // SAFETY: the trait's contract.
+        unsafe { S::store(to.cast(), value) }
+    }
+
+    #[inline(always)]
+    unsafe fn encode(from: *const f32, blocks: usize, to: *mut u32) -> f32 {
+        // SAFETY: the trait's contract.
+        unsafe { std::ptr::copy_nonoverlapping(from.cast(), to, blocks * BLOCK) };
+        1.0
+    }
+}
+
+/// Pairs of bfloat16.
+pub(super) struct Pairs;
+
+impl<S: Simd> Coding<S> for Pairs {
+    const WORDS: usize = BLOCK / 2;
+
+    #[inline(always)]
+    unsafe fn store(to: *mut u32, value: S::V) {
+        // SAFETY: the trait's contract.
+        unsafe { S::store_bf16(to.cast(), value) }
+    }
+
+    #[inline(always)]
+    unsafe fn encode(from: *const f32, blocks: usize, to: *mut u32) -> f32 {
+        for block in 0..blocks {
+            // SAFETY: the trait's contract.
+            unsafe { S::store_bf16(to.cast::<u16>().add(block * BLOCK), S::load(from.add(block * BLOCK))) }
+        }
+        1.0
+    }
+}
+
+/// 8-bit codes: whole numbers from −127 to 127, shifted by [`CODE_OFFSET`].
+pub(super) struct Codes;
+
+/// What gate outputs are multiplied with to make codes of them, and codes to make outputs.
+pub(super) const GATE_SCALE: f32 = 1.0 / MOST_CODE;
+
+impl<S: Simd> Coding<S> for Codes {
+    const WORDS: usize = BLOCK / 4;
+
+    #[inline(always)]
+    unsafe fn store(to: *mut u32, value: S::V) {
+        // SAFETY: the trait's contract. A gate's output times 127 lies in [−127, 127], to within a rounding.
+        unsafe {
+            let codes = S::round(S::mul(value, S::splat(MOST_CODE)));
+            S::store_bytes(to.cast(), S::add(codes, S::splat(f32::from(CODE_OFFSET))));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn encode(from: *const f32, blocks: usize, to: *mut u32) -> f32 {
+        // SAFETY: the trait's contract. The largest value becomes ±127, to within a rounding.
+        unsafe {
+            let mut largest = S::splat(0.0);
+            for block in 0..blocks {
+                let value = S::load(from.add(block * BLOCK));
+                largest = S::max(largest, S::max(value, S::sub(S::splat(0.0), value)));
+            }
+            let largest = S::largest(largest);
+            // Beyond this the reciprocal is no number any more; so quiet a frame is silence.
+            let inverse = if largest > 1e-30 { MOST_CODE / largest } else { 0.0 };
+            let (inverse, offset) = (S::splat(inverse), S::splat(f32::from(CODE_OFFSET)));
+            for block in 0..blocks {
+                let codes = S::round(S::mul(S::load(from.add(block * BLOCK)), inverse));
+                S::store_bytes(to.cast::<u8>().add(block * BLOCK), S::add(codes, offset));
+            }
+            largest * GATE_SCALE
+        }
+    }
+}
+
 /// See [`super::contract::Primitives::gate`].
 #[inline(always)]
-pub(super) unsafe fn gate<S: Simd>(h: *const f32, z: *mut f32, blocks: usize) {
-    for block in 0..blocks {
-        // SAFETY: the caller gives `h` 32 floats and `z` 16 per block.
+pub(super) unsafe fn gate<S: Simd, C: Coding<S>>(h: *const f32, z: *mut u32, pairs: usize) {
+    for pair in 0..pairs {
+        // SAFETY: the caller gives `h` 32 floats and `z` the words of 16 values per pair.
         unsafe {
-            let a = S::load(h.add(block * 2 * BLOCK));
-            let b = S::load(h.add(block * 2 * BLOCK + BLOCK));
-            S::store(z.add(block * BLOCK), gated::<S>(a, b));
+            let a = S::load(h.add(pair * 2 * BLOCK));
+            let b = S::load(h.add(pair * 2 * BLOCK + BLOCK));
+            C::store(z.add(pair * C::WORDS), gated::<S>(a, b));
         }
     }
 }
 
 /// See [`super::contract::Primitives::fetch`].
 #[inline(always)]
-pub(super) unsafe fn fetch<S: Simd>(from: *const f32, length: usize) {
-    for line in 0..length.div_ceil(BLOCK) {
+pub(super) unsafe fn fetch<S: Simd>(from: *const u32, words: usize) {
+    for line in 0..words.div_ceil(BLOCK) {
         // SAFETY: a prefetch may go anywhere; the caller has the instruction set of `S`.
         unsafe { S::prefetch(from.wrapping_add(line * BLOCK)) }
-    }
-}
-
-/// `NB` blocks of rows times `C` columns, held in registers over all inputs. `AHEAD`: ask for the weights that come
-/// [`PREFETCH`] floats later.
-#[inline(always)]
-#[allow(clippy::needless_range_loop, reason = "iterators over these arrays keep the sums in memory: twice the time")]
-unsafe fn tile<S: Simd, const NB: usize, const C: usize, const AHEAD: bool>(
-    product: &Product,
-    block: usize,
-    column: usize,
-) {
-    let &Product { weights, bias, blocks, inputs, x, x_stride, y, y_stride, epilogue, .. } = product;
-    // SAFETY: the tile lies inside the product, whose pointers the caller vouches for, and inside one group.
-    unsafe {
-        let group = block / GROUP * GROUP;
-        let width = (blocks - group).min(GROUP) * BLOCK;
-        let mut row = weights.add(group * BLOCK * inputs + (block - group) * BLOCK);
-        let mut xs = [x; C];
-        for (c, start) in xs.iter_mut().enumerate() {
-            *start = x.add((column + c) * x_stride);
-        }
-        let mut total = [[S::splat(0.0); NB]; C];
-        if !bias.is_null() {
-            for nb in 0..NB {
-                let value = S::load(bias.add((block + nb) * BLOCK));
-                for c in 0..C {
-                    total[c][nb] = value;
-                }
-            }
-        }
-        let mut first = 0;
-        while first < inputs {
-            let last = inputs.min(first + RUN);
-            let mut sum = [[S::splat(0.0); NB]; C];
-            for input in first..last {
-                let mut w = [S::splat(0.0); NB];
-                for (nb, value) in w.iter_mut().enumerate() {
-                    *value = S::load(row.add(nb * BLOCK));
-                    if AHEAD {
-                        S::prefetch(row.wrapping_add(nb * BLOCK + PREFETCH));
-                    }
-                }
-                row = row.wrapping_add(width);
-                for c in 0..C {
-                    let value = S::splat(*xs[c].add(input));
-                    for nb in 0..NB {
-                        sum[c][nb] = S::mul_add(w[nb], value, sum[c][nb]);
-                    }
-                }
-            }
-            for c in 0..C {
-                for nb in 0..NB {
-                    total[c][nb] = S::add(total[c][nb], sum[c][nb]);
-                }
-            }
-            first = last;
-        }
-        for c in 0..C {
-            for nb in 0..NB {
-                let to = y.add((column + c) * y_stride + (block + nb) * BLOCK);
-                let value = match epilogue {
-                    Epilogue::Store => total[c][nb],
-                    Epilogue::Relu => S::max(total[c][nb], S::splat(0.0)),
-                    Epilogue::AddTo => S::add(S::load(to), total[c][nb]),
-                };
-                S::store(to, value);
-            }
-        }
-    }
-}
-
-/// As [`tile`]; weights are asked for ahead only by the first column, since the others find them near.
-#[inline(always)]
-unsafe fn first_or_later<S: Simd, const NB: usize, const C: usize>(product: &Product, block: usize, column: usize) {
-    // SAFETY: passed on.
-    unsafe {
-        if product.ahead && column == 0 {
-            tile::<S, NB, C, true>(product, block, column);
-        } else {
-            tile::<S, NB, C, false>(product, block, column);
-        }
-    }
-}
-
-/// `TWO` blocks of rows times all columns: by eights in parts of `EIGHT` blocks, by fours in parts of `FOUR`, then two,
-/// then one.
-#[inline(always)]
-unsafe fn chunk<S: Simd, const TWO: usize, const FOUR: usize, const EIGHT: usize>(product: &Product, block: usize) {
-    let columns = product.columns;
-    let eights = if EIGHT > 0 { columns / 8 * 8 } else { 0 };
-    let fours = columns / 4 * 4;
-    let mut column = fours;
-    // SAFETY: as for `tile`; every tile stays below `columns`.
-    unsafe {
-        for part in (block..block + TWO).step_by(EIGHT.max(1)) {
-            for column in (0..eights).step_by(8) {
-                first_or_later::<S, EIGHT, 8>(product, part, column);
-            }
-        }
-        for part in (block..block + TWO).step_by(FOUR) {
-            for column in (eights..fours).step_by(4) {
-                first_or_later::<S, FOUR, 4>(product, part, column);
-            }
-        }
-        if column + 2 <= columns {
-            first_or_later::<S, TWO, 2>(product, block, column);
-            column += 2;
-        }
-        if column < columns {
-            first_or_later::<S, TWO, 1>(product, block, column);
-        }
-    }
-}
-
-/// See [`super::contract::Primitives::product`]. With one column, `ONE` blocks of rows at a time; with several, `TWO`
-/// blocks by two columns, `FOUR` by four or `EIGHT` by eight (0: never): as many sums as there are registers for and at least eight vectors of them,
-/// since that many fused operations are under way at once. `ONE` divides [`GROUP`], `TWO` divides it, `FOUR` and `EIGHT`
-/// divide `TWO`.
-#[inline(always)]
-pub(super) unsafe fn product<S: Simd, const ONE: usize, const TWO: usize, const FOUR: usize, const EIGHT: usize>(
-    product: &Product,
-) {
-    let blocks = product.blocks;
-    let mut block = 0;
-    // SAFETY: as for `tile`. A tile whose number of blocks divides `GROUP` and which starts at a multiple of that number
-    // lies in one group; so does one block.
-    unsafe {
-        if product.columns == 1 {
-            while block + ONE <= blocks {
-                first_or_later::<S, ONE, 1>(product, block, 0);
-                block += ONE;
-            }
-        }
-        while block + TWO <= blocks {
-            chunk::<S, TWO, FOUR, EIGHT>(product, block);
-            block += TWO;
-        }
-        while block < blocks {
-            chunk::<S, 1, 1, 0>(product, block);
-            block += 1;
-        }
     }
 }

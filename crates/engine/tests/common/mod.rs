@@ -94,7 +94,7 @@ impl RandomPackage {
 
     /// Loaded with ONNX Runtime at hand.
     pub fn with_runtime(&self, stepping: Stepping) -> Arc<Model> {
-        Model::load(&self.path, &LoadOptions { runtime: Some(runtime()), stepping, kernel: None }).unwrap()
+        Model::load(&self.path, &LoadOptions { runtime: Some(runtime()), stepping, ..LoadOptions::default() }).unwrap()
     }
 }
 

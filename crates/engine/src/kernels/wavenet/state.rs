@@ -1,0 +1,153 @@
+//! What one take remembers.
+
+use super::Sizes;
+use crate::kernels::contract::Kernel;
+use crate::kernels::packed::{Block, blocks_for, floats_mut};
+use crate::kernels::precision::{CODE_OFFSET, Precision};
+use continuo_package::wavenet::WaveNetShape;
+
+/// What one take remembers: the codes and the layers' inputs of the receptive field, as the products read them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaveNetState {
+    precision: Precision,
+    /// The last `F` codes, the newest last.
+    recent: Vec<u32>,
+    pub(super) layers: Vec<Ring>,
+}
+
+/// The last d·(F − 1) inputs of a layer.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ring {
+    /// `[frame][words of R values]`
+    words: Vec<u32>,
+    /// `[frame]`: what 8-bit codes are multiplied with; empty otherwise.
+    scales: Vec<f32>,
+    channels: usize,
+    /// Words of a frame.
+    width: usize,
+    dilation: usize,
+    /// Frames that the ring holds.
+    length: usize,
+    /// The oldest frame, which the next one replaces.
+    oldest: usize,
+}
+
+impl WaveNetState {
+    pub(super) fn new(shape: &WaveNetShape, precision: Precision) -> Self {
+        let sizes = Sizes::of(shape, precision);
+        let (channels, width) = (shape.residual_channels as usize, sizes.residual_words);
+        let zero = if precision == Precision::Int8 { u32::from_ne_bytes([CODE_OFFSET; 4]) } else { 0 };
+        let ring = |&dilation: &u32| {
+            let dilation = dilation as usize;
+            let length = dilation * (sizes.taps - 1);
+            let scales = if precision == Precision::Int8 { vec![0.0; length] } else { Vec::new() };
+            Ring { words: vec![zero; length * width], scales, channels, width, dilation, length, oldest: 0 }
+        };
+        let layers = shape.dilations.iter().map(ring).collect();
+        Self { precision, recent: vec![shape.levels / 2; sizes.taps], layers }
+    }
+
+    /// Sets the state from the graph's tensors for one take: `codes` `[F − 1]`, and per layer `[R, d·(F − 1)]`, oldest
+    /// frame first. They are rounded to the state's precision.
+    ///
+    /// # Panics
+    /// If a tensor has another size: a mistake in the caller.
+    pub fn set(&mut self, kernel: Kernel, codes: &[u32], layers: &[Vec<f32>]) {
+        assert!(codes.len() + 1 == self.recent.len() && layers.len() == self.layers.len(), "tensors of a state");
+        self.recent[1..].copy_from_slice(codes);
+        for (ring, tensor) in self.layers.iter_mut().zip(layers) {
+            assert!(tensor.len() == ring.length * ring.channels, "tensors of a state");
+            ring.oldest = 0;
+            let mut frame = vec![Block::default(); blocks_for(ring.channels)];
+            let mut words = vec![0; frame.len() * 16];
+            for index in 0..ring.length {
+                for (channel, value) in floats_mut(&mut frame)[..ring.channels].iter_mut().enumerate() {
+                    *value = tensor[channel * ring.length + index];
+                }
+                let scale = kernel.encode(self.precision, &frame, &mut words);
+                ring.words[index * ring.width..][..ring.width].copy_from_slice(&words[..ring.width]);
+                if let Some(to) = ring.scales.get_mut(index) {
+                    *to = scale;
+                }
+            }
+        }
+    }
+
+    /// The graph's tensors of this state, as [`WaveNetState::set`] takes them.
+    pub fn tensors(&self) -> (Vec<u32>, Vec<Vec<f32>>) {
+        let layers = self.layers.iter().map(|ring| ring.tensor(self.precision)).collect();
+        (self.recent[1..].to_vec(), layers)
+    }
+
+    pub(super) fn push_code(&mut self, code: u32) {
+        self.recent.rotate_left(1);
+        if let Some(newest) = self.recent.last_mut() {
+            *newest = code;
+        }
+    }
+
+    pub(super) fn codes(&self) -> impl Iterator<Item = u32> {
+        self.recent.iter().copied()
+    }
+
+    /// Bytes of memory.
+    pub fn bytes(&self) -> usize {
+        self.layers.iter().map(|ring| 4 * (ring.words.len() + ring.scales.len())).sum()
+    }
+}
+
+impl Ring {
+    /// The words that the next step reads first.
+    pub(super) fn oldest_frame(&self) -> &[u32] {
+        &self.words[self.oldest * self.width..][..self.width]
+    }
+
+    /// Gives the past taps, oldest first, to `past`, and their scales to `scales`.
+    pub(super) fn past(&self, past: &mut [u32], scales: &mut [f32]) {
+        let mut slot = self.oldest;
+        for (index, tap) in past.chunks_exact_mut(self.width).enumerate() {
+            tap.copy_from_slice(&self.words[slot * self.width..][..self.width]);
+            if let Some(scale) = self.scales.get(slot) {
+                scales[index] = *scale;
+            }
+            slot += self.dilation;
+            slot = if slot >= self.length { slot - self.length } else { slot };
+        }
+    }
+
+    /// Puts the newest frame in the place of the oldest.
+    pub(super) fn push(&mut self, newest: &[u32], scale: f32) {
+        self.words[self.oldest * self.width..][..self.width].copy_from_slice(newest);
+        if let Some(to) = self.scales.get_mut(self.oldest) {
+            *to = scale;
+        }
+        self.skip(1);
+    }
+
+    /// Lets frames pass without writing them: they are pushed out again before anybody reads them.
+    pub(super) fn skip(&mut self, frames: usize) {
+        self.oldest = (self.oldest + frames) % self.length;
+    }
+
+    /// `[R, d·(F − 1)]`, oldest frame first.
+    fn tensor(&self, precision: Precision) -> Vec<f32> {
+        let mut tensor = vec![0.0; self.channels * self.length];
+        for index in 0..self.length {
+            let slot = (self.oldest + index) % self.length;
+            let words = &self.words[slot * self.width..][..self.width];
+            for channel in 0..self.channels {
+                let word = words[channel / precision.per_word()];
+                tensor[channel * self.length + index] = match precision {
+                    Precision::F32 => f32::from_bits(word),
+                    Precision::Bf16 if channel % 2 == 0 => f32::from_bits(word << 16),
+                    Precision::Bf16 => f32::from_bits(word & 0xffff_0000),
+                    Precision::Int8 => {
+                        let code = word.to_ne_bytes()[channel % 4];
+                        (f32::from(code) - f32::from(CODE_OFFSET)) * self.scales[slot]
+                    }
+                };
+            }
+        }
+        tensor
+    }
+}
