@@ -33,7 +33,8 @@ pub enum ResourceError {
 /// The folder of shipped files.
 ///
 /// Order: `CONTINUO_RESOURCES`; inside the bundle (`Contents/Resources`, VST3 on all systems and CLAP on macOS);
-/// `Continuo.resources` beside the library (CLAP on Linux and Windows); `resources` in the user's data folder.
+/// `Continuo.resources` beside the library (CLAP on Linux and Windows) or the standalone program; `resources` in the
+/// user's data folder.
 pub fn folder() -> Result<PathBuf, ResourceError> {
     if let Some(folder) = std::env::var_os(OVERRIDE).filter(|folder| !folder.is_empty()) {
         return Ok(PathBuf::from(folder));

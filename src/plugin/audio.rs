@@ -95,7 +95,7 @@ impl Audio {
 
         let params = Arc::clone(&self.params);
         let link = &params.session.link;
-        link.set_processing(true);
+        link.tick();
         let meter = meter(context.transport(), link);
         link.set_meter(meter);
         self.switch(link, meter);
@@ -154,8 +154,10 @@ impl Audio {
         }
 
         link.add_missing(self.player.take_missing());
-        link.set_playhead(self.player.playing().map(|playing| self.frame_of_whole(playing.source, playing.frame)));
-        if midi { ProcessStatus::Normal } else { ProcessStatus::KeepAlive }
+        let playing = self.player.playing();
+        link.set_playhead(playing.map(|playing| self.frame_of_whole(playing.source, playing.frame)));
+        // A rest within a take is no reason to put the instrument to sleep; between notes, a note wakes it.
+        if midi && playing.is_none() { ProcessStatus::Normal } else { ProcessStatus::KeepAlive }
     }
 
     /// Mixes the next frames; an offline host waits for those that are not ready.

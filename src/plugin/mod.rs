@@ -97,14 +97,6 @@ impl Plugin for Continuo {
         self.audio.reset();
     }
 
-    fn stop_processing(&mut self) {
-        self.params.session.link.set_processing(false);
-    }
-
-    fn deactivate(&mut self) {
-        self.params.session.link.set_processing(false);
-    }
-
     fn process(
         &mut self,
         buffer: &mut Buffer,

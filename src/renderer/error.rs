@@ -64,6 +64,9 @@ pub enum RenderError {
         "rendering failed because of a fault in Continuo; the take before it is kept — try another model or another seed clip, and please report this"
     )]
     Fault,
+    /// The system starts no more threads.
+    #[error("the renderer could not be started ({0}); close other programs or instances, then render again")]
+    NoThread(String),
     /// The user stopped it.
     #[error("cancelled")]
     Cancelled,

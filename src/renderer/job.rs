@@ -24,9 +24,8 @@ const MAX_SECONDS: f64 = 600.0;
 /// How often progress is told.
 const TELL: Duration = Duration::from_millis(100);
 
-pub(super) fn start(shared: Arc<Shared>) -> Option<JoinHandle<()>> {
-    let spawned = std::thread::Builder::new().name("continuo-render".to_owned()).spawn(move || run(&shared));
-    spawned.inspect_err(|error| tracing::error!("no thread for Continuo's renders: {error}")).ok()
+pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("continuo-render".to_owned()).spawn(move || run(&shared))
 }
 
 fn run(shared: &Arc<Shared>) {

@@ -59,7 +59,8 @@ impl Renderer {
             work: Condvar::new(),
             models: models::Models::default(),
         });
-        let service = service::start(Arc::clone(&shared));
+        let service =
+            service::start(Arc::clone(&shared)).inspect_err(|error| tracing::error!("no renderer: {error}")).ok();
         let renderer = Arc::new(Self { shared, service: Mutex::new(service) });
         *current = Arc::downgrade(&renderer);
         renderer
@@ -67,6 +68,10 @@ impl Renderer {
 
     /// Listens to a session from now on.
     pub fn register(&self, session: &Arc<Session>) {
+        if lock(&self.service).is_none() {
+            session.link.refuse_requests();
+            session.complain(&RenderError::NoThread("no thread for it".to_owned()));
+        }
         lock(&self.shared.sessions).push(Arc::downgrade(session));
     }
 
@@ -121,6 +126,17 @@ impl Shared {
             .wait_while(queue, |queue| queue.is_empty() && !self.stopping())
             .unwrap_or_else(PoisonError::into_inner);
         if self.stopping() { None } else { queue.pop_front() }
+    }
+
+    /// Ends all requests that wait.
+    fn refuse_all(&self, error: &RenderError) {
+        let waiting = std::mem::take(&mut *lock(&self.queue));
+        for Request { session, ticket, .. } in waiting {
+            if let Some(session) = session.upgrade() {
+                session.complain(error);
+                conclude(&session, &ticket, Status::Failed);
+            }
+        }
     }
 
     /// Takes cancelled requests out of the queue and tells those that wait how many come first.

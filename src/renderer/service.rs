@@ -1,5 +1,6 @@
 //! The service thread: listens to the sessions and does what does not take long.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -22,9 +23,8 @@ const FORECAST: Duration = Duration::from_millis(250);
 /// Rate of an exported take while no host has named one.
 const EXPORT_RATE_HZ: u32 = 48_000;
 
-pub(super) fn start(shared: Arc<Shared>) -> Option<JoinHandle<()>> {
-    let spawned = std::thread::Builder::new().name("continuo-service".to_owned()).spawn(move || run(&shared));
-    spawned.inspect_err(|error| tracing::error!("no thread for Continuo's renderer: {error}")).ok()
+pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("continuo-service".to_owned()).spawn(move || run(&shared))
 }
 
 fn run(shared: &Arc<Shared>) {
@@ -35,22 +35,34 @@ fn run(shared: &Arc<Shared>) {
         BELL.wait(POLL);
         let sessions: Vec<Arc<Session>> = lock(&shared.sessions).iter().filter_map(std::sync::Weak::upgrade).collect();
         for session in &sessions {
-            listen(shared, session);
+            guarded(session, || listen(shared, session));
         }
         shared.tend_queue();
         if forecast_at.elapsed() >= FORECAST {
             for session in &sessions {
-                forecast(shared, session);
+                guarded(session, || forecast(shared, session));
             }
             forecast_at = Instant::now();
         }
         if worker.is_none() && !lock(&shared.queue).is_empty() {
-            worker = job::start(Arc::clone(shared));
+            worker = job::start(Arc::clone(shared))
+                .inspect_err(|error| shared.refuse_all(&RenderError::NoThread(error.to_string())))
+                .ok();
         }
     }
     shared.work.notify_all();
     if let Some(worker) = worker {
         let _ = worker.join();
+    }
+}
+
+/// Hosts, offline ones above all, wait for what they asked for: if serving a session has a fault, its requests end there
+/// and the others go on.
+fn guarded(session: &Session, serve: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(serve)).is_err() {
+        session.cancel_all();
+        session.link.end_all_requests();
+        session.complain(&RenderError::Fault);
     }
 }
 
@@ -75,7 +87,7 @@ fn listen(shared: &Shared, session: &Arc<Session>) {
 
 /// A host that does not process audio may still turn the switches; then nobody else would see it.
 fn watch_switches_at_rest(shared: &Shared, session: &Arc<Session>) {
-    if session.link.processing() {
+    if !session.link.at_rest() {
         return;
     }
     let Some(params) = session.params() else { return };

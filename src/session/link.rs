@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use crossbeam::queue::ArrayQueue;
 
@@ -11,6 +12,9 @@ use crate::take::play::PlayTake;
 
 /// Longest sidechain capture that is kept, in seconds; the newest audio wins.
 pub const CAPTURE_SECONDS: f32 = 30.0;
+
+/// How long no block may come until the host counts as one that does not process: a few of the longest blocks.
+const REST: Duration = Duration::from_millis(250);
 
 /// What `process()` asks for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,11 +37,16 @@ pub struct AudioLink {
     missing: AtomicU64,
     /// Frame of the take that playback stands at, or -1.
     playhead: AtomicI64,
-    processing: AtomicBool,
+    /// Blocks that were processed.
+    blocks: AtomicU32,
+    /// How many there were when somebody last looked, and since when.
+    seen_blocks: Mutex<(u32, Instant)>,
     /// The `render` and `cancel` switches as they were last seen, by whoever looked: each turn counts once.
     switches: [AtomicBool; 2],
     /// A running render was told to stop and has not yet.
     cancelling: AtomicBool,
+    /// Nobody serves requests.
+    refuses: AtomicBool,
     capture: Mutex<Option<Arc<CaptureRing>>>,
 }
 
@@ -64,9 +73,11 @@ impl AudioLink {
             beats_per_bar: AtomicU64::new(meter.beats_per_bar.to_bits()),
             missing: AtomicU64::new(0),
             playhead: AtomicI64::new(-1),
-            processing: AtomicBool::new(false),
+            blocks: AtomicU32::new(0),
+            seen_blocks: Mutex::new((0, Instant::now())),
             switches: [AtomicBool::new(false), AtomicBool::new(false)],
             cancelling: AtomicBool::new(false),
+            refuses: AtomicBool::new(false),
             capture: Mutex::new(None),
         }
     }
@@ -104,7 +115,7 @@ impl AudioLink {
 
     /// Whether a render is waiting or running.
     pub fn rendering(&self) -> bool {
-        self.outstanding.load(Ordering::Acquire) > 0
+        self.outstanding.load(Ordering::Acquire) > 0 && !self.refuses.load(Ordering::Acquire)
     }
 
     /// Adds frames that were replaced with silence.
@@ -115,6 +126,11 @@ impl AudioLink {
     /// Tells editors where playback stands: frames from the seed clip's first one.
     pub fn set_playhead(&self, frame: Option<i64>) {
         self.playhead.store(frame.unwrap_or(-1), Ordering::Relaxed);
+    }
+
+    /// Counts a block.
+    pub fn tick(&self) {
+        self.blocks.fetch_add(1, Ordering::Release);
     }
 
     /// Remembers the host's tempo and time signature.
@@ -204,12 +220,26 @@ impl AudioLink {
         (frame >= 0).then(|| frame as f64 / f64::from(rate))
     }
 
-    pub(crate) fn set_processing(&self, processing: bool) {
-        self.processing.store(processing, Ordering::Release);
+    /// Whether blocks have stopped coming. Hosts do not always say so: a sleeping or bypassed instrument is just not
+    /// called any more.
+    pub(crate) fn at_rest(&self) -> bool {
+        let mut seen = lock(&self.seen_blocks);
+        let blocks = self.blocks.load(Ordering::Acquire);
+        if blocks != seen.0 {
+            *seen = (blocks, Instant::now());
+        }
+        seen.1.elapsed() >= REST
     }
 
-    pub(crate) fn processing(&self) -> bool {
-        self.processing.load(Ordering::Acquire)
+    /// There is nobody to do what is asked for, so that nobody must wait for it.
+    pub(crate) fn refuse_requests(&self) {
+        self.refuses.store(true, Ordering::Release);
+    }
+
+    /// Ends everything that was asked for: nobody is left to do it.
+    pub(crate) fn end_all_requests(&self) {
+        while self.commands.pop().is_some() {}
+        self.outstanding.store(0, Ordering::Release);
     }
 
     /// The ring that the sidechain is captured into at `rate_hz`; the one there is, if its rate is the same.

@@ -62,6 +62,7 @@ impl Session {
         }
         bench.finished = None;
         bench.unreadable = None;
+        bench.restored += 1;
         match saved.take {
             None => self.publish_silence(),
             Some(packed) => match packed.unpack(Store::of_user().as_ref()) {
@@ -113,17 +114,20 @@ impl Session {
     }
 
     /// Ends the growing take of a request as the finished one: on the bench, on the board and in what is saved.
+    ///
+    /// From here on it is too late to cancel the request: the take is whole and plays, so it is also what is saved.
     pub(crate) fn keep(&self, ticket: &Ticket) -> Result<(), BenchError> {
         let mut bench = lock(&self.bench);
         let Some(live) = bench.live.take_if(|live| live.ticket == ticket.id) else { return Ok(()) };
         let (take, play) = live.finish()?;
+        let session = bench.restored;
         // The sound is complete and plays on; packing it takes a moment in which nobody should wait for the lock.
         drop(bench);
         let (packed, failure) = pack(&take, self.snapshot().inline_limit, Store::of_user().as_ref());
         let (take, packed) = (Arc::new(take), Arc::new(packed));
         let mut bench = lock(&self.bench);
-        if ticket.is_cancelled() {
-            // A session was restored meanwhile, or the user changed their mind at the last moment.
+        if bench.restored != session {
+            // The host has put another session in this one's place, with a take of its own or with none.
             return Ok(());
         }
         bench.unreadable = None;
@@ -206,5 +210,73 @@ impl FileChoice {
         let name =
             path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
         Self { name, path: Some(path), origin: Origin::Chosen }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::take::bench::LiveTake;
+    use crate::take::pack::tests::take;
+
+    /// A session whose take has all its frames and waits to be kept.
+    fn about_to_keep(ticket: &Ticket) -> Arc<Session> {
+        let session = Session::new();
+        session.set_host_rate(48_000.0);
+        let sound = take();
+        let mut live = LiveTake::new(ticket.id, sound.recipe, sound.seed, Some(48_000)).unwrap();
+        for (index, frames) in sound.continuations.iter().enumerate() {
+            live.push(index, frames).unwrap();
+        }
+        session.link.publish(Arc::clone(live.play().unwrap()));
+        lock(&session.bench).live = Some(live);
+        session
+    }
+
+    #[test]
+    fn a_cancel_that_comes_too_late_leaves_one_take_to_play_and_to_save() {
+        let ticket = Ticket::new();
+        let session = about_to_keep(&ticket);
+        ticket.stop();
+        session.keep(&ticket).unwrap();
+        let playing = std::iter::from_fn(|| session.link.next_take()).last().unwrap();
+        let bench = lock(&session.bench);
+        let finished = bench.finished.as_ref().unwrap();
+        assert_eq!(*finished.take, take());
+        assert_eq!(finished.play.as_ref().unwrap().id, playing.id);
+        assert_eq!(finished.packed.unpack(None).unwrap(), take());
+    }
+
+    #[test]
+    fn what_was_made_for_a_session_is_not_kept_in_the_one_that_replaced_it() {
+        let ticket = Ticket::new();
+        let session = about_to_keep(&ticket);
+        session.restore(SavedSession::default());
+        session.keep(&ticket).unwrap();
+        assert!(lock(&session.bench).finished.is_none());
+        assert!(session.snapshot().take.is_none());
+    }
+
+    #[test]
+    fn a_request_ends_where_nobody_serves_it() {
+        let session = Session::new();
+        session.link.begin_request();
+        assert!(session.link.rendering());
+        session.link.end_all_requests();
+        assert!(!session.link.rendering());
+        session.link.refuse_requests();
+        session.link.begin_request();
+        assert!(!session.link.rendering(), "an offline host would wait for ever");
+    }
+
+    #[test]
+    fn a_host_that_stops_calling_is_at_rest_without_saying_so() {
+        let session = Session::new();
+        session.link.tick();
+        assert!(!session.link.at_rest());
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert!(session.link.at_rest());
+        session.link.tick();
+        assert!(!session.link.at_rest());
     }
 }

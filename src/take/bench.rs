@@ -43,6 +43,8 @@ pub struct Bench {
     pub live: Option<LiveTake>,
     /// A restored take whose sound could not be read here; it is saved again as it was.
     pub unreadable: Option<Arc<PackedTake>>,
+    /// Counts the sessions that were restored: what was made for one of them does not go on the bench of the next.
+    pub restored: u64,
 }
 
 /// A finished take in all its forms.
@@ -157,7 +159,10 @@ impl Output {
     fn new(recipe: &Recipe, seed: Option<&Clip>, rate_hz: u32) -> Result<Self, BenchError> {
         let takes = recipe.takes as usize;
         let frames = resampled_frames(recipe.frames, recipe.model_rate_hz, rate_hz);
-        let bytes = frames.saturating_mul(takes as u64 * 4);
+        let seed_values = seed.map_or(0, |clip| {
+            resampled_frames(clip.frames() as u64, clip.sample_rate_hz, rate_hz) * clip.channels.len().min(2) as u64
+        });
+        let bytes = frames.saturating_mul(takes as u64).saturating_add(seed_values).saturating_mul(4);
         if bytes > MAX_PLAY_BYTES {
             return Err(BenchError::TooLarge {
                 takes,

@@ -67,6 +67,9 @@ pub struct TrainArgs {
     /// Folder to create for the run: checkpoints, configuration, log
     #[arg(long, value_name = "RUN")]
     pub out: PathBuf,
+    /// Start from this model package's weights in place of random ones: it must have the configuration's architecture
+    #[arg(long, value_name = "PACKAGE")]
+    pub init: Option<PathBuf>,
     /// Where to compute
     #[arg(long, default_value_t = DeviceArg::Auto)]
     pub device: DeviceArg,

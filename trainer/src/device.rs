@@ -18,7 +18,13 @@ pub fn open(device: DeviceArg, table: &Arc<Table>, threads: usize) -> Result<Box
     match device {
         DeviceArg::Cpu => cpu(),
         DeviceArg::Auto => match cuda::count() {
-            Ok(count) if count > 0 => cuda::open(table, 0),
+            Ok(count) if count > 0 => match cuda::compiler() {
+                Ok(()) => cuda::open(table, 0),
+                Err(reason) => {
+                    eprintln!("cuda:0 is there but cannot be used: {reason}. Training on the CPU");
+                    cpu()
+                }
+            },
             _ => cpu(),
         },
         DeviceArg::Cuda(index) => {
@@ -26,7 +32,10 @@ pub fn open(device: DeviceArg, table: &Arc<Table>, threads: usize) -> Result<Box
             match cuda::count().map_err(failed)? {
                 0 => Err(failed("the driver knows no CUDA device; use --device cpu".into())),
                 count if index >= count => Err(failed(format!("there are only {count} CUDA devices, numbered from 0"))),
-                _ => cuda::open(table, index),
+                _ => {
+                    cuda::compiler().map_err(failed)?;
+                    cuda::open(table, index)
+                }
             }
         }
     }
@@ -56,6 +65,16 @@ mod cuda {
         let failed = |error| format!("the NVIDIA driver does not start ({error}); use --device cpu");
         result::init().map_err(failed)?;
         result::device::get_count().map(|count| usize::try_from(count).unwrap_or(0)).map_err(failed)
+    }
+
+    /// Whether kernels can be compiled for a device: Burn writes them at run time and has NVRTC compile them.
+    pub fn compiler() -> Result<(), String> {
+        // SAFETY: looks for NVRTC's library under its own names and loads it; nothing is called.
+        if unsafe { cudarc::nvrtc::sys::is_culib_present() } {
+            return Ok(());
+        }
+        Err("NVRTC, the compiler of the CUDA toolkit, is not installed; install the toolkit, or use --device cpu"
+            .into())
     }
 
     /// Opens a device that exists.
@@ -97,6 +116,10 @@ mod cuda {
             self.0.device()
         }
 
+        fn penalise_logits(&mut self, weight: f64) {
+            self.0.penalise_logits(weight);
+        }
+
         fn gradient(&mut self, values: &[f32], batch: &[Vec<u16>], gradient: &mut [f32]) -> Result<f64, ComputeError> {
             self.guard(|compute| compute.gradient(values, batch, gradient))
         }
@@ -122,6 +145,11 @@ mod cuda {
     /// Why there are no devices.
     pub fn count() -> Result<usize, String> {
         Err("this program was built without CUDA; use --device cpu, or build it with the feature `cuda`".into())
+    }
+
+    /// Never asked: there are no devices.
+    pub fn compiler() -> Result<(), String> {
+        count().map(drop)
     }
 
     /// Never finds one.

@@ -98,6 +98,9 @@ fn describe(package: &Package) -> String {
     );
     line("trained on", training.corpus.clone());
     line("hours", format!("{:.2}", training.corpus_hours));
+    if let Some(model) = &training.initial_model {
+        line("started from", model.clone());
+    }
     line("weights", training.parameters.to_string());
     line("steps", format!("{} ({} frames)", training.steps, training.frames_seen));
     line("wall time", duration(training.wall_time_seconds));

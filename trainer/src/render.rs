@@ -68,7 +68,7 @@ pub fn run(args: &RenderArgs) -> Result<(Vec<PathBuf>, RenderSummary), RenderErr
         files.push(file);
     }
     println!(
-        "{}: {:.1} s of {} take(s), {:.1} times real time, stepped by {}",
+        "{}: {:.1} s of {} take(s), real-time factor {:.1}, stepped by {}",
         files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "),
         args.seconds,
         summary.takes,

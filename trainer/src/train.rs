@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::dataset::Dataset;
 use crate::device;
 use crate::training::checkpoint::Checkpoint;
+use crate::training::initial;
 use crate::training::run::{Run, RunError};
 use crate::training::session::{End, Limits, Session, table};
 use crate::training::stop;
@@ -23,9 +24,19 @@ pub fn run(args: &TrainArgs) -> Result<End, RunError> {
     let dataset = Dataset::open(&args.data)?;
     let table = std::sync::Arc::new(crate::wavenet::parameters::Table::new(&config.model.shape()));
     let mut compute = device::open(args.device, &table, config.training.threads)?;
-    let run = Run::create(&args.out, config, &dataset, args.force)?;
+    // Read before a folder is made for the run: a package that does not fit leaves nothing behind.
+    let initial = args.init.as_deref().map(|file| initial::read(file, &config)).transpose()?;
+    let mut run = Run::create(&args.out, config, &dataset, args.force)?;
     stop::listen();
-    Session::begin(&run, &dataset, compute.as_mut())?.train(limits(args.minutes))
+    let mut session = match initial {
+        None => Session::begin(&run, &dataset, compute.as_mut())?,
+        Some((parameters, model)) => {
+            run.file.initial_model = Some(model);
+            run.save()?;
+            Session::begin_with(&run, &dataset, compute.as_mut(), parameters)?
+        }
+    };
+    session.train(limits(args.minutes))
 }
 
 /// `resume RUN`.

@@ -13,6 +13,9 @@ use continuo_package::Package;
 use continuo_trainer::cli::{DeviceArg, ExportArgs, InspectArgs, RenderArgs, TrainArgs};
 use continuo_trainer::export::{self, graph, parity};
 use continuo_trainer::kernels::Level;
+use continuo_trainer::training::checkpoint::Checkpoint;
+use continuo_trainer::training::initial;
+use continuo_trainer::training::run::Run;
 use continuo_trainer::wavenet::Compute as _;
 use continuo_trainer::wavenet::fused::Fused;
 use continuo_trainer::wavenet::parameters::{Parameters, Table};
@@ -40,6 +43,7 @@ fn trained(dir: &Path) -> PathBuf {
         config,
         data: dir.join("data"),
         out: out.clone(),
+        init: None,
         device: DeviceArg::Cpu,
         steps: Some(30),
         minutes: None,
@@ -129,6 +133,56 @@ fn a_run_becomes_a_package_that_renders() {
     assert_eq!((a.sample_rate_hz, a.frames()), (16_000, 8_000));
     assert_eq!(a, b);
     assert_ne!(b, c);
+}
+
+#[test]
+fn a_package_is_where_another_run_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = trained(dir.path());
+    let package = dir.path().join("tones.continuo");
+    let arguments = ExportArgs {
+        run: run.clone(),
+        out: package.clone(),
+        name: None,
+        author: "The tests".into(),
+        licence: "CC0-1.0".into(),
+        licence_file: None,
+        runtime: Some(library()),
+        data: None,
+    };
+    export::run(&arguments).unwrap();
+
+    let first = Run::open(&run).unwrap();
+    let (read, _) = initial::read(&package, &first.config).unwrap();
+    assert_eq!(read.values, export::averaged(&first).unwrap().0.values);
+
+    let further = TrainArgs {
+        config: dir.path().join("tiny.toml"),
+        data: dir.path().join("data"),
+        out: dir.path().join("further"),
+        init: Some(package.clone()),
+        device: DeviceArg::Cpu,
+        steps: Some(1),
+        minutes: None,
+        force: false,
+    };
+    train::run(&further).unwrap();
+    let second = Run::open(&further.out).unwrap();
+    assert!(second.file.initial_model.as_ref().is_some_and(|model| model.starts_with("tones (package SHA-256 ")));
+    let moved = Checkpoint::newest(&second.checkpoints(), read.values.len()).unwrap().0.weights;
+    let (near, far) = moved
+        .iter()
+        .zip(&read.values)
+        .fold((0f32, 0usize), |(near, far), (a, b)| (near.max((a - b).abs()), far + usize::from((a - b).abs() > 0.0)));
+    assert!(near < 0.02 && far > read.values.len() / 2, "one step away: {near}, {far}");
+
+    // A model of another architecture is refused before anything is written.
+    let other = dir.path().join("other.toml");
+    std::fs::write(&other, TINY.replace("skip_channels = ", "skip_channels = 1")).unwrap();
+    let refused = TrainArgs { config: other, out: dir.path().join("refused"), ..further };
+    let error = train::run(&refused).unwrap_err().to_string();
+    assert!(error.contains("tones.continuo") && error.contains("another architecture"), "{error}");
+    assert!(!refused.out.exists());
 }
 
 #[test]

@@ -113,9 +113,13 @@ fn gradients_are_those_of_burn_s_automatic_differentiation() {
         let mut fused = Fused::new(&table, Level::detect(), 2).unwrap();
         let mut network = Network::<Backend>::new(&table, burn::backend::flex::FlexDevice, "test".into());
         let (mut ours, mut theirs) = (vec![0.0; table.len], vec![0.0; table.len]);
+        // With a penalty strong enough to show in every tensor; the loss itself stays the cross-entropy.
+        fused.penalise_logits(0.3);
+        network.penalise_logits(0.3);
         let loss = fused.gradient(&values, &batch, &mut ours).unwrap();
         let expected = network.gradient(&values, &batch, &mut theirs).unwrap();
         assert!((loss - expected).abs() < 2e-6, "{loss} is not {expected}");
+        assert!((loss - fused.loss(&values, &batch).unwrap()).abs() < 1e-9, "the penalty is no part of the loss");
         for tensor in &table.tensors {
             let pairs = ours[tensor.range()].iter().zip(&theirs[tensor.range()]);
             let worst = pairs.fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs()));

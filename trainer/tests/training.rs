@@ -118,6 +118,7 @@ fn arguments(dir: &Path, out: &str) -> TrainArgs {
         device: DeviceArg::Cpu,
         steps: None,
         minutes: None,
+        init: None,
         force: false,
     }
 }

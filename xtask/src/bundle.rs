@@ -8,13 +8,14 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 use cargo_metadata::Message;
 use continuo_bundler::install::{PluginFolders, install};
-use continuo_bundler::{Bundles, Parts, Platform, archive, lay_out};
+use continuo_bundler::{Bundles, Parts, Platform, archive, lay_out, place};
 
 use crate::require::{self, Need};
 use crate::workspace::Workspace;
 use crate::{licences, runtime};
 
 /// How to bundle.
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Copy the bundles into your own plugin folders, replacing older ones.
@@ -23,6 +24,9 @@ pub struct Options {
     /// Bundle a development build.
     #[arg(long)]
     debug: bool,
+    /// Also build the standalone program (on Linux it needs ALSA's and JACK's development packages).
+    #[arg(long)]
+    standalone: bool,
     /// Skip the archive.
     #[arg(long)]
     no_archive: bool,
@@ -30,9 +34,16 @@ pub struct Options {
 
 /// Runs the command.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    require::check(&[Need::Compiler, Need::Python, Need::Pip])?;
+    let mut needs = vec![Need::Compiler, Need::Python, Need::Pip];
+    if options.standalone {
+        needs.push(Need::AudioLibraries);
+    }
+    require::check(&needs)?;
     let bundles = build(workspace, options.debug)?;
     println!("{}\n{}", bundles.clap.display(), bundles.vst3.display());
+    if options.standalone {
+        println!("{}", standalone(workspace, options.debug)?.display());
+    }
     println!("{} factory model(s), {} seed clip(s)", bundles.models, bundles.seeds);
     if !options.no_archive {
         let archive = archive::pack(&bundles, &workspace.version, Platform::current()?)?;
@@ -51,7 +62,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 pub fn build(workspace: &Workspace, debug: bool) -> Result<Bundles> {
     let platform = Platform::current()?;
     let runtime = runtime::fetch(workspace, platform)?;
-    let library = build_library(workspace, debug, platform)?;
+    let library = build_target(workspace, debug, &["--lib"], platform.cdylib())?;
     let parts = Parts {
         platform,
         library,
@@ -63,30 +74,39 @@ pub fn build(workspace: &Workspace, debug: bool) -> Result<Bundles> {
     Ok(lay_out(&parts, &workspace.bundled())?)
 }
 
-/// Builds the plugin's library and returns the path that Cargo reports for it.
-fn build_library(workspace: &Workspace, debug: bool, platform: Platform) -> Result<PathBuf> {
+/// Builds the standalone program and puts it beside `Continuo.resources`, where it looks for what ships with it.
+fn standalone(workspace: &Workspace, debug: bool) -> Result<PathBuf> {
+    let name = format!("continuo{}", std::env::consts::EXE_SUFFIX);
+    let program = build_target(workspace, debug, &["--bin", "continuo", "--features", "standalone"], &name)?;
+    let target = workspace.bundled().join(name);
+    place::replace(&target, |staging| place::copy_file(&program, staging))?;
+    Ok(target)
+}
+
+/// Builds one target of the plugin's package and returns the path that Cargo reports for its file `name`.
+fn build_target(workspace: &Workspace, debug: bool, target: &[&str], name: &str) -> Result<PathBuf> {
     let mut cargo = workspace.cargo();
-    cargo.args(["build", "--package", "continuo", "--lib", "--message-format", "json-render-diagnostics"]);
+    cargo.args(["build", "--package", "continuo", "--message-format", "json-render-diagnostics"]).args(target);
     if !debug {
         cargo.arg("--release");
     }
-    eprintln!("$ cargo build --package continuo --lib{}", if debug { "" } else { " --release" });
+    eprintln!("$ cargo build --package continuo {}{}", target.join(" "), if debug { "" } else { " --release" });
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let output = child.stdout.take().context("cargo has no output")?;
-    let mut library = None;
+    let mut built = None;
     for message in Message::parse_stream(BufReader::new(output)) {
         if let Message::CompilerArtifact(artifact) = message.context("cannot read cargo's output")?
             && artifact.target.name == "continuo"
         {
-            let found = artifact.filenames.into_iter().find(|path| path.file_name() == Some(platform.cdylib()));
-            library = found.map(cargo_metadata::camino::Utf8PathBuf::into_std_path_buf).or(library);
+            let found = artifact.filenames.into_iter().find(|path| path.file_name() == Some(name));
+            built = found.map(cargo_metadata::camino::Utf8PathBuf::into_std_path_buf).or(built);
         }
     }
     let status = child.wait().context("cannot wait for cargo")?;
     if !status.success() {
         bail!("the plugin does not build ({status})");
     }
-    library.with_context(|| format!("cargo built no {}", platform.cdylib()))
+    built.with_context(|| format!("cargo built no {name}"))
 }
 
 /// Continuo's own licences and the notices of the crates that are linked into it.

@@ -23,6 +23,8 @@ pub enum Need {
     Venv,
     /// The libraries that the Python hosts load.
     HostLibraries,
+    /// ALSA and JACK, which the standalone program links.
+    AudioLibraries,
 }
 
 impl Need {
@@ -34,11 +36,12 @@ impl Need {
             Self::Python => python("import sys; sys.exit(sys.version_info < (3, 10))"),
             Self::Pip => quiet(Command::new(python_name()).args(["-m", "pip", "--version"])).is_some(),
             Self::Venv => python("import venv, ensurepip"),
-            Self::HostLibraries if cfg!(not(target_os = "linux")) => true,
+            Self::HostLibraries | Self::AudioLibraries if cfg!(not(target_os = "linux")) => true,
             Self::HostLibraries => python(
                 "import ctypes\n\
                  for name in ('libGL.so.1', 'libX11.so.6', 'libglib-2.0.so.0', 'libatomic.so.1'): ctypes.CDLL(name)",
             ),
+            Self::AudioLibraries => quiet(Command::new("pkg-config").args(["--exists", "alsa", "jack"])).is_some(),
         }
     }
 
@@ -50,6 +53,7 @@ impl Need {
             Self::Pip => "Python's package client (python3 -m pip)",
             Self::Venv => "Python's virtual environments (python3 -m venv)",
             Self::HostLibraries => "libraries of the Python hosts (libGL, libX11, libglib-2.0, libatomic)",
+            Self::AudioLibraries => "the development files of ALSA and JACK (pkg-config alsa jack)",
         }
     }
 
@@ -61,6 +65,7 @@ impl Need {
             Self::Pip => &["python3-pip"],
             Self::Venv => &["python3-venv"],
             Self::HostLibraries => &["libgl1", "libx11-6", "libglib2.0-0", "libatomic1"],
+            Self::AudioLibraries => &["pkg-config", "libasound2-dev", "libjack-jackd2-dev"],
         }
     }
 

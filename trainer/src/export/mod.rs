@@ -75,7 +75,9 @@ pub enum ExportError {
     #[error(
         "the exported graph is not the trained model: over {} frames its logits differ from the trainer's by up to {:.2e}; \
          {TOLERANCE:.0e} is the limit. Against double precision the trainer rounds by {:.2e} and ONNX Runtime by {:.2e}. \
-         Nothing was written; report this with the run's folder, or export an earlier checkpoint",
+         Nothing was written. Where the logits are very large, f32 no longer holds them so closely: set \
+         `logit_penalty = 0.00001` under [training] in the run's config.toml, train some hundred steps more with \
+         `continuo-trainer resume RUN --steps N`, and export again",
         found.frames, found.largest, found.own, found.runtime
     )]
     Different {
@@ -274,6 +276,7 @@ fn facts(run: &Run, checkpoint: &Checkpoint, dataset: Option<&Dataset>) -> Train
     TrainingFacts {
         corpus: format!("{description} (licence: {licence})"),
         corpus_hours: frames as f64 / f64::from(run.config.model.sample_rate_hz) / 3600.0,
+        initial_model: run.file.initial_model.clone(),
         steps: progress.step,
         frames_seen: progress.frames_seen,
         wall_time_seconds: progress.wall_seconds,

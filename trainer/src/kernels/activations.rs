@@ -151,8 +151,12 @@ impl Kernel for ReluBackward<'_> {
 /// Gives back the sum of the losses, in nats.
 #[derive(Debug)]
 pub struct SoftmaxLoss<'a> {
-    /// `[T, width]`; in: logits, out: softmax − one-hot.
+    /// `[T, width]`; in: logits, out: softmax − one-hot + `pull` · logits.
     pub logits: &'a mut [f32],
+    /// What draws the logits towards 0, besides the cross-entropy.
+    pub pull: f32,
+    /// `[width]`, of any content.
+    pub scratch: &'a mut [f32],
     /// Values in a row, whole vectors.
     pub width: usize,
     /// `Q`: how many of them are logits; the others have no weight and get a zero gradient.
@@ -176,6 +180,9 @@ impl Kernel for SoftmaxLoss<'_> {
             let largest = reduce::<S>(largest, f32::max);
             let target_logit = row[usize::from(target)];
             let shift = S::splat(largest);
+            if self.pull > 0.0 {
+                self.scratch.copy_from_slice(row);
+            }
             let mut total = S::splat(0.0);
             for i in (0..self.width).step_by(LANES) {
                 let e = simd::exp::<S>(S::sub(load::<S>(row, i), shift));
@@ -187,6 +194,13 @@ impl Kernel for SoftmaxLoss<'_> {
             for i in (0..self.width).step_by(LANES) {
                 let value = S::mul(load::<S>(row, i), scale);
                 store::<S>(row, i, value);
+            }
+            if self.pull > 0.0 {
+                let pull = S::splat(self.pull);
+                for i in (0..self.width).step_by(LANES) {
+                    let value = S::add(load::<S>(row, i), S::mul(pull, load::<S>(self.scratch, i)));
+                    store::<S>(row, i, value);
+                }
             }
             row[usize::from(target)] -= 1.0;
             row[self.levels..].fill(0.0);

@@ -126,7 +126,14 @@ fn the_loss_is_the_cross_entropy_and_its_gradient_sums_to_nothing() {
             .zip(&targets)
             .map(|(row, &target)| row.iter().map(|x| (x - row[usize::from(target)]).exp()).sum::<f64>().ln())
             .sum();
-        let loss = level.run(SoftmaxLoss { logits: &mut logits, width: 32, levels: 19, targets: &targets });
+        let loss = level.run(SoftmaxLoss {
+            logits: &mut logits,
+            pull: 0.0,
+            scratch: &mut [0.0; 32],
+            width: 32,
+            levels: 19,
+            targets: &targets,
+        });
         assert!((loss - expected).abs() < 1e-4, "{level}: {loss} is not {expected}");
         for (row, &target) in logits.chunks(32).zip(&targets) {
             assert!(row.iter().sum::<f32>().abs() < 1e-5);

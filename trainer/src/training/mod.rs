@@ -2,6 +2,7 @@
 
 pub mod batches;
 pub mod checkpoint;
+pub mod initial;
 pub mod log;
 pub mod optimiser;
 pub mod run;

@@ -52,6 +52,17 @@ pub enum RunError {
         /// What does not fit.
         reason: String,
     },
+    /// The model to start from cannot be used.
+    #[error("{}: {reason}", file.display())]
+    Initial {
+        /// The package.
+        file: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The package to start from cannot be read.
+    #[error(transparent)]
+    Package(#[from] continuo_package::PackageError),
     /// The loss is no number any more.
     #[error(
         "step {step}: the loss is {loss}. Training has diverged; the checkpoints are from before. Lower learning_rate, \
@@ -88,6 +99,9 @@ pub struct RunFile {
     pub data_fingerprint: String,
     /// The trainer that began it.
     pub trainer_version: String,
+    /// The model that its first weights came from; none for fresh weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_model: Option<String>,
 }
 
 /// A run's folder.
@@ -140,6 +154,7 @@ impl Run {
             data,
             data_fingerprint: dataset.fingerprint().to_owned(),
             trainer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            initial_model: None,
         };
         let run = Self { dir: dir.to_path_buf(), config, file };
         run.save()?;

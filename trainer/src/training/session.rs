@@ -47,13 +47,27 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Before the first step.
+    /// Before the first step, with fresh weights.
     ///
     /// # Errors
     /// If the dataset has no recording that is long enough.
     pub fn begin(run: &'a Run, dataset: &'a Dataset, compute: &'a mut dyn Compute) -> Result<Self, RunError> {
         let config = &run.config;
         let parameters = Parameters::initial(&config.model.shape(), config.training.rng_seed);
+        Self::begin_with(run, dataset, compute, parameters)
+    }
+
+    /// Before the first step, with weights of the run's model.
+    ///
+    /// # Errors
+    /// If the dataset has no recording that is long enough.
+    pub fn begin_with(
+        run: &'a Run,
+        dataset: &'a Dataset,
+        compute: &'a mut dyn Compute,
+        parameters: Parameters,
+    ) -> Result<Self, RunError> {
+        let config = &run.config;
         let batches = Batches::new(dataset, cut(run), config.training.order, config.training.rng_seed)?;
         let progress = Progress {
             step: 0,
@@ -104,6 +118,7 @@ impl<'a> Session<'a> {
             held_out(dataset, Cut { targets: evaluation.chunk_frames, ..cut(run) }, evaluation.chunks)?
         };
         state.progress.device = compute.device();
+        compute.penalise_logits(run.config.training.logit_penalty);
         let began = (state.progress.wall_seconds, Instant::now());
         Ok(Self { run, compute, batches, held_out, state, began })
     }

@@ -22,6 +22,7 @@ pub struct Fused {
     layout: Layout,
     contexts: Vec<usize>,
     level: Level,
+    logit_penalty: f64,
     pool: rayon::ThreadPool,
     forward: Vec<f32>,
     transposed: Vec<f32>,
@@ -45,6 +46,7 @@ impl Fused {
             layout: Layout::new(table),
             contexts: contexts(&table.shape),
             level,
+            logit_penalty: 0.0,
             pool,
             forward: Vec::new(),
             transposed: Vec::new(),
@@ -65,6 +67,7 @@ impl Fused {
             transposed: &self.transposed,
             contexts: &self.contexts,
             levels: self.table.shape.levels as usize,
+            logit_penalty: self.logit_penalty,
             level: self.level,
         }
     }
@@ -96,6 +99,10 @@ impl Fused {
 impl Compute for Fused {
     fn device(&self) -> String {
         format!("CPU, {} threads, {}", self.pool.current_num_threads(), self.level)
+    }
+
+    fn penalise_logits(&mut self, weight: f64) {
+        self.logit_penalty = weight;
     }
 
     fn gradient(&mut self, values: &[f32], batch: &[Vec<u16>], gradient: &mut [f32]) -> Result<f64, ComputeError> {

@@ -54,7 +54,12 @@ pub trait Compute {
     /// The device, in words.
     fn device(&self) -> String;
 
-    /// The mean cross-entropy over all targets of the batch, in nats; its gradient goes to `gradient`.
+    /// From now on, gradients are those of the cross-entropy plus `weight` times the logits' mean square. At first the
+    /// weight is 0.
+    fn penalise_logits(&mut self, weight: f64);
+
+    /// The mean cross-entropy over all targets of the batch, in nats; the gradient of it, and of the penalty on logits if
+    /// there is one, goes to `gradient`.
     ///
     /// # Errors
     /// [`ComputeError`] if the sequences do not fit the model, or the device fails.

@@ -40,6 +40,7 @@ pub struct Network<B: AutodiffBackend> {
     table: Arc<Table>,
     device: B::Device,
     name: String,
+    logit_penalty: f64,
 }
 
 /// Reads tensors out of the flat vector.
@@ -191,7 +192,7 @@ impl<B: AutodiffBackend, const D: usize> Gradient<B> for Tensor<B, D> {
 impl<B: AutodiffBackend> Network<B> {
     /// The network of `table`'s shape on `device`, which is called `name`.
     pub fn new(table: &Arc<Table>, device: B::Device, name: String) -> Self {
-        Self { table: Arc::clone(table), device, name }
+        Self { table: Arc::clone(table), device, name, logit_penalty: 0.0 }
     }
 
     fn failed(&self, reason: impl std::fmt::Display) -> ComputeError {
@@ -225,13 +226,17 @@ impl<B: AutodiffBackend> Network<B> {
         Ok((Tensor::from_data(inputs, &self.device), Tensor::from_data(expected, &self.device)))
     }
 
-    /// The mean cross-entropy of a batch, still on the device.
-    fn cross_entropy(&self, weights: &Weights<B>, batch: &[Vec<u16>]) -> Result<Tensor<B, 1>, ComputeError> {
+    /// The mean cross-entropy of a batch and its logits `[B · N, Q]`, still on the device.
+    fn cross_entropy(
+        &self,
+        weights: &Weights<B>,
+        batch: &[Vec<u16>],
+    ) -> Result<(Tensor<B, 1>, Tensor<B, 2>), ComputeError> {
         let (inputs, targets) = self.tensors(batch)?;
         let logits = weights.logits(&inputs);
         let [count, levels, frames] = logits.dims();
         let rows = logits.swap_dims(1, 2).reshape([count * frames, levels]);
-        Ok(log_softmax(rows, 1).gather(1, targets).mean().neg())
+        Ok((log_softmax(rows.clone(), 1).gather(1, targets).mean().neg(), rows))
     }
 }
 
@@ -240,10 +245,19 @@ impl<B: AutodiffBackend> Compute for Network<B> {
         self.name.clone()
     }
 
+    fn penalise_logits(&mut self, weight: f64) {
+        self.logit_penalty = weight;
+    }
+
     fn gradient(&mut self, values: &[f32], batch: &[Vec<u16>], gradient: &mut [f32]) -> Result<f64, ComputeError> {
         let weights = Weights::<B>::new(&self.table, values, &self.device)?;
-        let loss = self.cross_entropy(&weights, batch)?;
-        let gradients = loss.backward();
+        let (loss, logits) = self.cross_entropy(&weights, batch)?;
+        let minimised = if self.logit_penalty > 0.0 {
+            loss.clone() + (logits.clone() * logits).mean() * self.logit_penalty
+        } else {
+            loss.clone()
+        };
+        let gradients = minimised.backward();
         let mut parts = Vec::new();
         let mut places = Vec::new();
         weights.each(&mut |name, weight| {
@@ -269,7 +283,7 @@ impl<B: AutodiffBackend> Compute for Network<B> {
         let receptive = self.table.shape.receptive_field_frames() as usize;
         let (mut total, mut count) = (0.0, 0);
         for part in batch.chunks(MEASURED_TOGETHER) {
-            let loss = self.cross_entropy(&weights, part)?;
+            let (loss, _) = self.cross_entropy(&weights, part)?;
             let targets: usize = part.iter().map(|sequence| sequence.len() - receptive).sum();
             total += scalar(loss).ok_or_else(|| self.failed("the loss could not be read"))? * targets as f64;
             count += targets;

@@ -27,6 +27,8 @@ pub struct Weights<'a> {
     pub contexts: &'a [usize],
     /// `Q`.
     pub levels: usize,
+    /// Weight of the logits' mean square in what is minimised.
+    pub logit_penalty: f64,
     /// Instruction set.
     pub level: Level,
 }
@@ -53,6 +55,7 @@ struct Tiles {
     skip: Vec<f32>,
     end: Vec<f32>,
     logits: Vec<f32>,
+    logit_row: Vec<f32>,
     d_end: Vec<f32>,
     d_skip: Vec<f32>,
     dz: Vec<f32>,
@@ -85,6 +88,7 @@ impl Workspace {
         grow(&mut tiles.skip, TILE * layout.s);
         grow(&mut tiles.end, TILE * layout.e);
         grow(&mut tiles.logits, TILE * layout.q);
+        grow(&mut tiles.logit_row, layout.q);
         grow(&mut tiles.d_end, TILE * layout.e);
         grow(&mut tiles.d_skip, TILE * layout.s);
         grow(&mut tiles.dz, TILE * layout.d);
@@ -183,7 +187,9 @@ fn head(
     mut gradient: Option<&mut [f32]>,
     mut keep: Option<&mut Vec<f32>>,
 ) -> f64 {
-    let Weights { layout, forward, transposed, contexts, levels, level } = *weights;
+    let Weights { layout, forward, transposed, contexts, levels, logit_penalty, level } = *weights;
+    // The gradient of the mean over the levels of a logit's square.
+    let pull = (2.0 * logit_penalty / levels as f64) as f32;
     let (d, s, e, q) = (layout.d, layout.s, layout.e, layout.q);
     let count_layers = layout.layers.len();
     let wide = count_layers * d;
@@ -212,7 +218,14 @@ fn head(
         if let Some(keep) = keep.as_deref_mut() {
             keep.extend_from_slice(logits);
         }
-        loss += level.run(SoftmaxLoss { logits, width: q, levels, targets: &targets[first..first + count] });
+        loss += level.run(SoftmaxLoss {
+            logits,
+            pull,
+            scratch: &mut tile.logit_row[..q],
+            width: q,
+            levels,
+            targets: &targets[first..first + count],
+        });
 
         let Some(gradient) = gradient.as_deref_mut() else { continue };
         level.run(SumRows { tile: logits, into: &mut gradient[bias1.clone()] });

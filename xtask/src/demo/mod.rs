@@ -94,11 +94,11 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     print!("{verdict}");
     println!("\n{}\n{}", wav.display(), png.display());
     println!(
-        "rendered {:.1} s in {:.1} s: real-time factor {:.2} (below 1 is faster than it plays; loading and checking the \
+        "rendered {:.1} s in {:.1} s: real-time factor {:.1} (above 1 is faster than it plays; loading and checking the \
          model included)",
         options.seconds,
         phrase.wall_seconds,
-        phrase.wall_seconds / options.seconds
+        options.seconds / phrase.wall_seconds
     );
     println!("to install the plugin for your own hosts: cargo xtask bundle --install");
     if !verdict.passed() {
