@@ -77,6 +77,8 @@ fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), R
         frames: recipe.frames,
         sampling: Sampling { temperature: recipe.temperature, top_k: recipe.top_k, rng_seed: recipe.rng_seed },
         takes: 0..recipe.takes,
+        precision: recipe.precision,
+        workers: shared.workers(),
     };
     let mut failure = None;
     let mut sink = |block: RenderBlock<'_>| {

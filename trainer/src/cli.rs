@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use continuo_engine::Precision;
 
 /// Trains generative models of raw audio from a folder of recordings and exports them for Continuo.
 #[derive(Debug, Parser)]
@@ -129,6 +130,12 @@ pub struct RenderArgs {
     /// Number of takes; above 1, each is written to its own file
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
     pub takes: u32,
+    /// In what the model is computed: f32, bf16 or int8; auto takes the fastest whose loss was measured to be as good
+    #[arg(long, default_value_t = PrecisionArg(None))]
+    pub precision: PrecisionArg,
+    /// Threads; 0 = one per processor core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
     /// ONNX Runtime library, for models that need it
     #[arg(long, value_name = "LIBRARY", env = "CONTINUO_ONNXRUNTIME")]
     pub runtime: Option<PathBuf>,
@@ -167,6 +174,29 @@ pub struct ExportArgs {
 pub struct InspectArgs {
     /// A model package (.continuo)
     pub file: PathBuf,
+}
+
+/// In what a model is computed: a precision, or `auto`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PrecisionArg(pub Option<Precision>);
+
+impl FromStr for PrecisionArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self(None)),
+            _ => Precision::named(text)
+                .map(|precision| Self(Some(precision)))
+                .ok_or_else(|| format!("`{text}` is not a precision; give auto, f32, bf16 or int8")),
+        }
+    }
+}
+
+impl std::fmt::Display for PrecisionArg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.map_or("auto", Precision::name))
+    }
 }
 
 /// Where to compute: `auto`, `cpu` or `cuda:N`.
@@ -247,6 +277,14 @@ mod tests {
         for text in ["gpu", "cuda:", "cuda:x", "cuda:-1", ""] {
             assert!(text.parse::<DeviceArg>().is_err_and(|e| e.contains("cuda:N")), "{text}");
         }
+    }
+
+    #[test]
+    fn precisions_parse_and_print() {
+        for text in ["auto", "f32", "bf16", "int8"] {
+            assert_eq!(text.parse::<PrecisionArg>().map(|p| p.to_string()), Ok(text.to_owned()));
+        }
+        assert!("int4".parse::<PrecisionArg>().is_err_and(|e| e.contains("bf16")));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use continuo_engine::audio::{self, AudioError, Clip, WavFormat, write_wav};
 use continuo_engine::seam::{Upsampler, model_seed};
-use continuo_engine::{EngineError, LoadOptions, Model, RenderRequest, RenderSummary, Sampling};
+use continuo_engine::{EngineError, LoadOptions, Model, RenderRequest, RenderSummary, Sampling, Workers};
 
 use crate::cli::RenderArgs;
 use crate::export::{self, ExportError};
@@ -86,6 +86,8 @@ fn takes(model: &Arc<Model>, seed: Option<Clip>, args: &RenderArgs) -> Result<(V
         sampling: Sampling { temperature: args.temperature, top_k: args.top_k, rng_seed: args.rng_seed },
         takes: 0..args.takes,
         seed,
+        precision: args.precision.0,
+        workers: Workers::new(threads(args.threads), || {})?,
     };
     let seed = request.seed.clone().unwrap_or(Clip { sample_rate_hz: rate, channels: vec![Vec::new()] });
     let history = model_seed(&seed, rate)?;
@@ -121,4 +123,10 @@ fn numbered(file: &Path, number: usize) -> PathBuf {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let extension = file.extension().map_or_else(|| "wav".into(), |extension| extension.to_string_lossy());
     file.with_file_name(format!("{stem}-{number}.{extension}"))
+}
+
+/// Threads that were asked for; 0 is one per core.
+fn threads(asked: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if asked == 0 { cores.min(continuo_engine::MOST_THREADS) } else { asked }
 }

@@ -10,7 +10,7 @@ use common::{TINY, odd_shape, sequences, tones, weights};
 use continuo_engine::Runtime;
 use continuo_engine::audio::{self, Clip, WavFormat, write_wav};
 use continuo_package::Package;
-use continuo_trainer::cli::{DeviceArg, ExportArgs, InspectArgs, RenderArgs, TrainArgs};
+use continuo_trainer::cli::{DeviceArg, ExportArgs, InspectArgs, PrecisionArg, RenderArgs, TrainArgs};
 use continuo_trainer::export::{self, graph, parity};
 use continuo_trainer::kernels::Level;
 use continuo_trainer::training::checkpoint::Checkpoint;
@@ -63,6 +63,8 @@ fn render_arguments(model: PathBuf, out: PathBuf) -> RenderArgs {
         top_k: 0,
         rng_seed: 3,
         takes: 1,
+        precision: PrecisionArg::default(),
+        threads: 0,
         runtime: None,
     }
 }

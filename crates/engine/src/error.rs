@@ -87,6 +87,14 @@ pub enum EngineError {
         /// The frame, counted from the first primed one.
         frame: u64,
     },
+    /// The system starts no more threads.
+    #[error("{threads} threads for rendering could not be started ({reason}); set fewer, or close other programs")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system said.
+        reason: String,
+    },
     /// The caller asked to stop.
     #[error("the render was cancelled")]
     Cancelled,

@@ -1,10 +1,12 @@
-//! Takes, frame by frame.
+//! Takes, frame by frame, spread over threads.
 
 use crate::error::EngineError;
 use crate::kernels::Precision;
 use crate::model::Model;
 use crate::sampler::{Sampler, Sampling};
 use crate::takes::Takes;
+use crate::workers::Workers;
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,29 +22,141 @@ const FRAMES_PER_LOOK: usize = 128;
 
 /// Generates several takes of one continuation together.
 ///
-/// Each frame of a take depends on the primed clip, the model, the settings, the take's number and the frame's index
-/// alone: not on which takes are generated together, nor on how priming and generating were cut into calls.
+/// Each frame of a take depends on the primed clip, the model, the precision, the settings, the take's number and the
+/// frame's index alone: not on which takes are generated together, nor on how priming and generating were cut into
+/// calls, nor on the threads.
 #[derive(Debug)]
 pub struct Generator {
     model: Arc<Model>,
+    precision: Option<Precision>,
     sampling: Sampling,
     takes: Range<u32>,
-    /// One state for all takes as long as they are the same, else one for each.
-    states: Box<dyn Takes>,
-    /// Per take the newest frame's code, which has not gone through the network yet.
-    newest: Vec<u32>,
+    workers: Workers,
+    past: Past,
     /// Whether the network has heard nothing yet, not even the silence before the first frame.
     fresh: bool,
     position: u64,
-    sampler: Sampler,
     amplitudes: Vec<f32>,
+}
+
+/// What the network has heard.
+#[derive(Debug)]
+enum Past {
+    /// The same in all takes, so that one state stands for them.
+    Together {
+        states: Box<dyn Takes>,
+        /// The newest frame's code, which has not gone through the network yet.
+        newest: u32,
+    },
+    /// Something else in each take.
+    Apart(Vec<Group>),
+}
+
+/// Takes that one thread steps together.
+#[derive(Debug)]
+struct Group {
+    takes: Range<u32>,
+    states: Box<dyn Takes>,
+    /// Per take the newest frame's code, which has not gone through the network yet.
+    newest: Vec<u32>,
+    draws: Draws,
+}
+
+/// What turns logits into codes and amplitudes.
+#[derive(Debug)]
+struct Draws {
+    model: Arc<Model>,
+    sampling: Sampling,
+    sampler: Sampler,
+}
+
+impl Draws {
+    /// Draws the codes of a frame of the takes from `first` on, whose logits lie `stride` apart.
+    fn draw(
+        &mut self,
+        logits: &[f32],
+        stride: usize,
+        first: u32,
+        frame: u64,
+        codes: &mut [u32],
+    ) -> Result<(), EngineError> {
+        let levels = self.model.levels() as usize;
+        if stride < levels {
+            let reason = format!("{stride} logits came out; there are {levels} levels");
+            return Err(self.model.session_failed(reason));
+        }
+        for ((take, logits), code) in (first..).zip(logits.chunks_exact(stride)).zip(codes) {
+            let drawn = self.sampler.draw(&logits[..levels], &self.sampling, take, frame);
+            let path = || self.model.path().to_owned();
+            *code = drawn.ok_or_else(|| EngineError::NotFinite { path: path(), take, frame })?;
+        }
+        Ok(())
+    }
+}
+
+impl Group {
+    /// Generates one frame; the codes are then the newest.
+    fn step(&mut self, frame: u64) -> Result<(), EngineError> {
+        let failed = |reason| self.draws.model.session_failed(reason);
+        let stride = self.states.step(&self.newest).map_err(failed)?;
+        self.draws.draw(self.states.logits(), stride, self.takes.start, frame, &mut self.newest)
+    }
+
+    /// Generates frames and appends their amplitudes, take by take.
+    fn generate(
+        &mut self,
+        first: u64,
+        frames: usize,
+        cancel: &AtomicBool,
+        out: &mut [Vec<f32>],
+    ) -> Result<(), EngineError> {
+        for frame in (first..).take(frames) {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(EngineError::Cancelled);
+            }
+            self.step(frame)?;
+            let model = &self.draws.model;
+            out.iter_mut().zip(&self.newest).for_each(|(out, &code)| out.push(model.amplitude(code)));
+        }
+        Ok(())
+    }
+
+    /// As [`Group::generate`], with all threads of `pool` on each frame.
+    fn generate_split(
+        &mut self,
+        pool: &rayon::ThreadPool,
+        first: u64,
+        frames: usize,
+        cancel: &AtomicBool,
+        out: &mut [Vec<f32>],
+    ) -> Result<(), EngineError> {
+        let last = first + frames as u64;
+        let mut frame = first;
+        let mut result = Ok(());
+        let Self { takes, states, newest, draws } = self;
+        if frames == 0 {
+            return Ok(());
+        }
+        let mut next = |logits: &[f32], stride: usize, codes: &mut [u32]| {
+            result = if cancel.load(Ordering::Relaxed) {
+                Err(EngineError::Cancelled)
+            } else {
+                draws.draw(logits, stride, takes.start, frame, codes)
+            };
+            out.iter_mut().zip(&*codes).for_each(|(out, &code)| out.push(draws.model.amplitude(code)));
+            frame += 1;
+            result.is_ok() && frame < last
+        };
+        states.split(pool, newest, &mut next);
+        result
+    }
 }
 
 impl Generator {
     /// A generator at frame 0 for these takes, after one receptive field of silence: where a recording begins in training.
     ///
     /// # Errors
-    /// [`EngineError::Request`] for settings out of range, for no takes for more than [`MOST_TAKES`], or for so many
+    /// [`EngineError::Request`] for settings out of range, for no takes or for more than [`MOST_TAKES`], or for so many
     /// that they would take more than 4 GiB.
     pub fn new(model: &Arc<Model>, sampling: Sampling, takes: Range<u32>) -> Result<Self, EngineError> {
         Self::in_precision(model, None, sampling, takes)
@@ -73,18 +187,25 @@ impl Generator {
             );
             return Err(EngineError::Request { setting: "the number of takes", reason });
         }
-        let silence = model.manifest().quantisation.silence();
+        let newest = model.manifest().quantisation.silence();
         Ok(Self {
-            states: model.one_take(precision)?,
+            past: Past::Together { states: model.one_take(precision)?, newest },
             model: Arc::clone(model),
+            precision,
             sampling,
             takes,
-            newest: vec![silence; count as usize],
+            workers: Workers::alone(),
             fresh: true,
             position: 0,
-            sampler: Sampler::default(),
             amplitudes: vec![0.0; count as usize],
         })
+    }
+
+    /// Uses these threads from the first generated frame on.
+    #[must_use]
+    pub fn on(mut self, workers: &Workers) -> Self {
+        self.workers = workers.clone();
+        self
     }
 
     /// The number of the next frame, counted from the first primed one.
@@ -115,28 +236,33 @@ impl Generator {
     pub fn prime_unless(&mut self, clip: &[f32], cancel: &AtomicBool) -> Result<(), EngineError> {
         // The clip's last frame goes through the network when the next one is asked for.
         let Some((&last, before)) = clip.split_last() else { return Ok(()) };
-        let model = Arc::clone(&self.model);
-        let failed = |reason| model.session_failed(reason);
-        let quantisation = model.manifest().quantisation;
-        let reach = usize::try_from(model.manifest().receptive_field_frames).unwrap_or(usize::MAX);
-        let heard = if before.len() >= reach {
+        let quantisation = self.model.manifest().quantisation;
+        let last = quantisation.encode(last);
+        let reach = self.reach();
+        let codes = |clip: &[f32]| clip.iter().map(|&amplitude| quantisation.encode(amplitude)).collect::<Vec<u32>>();
+        if before.len() >= reach {
             // Nothing earlier is heard any more, so the takes are the same again.
-            self.states.reset().map_err(failed)?;
+            self.past = Past::Together { states: self.model.one_take(self.precision)?, newest: last };
             self.fresh = false;
-            &before[before.len() - reach..]
+            self.feed(&codes(&before[before.len() - reach..]), cancel)?;
         } else {
-            self.hear_silence(cancel)?;
-            self.states.feed(&self.newest[..self.states.count()]).map_err(failed)?;
-            before
-        };
-        for piece in heard.chunks(FRAMES_PER_LOOK) {
-            if cancel.load(Ordering::Relaxed) {
-                return Err(EngineError::Cancelled);
+            self.begin(cancel)?;
+            // The newest frame of each take goes first.
+            match &mut self.past {
+                Past::Together { newest, .. } => {
+                    let first = std::mem::replace(newest, last);
+                    self.feed(&[&[first], &codes(before)[..]].concat(), cancel)?;
+                }
+                Past::Apart(groups) => {
+                    let failed = |reason| self.model.session_failed(reason);
+                    for group in groups {
+                        group.states.feed(&group.newest, before.len()).map_err(failed)?;
+                        group.newest.fill(last);
+                    }
+                    self.feed(&codes(before), cancel)?;
+                }
             }
-            let codes: Vec<u32> = piece.iter().map(|&amplitude| quantisation.encode(amplitude)).collect();
-            self.states.feed(&codes.repeat(self.states.count())).map_err(failed)?;
         }
-        self.newest.fill(quantisation.encode(last));
         self.position += clip.len() as u64;
         Ok(())
     }
@@ -144,64 +270,89 @@ impl Generator {
     /// Does what comes before the first frame: the network hears the silence that precedes every recording. Generating or
     /// priming does it as well, but cannot be cancelled meanwhile.
     ///
+    /// The trainer pads the beginning of a recording with the code of silence, so the state of all zeros that a graph
+    /// starts from is one that the network has never seen.
+    ///
     /// # Errors
     /// [`EngineError::Cancelled`] when `cancel` became true, [`EngineError::Session`] from ONNX Runtime; the generator is
     /// then of no more use.
     pub fn begin(&mut self, cancel: &AtomicBool) -> Result<(), EngineError> {
-        self.hear_silence(cancel)
-    }
-
-    /// Feeds the silence before the first frame, once. The trainer pads the beginning of a recording with the code of
-    /// silence, so the state of all zeros that a graph starts from is one that the network has never seen.
-    fn hear_silence(&mut self, cancel: &AtomicBool) -> Result<(), EngineError> {
         if !std::mem::take(&mut self.fresh) {
             return Ok(());
         }
-        let model = Arc::clone(&self.model);
-        let silence = model.manifest().quantisation.silence();
-        let reach = usize::try_from(model.manifest().receptive_field_frames).unwrap_or(usize::MAX);
-        // Nothing has parted the takes yet: one state stands for all of them.
-        let codes = vec![silence; reach.min(FRAMES_PER_LOOK)];
-        let mut left = reach;
-        while left > 0 {
+        let silence = self.model.manifest().quantisation.silence();
+        let reach = self.reach();
+        let heard = match &mut self.past {
+            Past::Together { states, .. } => states.hear_silence(silence),
+            Past::Apart(_) => false,
+        };
+        if heard { Ok(()) } else { self.feed(&vec![silence; reach], cancel) }
+    }
+
+    /// Takes the same codes through the network for every take.
+    fn feed(&mut self, codes: &[u32], cancel: &AtomicBool) -> Result<(), EngineError> {
+        let failed = |reason| self.model.session_failed(reason);
+        let mut behind = codes.len();
+        for piece in codes.chunks(FRAMES_PER_LOOK) {
+            behind -= piece.len();
             if cancel.load(Ordering::Relaxed) {
                 return Err(EngineError::Cancelled);
             }
-            let frames = left.min(codes.len());
-            self.states.feed(&codes[..frames]).map_err(|reason| model.session_failed(reason))?;
-            left -= frames;
+            match &mut self.past {
+                Past::Together { states, .. } => states.feed(piece, behind).map_err(failed)?,
+                Past::Apart(groups) => {
+                    for group in groups {
+                        group.states.feed(&piece.repeat(group.states.count()), behind).map_err(failed)?;
+                    }
+                }
+            }
         }
         Ok(())
     }
 
-    /// Generates one frame of every take; amplitudes in [−1, 1] in the order of the takes.
+    fn reach(&self) -> usize {
+        usize::try_from(self.model.manifest().receptive_field_frames).unwrap_or(usize::MAX)
+    }
+
+    /// Gives each take a state of its own, in as many groups as there are threads for.
+    fn part(&mut self) -> Result<&mut [Group], EngineError> {
+        self.begin(&AtomicBool::new(false))?;
+        if let Past::Together { states, newest } = &self.past {
+            let failed = |reason| self.model.session_failed(reason);
+            let count = self.takes.len();
+            let threads = self.workers.threads().min(count);
+            let group = |index: usize| {
+                let place = |index: usize| self.takes.start + (count * index / threads) as u32;
+                let takes = place(index)..place(index + 1);
+                let mut states = states.fork().map_err(failed)?;
+                states.part(takes.len()).map_err(failed)?;
+                let (model, sampling) = (Arc::clone(&self.model), self.sampling);
+                let draws = Draws { model, sampling, sampler: Sampler::default() };
+                Ok(Group { newest: vec![*newest; takes.len()], takes, states, draws })
+            };
+            self.past = Past::Apart((0..threads).map(group).collect::<Result<_, EngineError>>()?);
+        }
+        match &mut self.past {
+            Past::Apart(groups) => Ok(groups),
+            Past::Together { .. } => Ok(&mut []),
+        }
+    }
+
+    /// Generates one frame of every take on this thread; amplitudes in [−1, 1] in the order of the takes.
     ///
     /// # Errors
     /// [`EngineError::NotFinite`] from a damaged model, [`EngineError::Session`] from ONNX Runtime. The generator is then
     /// of no more use.
     pub fn step(&mut self) -> Result<&[f32], EngineError> {
-        self.hear_silence(&AtomicBool::new(false))?;
-        let model = &self.model;
-        let failed = |reason| model.session_failed(reason);
-        let count = self.newest.len();
-        if self.states.count() < count {
-            self.states.part(count).map_err(failed)?;
-        }
-        let stride = self.states.step(&self.newest).map_err(failed)?;
-        let levels = model.levels() as usize;
-        if stride < levels {
-            return Err(failed(format!("{stride} logits came out; there are {levels} levels")));
-        }
         let frame = self.position;
-        let logits = self.states.logits().chunks_exact(stride);
-        for (((take, logits), newest), amplitude) in
-            self.takes.clone().zip(logits).zip(&mut self.newest).zip(&mut self.amplitudes)
-        {
-            let code = self.sampler.draw(&logits[..levels], &self.sampling, take, frame);
-            *newest = code.ok_or_else(|| EngineError::NotFinite { path: model.path().to_owned(), take, frame })?;
-            *amplitude = model.amplitude(*newest);
+        for group in self.part()? {
+            group.step(frame)?;
         }
         self.position += 1;
+        let codes = self.codes();
+        for (amplitude, code) in self.amplitudes.iter_mut().zip(codes) {
+            *amplitude = self.model.amplitude(code);
+        }
         Ok(&self.amplitudes)
     }
 
@@ -210,19 +361,63 @@ impl Generator {
     /// # Errors
     /// [`EngineError::Request`] where there is not one vector per take; as [`Generator::step`].
     pub fn generate(&mut self, frames: usize, out: &mut [Vec<f32>]) -> Result<(), EngineError> {
-        if out.len() != self.newest.len() {
-            let reason = format!("are {}; there are {} takes", out.len(), self.newest.len());
+        self.generate_unless(frames, out, &AtomicBool::new(false))
+    }
+
+    /// As [`Generator::generate`], with an eye on a flag before every frame.
+    ///
+    /// # Errors
+    /// [`EngineError::Cancelled`] when `cancel` became true; the generator is then of no more use, and what was appended
+    /// is not of one length.
+    pub fn generate_unless(
+        &mut self,
+        frames: usize,
+        out: &mut [Vec<f32>],
+        cancel: &AtomicBool,
+    ) -> Result<(), EngineError> {
+        if out.len() != self.takes.len() {
+            let reason = format!("are {}; there are {} takes", out.len(), self.takes.len());
             return Err(EngineError::Request { setting: "the output vectors", reason });
         }
-        for _ in 0..frames {
-            let amplitudes = self.step()?;
-            out.iter_mut().zip(amplitudes).for_each(|(out, &amplitude)| out.push(amplitude));
+        let (first, workers) = (self.position, self.workers.clone());
+        match (self.part()?, workers.pool()) {
+            ([group], Some(pool)) if group.states.can_split() => {
+                group.generate_split(pool, first, frames, cancel, out)?;
+            }
+            (groups, Some(pool)) if groups.len() > 1 => {
+                let mut parts = Vec::with_capacity(groups.len());
+                let mut rest = out;
+                for group in &*groups {
+                    let (part, others) = rest.split_at_mut(group.newest.len());
+                    parts.push(part);
+                    rest = others;
+                }
+                pool.install(|| {
+                    groups
+                        .par_iter_mut()
+                        .zip(parts.par_iter_mut())
+                        .with_max_len(1)
+                        .try_for_each(|(group, out)| group.generate(first, frames, cancel, out))
+                })?;
+            }
+            (groups, _) => {
+                let mut rest = out;
+                for group in groups {
+                    let (part, others) = rest.split_at_mut(group.newest.len());
+                    group.generate(first, frames, cancel, part)?;
+                    rest = others;
+                }
+            }
         }
+        self.position += frames as u64;
         Ok(())
     }
 
     /// The codes of the newest frame, in the order of the takes.
-    pub fn codes(&self) -> &[u32] {
-        &self.newest
+    pub fn codes(&self) -> Vec<u32> {
+        match &self.past {
+            Past::Together { newest, .. } => vec![*newest; self.takes.len()],
+            Past::Apart(groups) => groups.iter().flat_map(|group| &group.newest).copied().collect(),
+        }
     }
 }

@@ -24,6 +24,7 @@ pub mod seam;
 mod session;
 mod takes;
 pub mod weights;
+mod workers;
 
 pub use boundary::wavenet_spec;
 pub use check::Verdict;
@@ -35,6 +36,7 @@ pub use render::{RenderBlock, RenderRequest, RenderSummary, render};
 pub use runtime::Runtime;
 pub use sampler::Sampling;
 pub use session::{BoundState, SessionState, StepSession};
+pub use workers::{MOST_THREADS, Workers};
 
 /// The engine's version, part of every take's recipe.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -3,9 +3,11 @@
 use crate::audio::Clip;
 use crate::error::EngineError;
 use crate::generator::Generator;
+use crate::kernels::Precision;
 use crate::model::Model;
 use crate::sampler::Sampling;
 use crate::seam;
+use crate::workers::Workers;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +30,10 @@ pub struct RenderRequest {
     pub sampling: Sampling,
     /// The takes' numbers.
     pub takes: Range<u32>,
+    /// In what the products are computed; `None` leaves it to [`Model::best_precision`].
+    pub precision: Option<Precision>,
+    /// The threads that may be used.
+    pub workers: Workers,
 }
 
 /// Frames that have just been generated.
@@ -76,7 +82,8 @@ pub fn render(
         let reason = format!("is {} frames; it must be from 1 to {MOST_FRAMES}", request.frames);
         return Err(EngineError::Request { setting: "the length", reason });
     }
-    let mut generator = Generator::new(model, request.sampling, request.takes.clone())?;
+    let generator = Generator::in_precision(model, request.precision, request.sampling, request.takes.clone())?;
+    let mut generator = generator.on(&request.workers);
     let started = Instant::now();
     if let Some(clip) = &request.seed {
         if cancel.load(Ordering::Relaxed) {
@@ -96,13 +103,7 @@ pub fn render(
     while first_frame < request.frames {
         block.iter_mut().for_each(Vec::clear);
         let count = (request.frames - first_frame).min(BLOCK_FRAMES);
-        for _ in 0..count {
-            if cancel.load(Ordering::Relaxed) {
-                return Err(EngineError::Cancelled);
-            }
-            let amplitudes = generator.step()?;
-            block.iter_mut().zip(amplitudes).for_each(|(take, &amplitude)| take.push(amplitude));
-        }
+        generator.generate_unless(count as usize, &mut block, cancel)?;
         let takes: Vec<&[f32]> = block.iter().map(Vec::as_slice).collect();
         sink(RenderBlock { first_frame, takes: &takes });
         first_frame += count;

@@ -8,17 +8,15 @@ use std::sync::Arc;
 
 /// The states of takes, and how they move on. Errors are what ONNX Runtime said; the states are then of no more use.
 pub(crate) trait Takes: std::fmt::Debug + Send {
-    /// Goes back to one take, before its first frame.
-    fn reset(&mut self) -> Result<(), String>;
-
     /// Makes `count` takes of one: copies of the first.
     fn part(&mut self, count: usize) -> Result<(), String>;
 
     /// How many takes there are.
     fn count(&self) -> usize;
 
-    /// Takes frames through the network without asking what comes next: `codes` holds the takes one after another.
-    fn feed(&mut self, codes: &[u32]) -> Result<(), String>;
+    /// Takes frames through the network without asking what comes next: `codes` holds the takes one after another. So many
+    /// frames will be fed `behind` them before anything is asked for: what those make it forget need not be computed.
+    fn feed(&mut self, codes: &[u32], behind: usize) -> Result<(), String>;
 
     /// Takes one frame of each take through the network. `logits` then has `Q` values per take, the returned number of
     /// floats apart.
@@ -26,7 +24,34 @@ pub(crate) trait Takes: std::fmt::Debug + Send {
 
     /// What the last [`Takes::step`] gave.
     fn logits(&self) -> &[f32];
+
+    /// Another one like the first take.
+    fn fork(&self) -> Result<Box<dyn Takes>, String>;
+
+    /// Puts one take into the state that endless silence leaves, if there is a shorter way than feeding it.
+    fn hear_silence(&mut self, _code: u32) -> bool {
+        false
+    }
+
+    /// Whether threads can share a frame with a gain.
+    fn can_split(&self) -> bool {
+        false
+    }
+
+    /// Generates frames with all threads on each: `next` gets the logits of a frame, with the floats from one take's to
+    /// the next's, and writes its codes, or ends with `false`. Only where [`Takes::can_split`] is true.
+    fn split(
+        &mut self,
+        _pool: &rayon::ThreadPool,
+        _codes: &mut [u32],
+        _next: &mut (dyn FnMut(&[f32], usize, &mut [u32]) -> bool + Send),
+    ) {
+    }
 }
+
+/// Bytes of shared weights from which it pays to split a frame: below, waiting for one another takes longer than reading
+/// them alone. Measured by `cargo xtask bench engine`.
+const SPLIT_BYTES: usize = 1 << 20;
 
 /// Takes that a native kernel steps, all in one pass.
 #[derive(Debug)]
@@ -47,11 +72,6 @@ impl NativeTakes {
 }
 
 impl Takes for NativeTakes {
-    fn reset(&mut self) -> Result<(), String> {
-        self.states = vec![self.net.new_state()];
-        Ok(())
-    }
-
     fn part(&mut self, count: usize) -> Result<(), String> {
         if let Some(first) = self.states.first().cloned() {
             self.states.resize(count, first);
@@ -63,8 +83,8 @@ impl Takes for NativeTakes {
         self.states.len()
     }
 
-    fn feed(&mut self, codes: &[u32]) -> Result<(), String> {
-        self.net.advance(self.kernel, &mut self.scratch, &mut self.states, codes, None);
+    fn feed(&mut self, codes: &[u32], behind: usize) -> Result<(), String> {
+        self.net.feed(self.kernel, &mut self.scratch, &mut self.states, codes, behind);
         Ok(())
     }
 
@@ -77,6 +97,35 @@ impl Takes for NativeTakes {
 
     fn logits(&self) -> &[f32] {
         floats(&self.logits)
+    }
+
+    fn fork(&self) -> Result<Box<dyn Takes>, String> {
+        let states = self.states.iter().take(1).cloned().collect();
+        let net = Arc::clone(&self.net);
+        Ok(Box::new(Self { net, kernel: self.kernel, states, scratch: Scratch::default(), logits: Vec::new() }))
+    }
+
+    fn hear_silence(&mut self, code: u32) -> bool {
+        self.states.truncate(1);
+        if let Some(state) = self.states.first_mut() {
+            self.net.silence(self.kernel, &mut self.scratch, state, code);
+        }
+        true
+    }
+
+    fn can_split(&self) -> bool {
+        self.net.shared_bytes() >= SPLIT_BYTES
+    }
+
+    fn split(
+        &mut self,
+        pool: &rayon::ThreadPool,
+        codes: &mut [u32],
+        next: &mut (dyn FnMut(&[f32], usize, &mut [u32]) -> bool + Send),
+    ) {
+        let stride = self.net.logits_stride();
+        let mut next = |logits: &[Block], codes: &mut [u32]| next(floats(logits), stride, codes);
+        self.net.generate_split(self.kernel, pool, &mut self.scratch, &mut self.states, codes, &mut next);
     }
 }
 
@@ -98,11 +147,6 @@ impl SessionTakes {
 }
 
 impl Takes for SessionTakes {
-    fn reset(&mut self) -> Result<(), String> {
-        self.states = vec![self.session.bind(&self.session.initial_state()?)?];
-        Ok(())
-    }
-
     fn part(&mut self, count: usize) -> Result<(), String> {
         self.states.truncate(count);
         while self.states.len() < count {
@@ -115,7 +159,7 @@ impl Takes for SessionTakes {
         self.states.len()
     }
 
-    fn feed(&mut self, codes: &[u32]) -> Result<(), String> {
+    fn feed(&mut self, codes: &[u32], _behind: usize) -> Result<(), String> {
         let frames = codes.len() / self.states.len();
         for (state, codes) in self.states.iter_mut().zip(codes.chunks_exact(frames.max(1))) {
             for &code in codes {
@@ -135,5 +179,10 @@ impl Takes for SessionTakes {
 
     fn logits(&self) -> &[f32] {
         &self.logits
+    }
+
+    fn fork(&self) -> Result<Box<dyn Takes>, String> {
+        let first = self.session.copy(&self.states[0])?;
+        Ok(Box::new(Self { session: Arc::clone(&self.session), states: vec![first], logits: Vec::new() }))
     }
 }

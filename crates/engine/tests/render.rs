@@ -7,7 +7,7 @@ use common::RandomPackage;
 use common::support::clip::notes;
 use common::support::graph::small;
 use continuo_engine::audio::Clip;
-use continuo_engine::{EngineError, Generator, RenderRequest, Sampling, render, seam};
+use continuo_engine::{EngineError, Generator, RenderRequest, Sampling, Workers, render, seam};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,7 +15,8 @@ fn request(frames: u64) -> RenderRequest {
     let left = notes(3_000, 44_100.0, 6);
     let right = notes(3_000, 44_100.0, 7);
     let seed = Some(Clip { sample_rate_hz: 44_100, channels: vec![left, right] });
-    RenderRequest { seed, frames, sampling: Sampling { rng_seed: 4, ..Sampling::default() }, takes: 1..4 }
+    let sampling = Sampling { rng_seed: 4, ..Sampling::default() };
+    RenderRequest { seed, frames, sampling, takes: 1..4, precision: None, workers: Workers::alone() }
 }
 
 /// Renders and collects, checking that blocks come in order and without gaps.
@@ -131,4 +132,59 @@ fn a_forecast_grows_with_the_work() {
     assert!(model.forecast(reach, 16_000, 1).unwrap() > second);
     assert_eq!(model.forecast(reach, 16_000, 1).unwrap(), model.forecast(reach * 1_000, 16_000, 1).unwrap());
     assert!(matches!(model.seconds_per_frame(0), Err(EngineError::Request { .. })));
+}
+
+#[test]
+fn threads_and_takes_alongside_do_not_change_a_bit() {
+    use continuo_engine::Precision;
+    // The wide one has a head that threads share, as its bytes say.
+    let wide = continuo_package::wavenet::WaveNetShape { skip_channels: 640, end_channels: 640, ..small() };
+    for shape in [small(), wide] {
+        let model = RandomPackage::new(shape).native();
+        for precision in Precision::ALL {
+            let request = |takes, threads| RenderRequest {
+                takes,
+                precision: Some(precision),
+                workers: Workers::new(threads, || {}).unwrap(),
+                ..request(600)
+            };
+            let heard = |takes, threads| {
+                let request = request(takes, threads);
+                let (summary, takes) = rendered(&model, &request, &AtomicBool::new(false), u64::MAX);
+                summary.unwrap();
+                takes
+            };
+            let expected = heard(0..5, 1);
+            for threads in [2, 3, 4, 7] {
+                assert!(heard(0..5, threads) == expected, "{precision}, {threads} threads");
+                assert!(heard(2..3, threads)[0] == expected[2], "{precision}, one take on {threads} threads");
+            }
+            assert!(heard(1..3, 2) == expected[1..3]);
+        }
+    }
+}
+
+#[test]
+fn cancelling_threads_leaves_nothing_behind() {
+    let wide = continuo_package::wavenet::WaveNetShape { skip_channels: 640, end_channels: 640, ..small() };
+    let model = RandomPackage::new(wide).native();
+    let workers = Workers::new(3, || {}).unwrap();
+    for takes in [0..1, 0..4] {
+        let request = RenderRequest { takes, workers: workers.clone(), ..request(1 << 30) };
+        let (result, takes) = rendered(&model, &request, &AtomicBool::new(false), 1_000);
+        assert!(matches!(result, Err(EngineError::Cancelled)));
+        assert!(takes.iter().all(|take| take.len() == takes[0].len() && take.len() % 256 == 0));
+        // The threads are free for the next render.
+        let request = RenderRequest { frames: 300, ..request };
+        assert!(rendered(&model, &request, &AtomicBool::new(false), u64::MAX).0.is_ok());
+    }
+}
+
+#[test]
+fn senseless_numbers_of_threads_are_refused() {
+    for threads in [0, 65] {
+        let error = Workers::new(threads, || {}).unwrap_err().to_string();
+        assert!(error.starts_with("the number of threads is"), "{error}");
+    }
+    assert_eq!(Workers::new(1, || {}).unwrap().threads(), 1);
 }

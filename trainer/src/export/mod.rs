@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use continuo_engine::audio::{AudioError, Clip, WavFormat, write_wav};
-use continuo_engine::{EngineError, LoadOptions, Model, RenderRequest, RuntimeError, Sampling, wavenet_spec};
+use continuo_engine::{EngineError, LoadOptions, Model, RenderRequest, RuntimeError, Sampling, Workers, wavenet_spec};
 use continuo_package::manifest::FORMAT_VERSION;
 use continuo_package::wavenet::names;
 use continuo_package::{
@@ -353,6 +353,8 @@ fn preview(
         frames: (PREVIEW_SECONDS * rate) as u64,
         sampling: PREVIEW_SAMPLING,
         takes: 0..1,
+        precision: None,
+        workers: Workers::alone(),
     };
     continuo_engine::render(&model, &request, &AtomicBool::new(false), &mut |block| {
         sound.extend(block.takes.iter().take(1).copied().flatten());

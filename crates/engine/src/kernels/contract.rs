@@ -78,6 +78,17 @@ pub(super) struct Primitives {
     /// # Safety
     /// The instruction set is there.
     pub fetch: unsafe fn(from: *const u32, words: usize),
+    /// As many products as can be under way at once, of registers alone, so many times; see [`super::roofline`]. Gives
+    /// back how many lines of weights met a word each time.
+    ///
+    /// # Safety
+    /// The instruction set is there.
+    pub peak: [unsafe fn(rounds: u64) -> u64; 3],
+    /// Reads blocks and does next to nothing with them.
+    ///
+    /// # Safety
+    /// The instruction set is there; `from` reaches 16 · `blocks` floats.
+    pub read: unsafe fn(from: *const f32, blocks: usize) -> f32,
 }
 
 /// Makes the table of an instruction set: functions that enable it (by `attribute`), over `simd`, with one way to
@@ -92,9 +103,14 @@ macro_rules! primitives {
         pub(super) const $table: $crate::kernels::contract::Primitives = {
             use $crate::kernels::contract::{Primitives, Product, primitives};
             use $crate::kernels::{product::Dot, simd};
-            primitives!(@ f32_product, f32_gate, f32_encode, $simd, $f32, $f32_tiles, { $(#[$attribute])* });
-            primitives!(@ bf16_product, bf16_gate, bf16_encode, $simd, $bf16, $bf16_tiles, { $(#[$attribute])* });
-            primitives!(@ int8_product, int8_gate, int8_encode, $simd, $int8, $int8_tiles, { $(#[$attribute])* });
+            primitives!(@ f32_product, f32_gate, f32_encode, f32_peak, $simd, $f32, $f32_tiles, { $(#[$attribute])* });
+            primitives!(@ bf16_product, bf16_gate, bf16_encode, bf16_peak, $simd, $bf16, $bf16_tiles, { $(#[$attribute])* });
+            primitives!(@ int8_product, int8_gate, int8_encode, int8_peak, $simd, $int8, $int8_tiles, { $(#[$attribute])* });
+            $(#[$attribute])*
+            unsafe fn read(from: *const f32, blocks: usize) -> f32 {
+                // SAFETY: passed on; `supported` stands for the instruction set.
+                unsafe { $crate::kernels::roofline::read::<$simd>(from, blocks) }
+            }
             Primitives {
                 name: $name,
                 supported: $supported,
@@ -102,11 +118,13 @@ macro_rules! primitives {
                 gate: [f32_gate, bf16_gate, int8_gate],
                 encode: [f32_encode, bf16_encode, int8_encode],
                 fetch: simd::fetch::<$simd>,
+                peak: [f32_peak, bf16_peak, int8_peak],
+                read,
             }
         };
     };
     (
-        @ $product:ident, $gate:ident, $encode:ident, $simd:ty, $dot:ty,
+        @ $product:ident, $gate:ident, $encode:ident, $peak:ident, $simd:ty, $dot:ty,
         [$one:literal, $two:literal, $four:literal, $eight:literal], { $(#[$attribute:meta])* }
     ) => {
         $(#[$attribute])*
@@ -123,6 +141,11 @@ macro_rules! primitives {
         unsafe fn $encode(from: *const f32, blocks: usize, to: *mut u32) -> f32 {
             // SAFETY: passed on; `supported` stands for the instruction set.
             unsafe { <<$dot as Dot<$simd>>::Coding as simd::Coding<$simd>>::encode(from, blocks, to) }
+        }
+        $(#[$attribute])*
+        unsafe fn $peak(rounds: u64) -> u64 {
+            // SAFETY: passed on; `supported` stands for the instruction set.
+            unsafe { $crate::kernels::roofline::peak::<$simd, $dot, { 4 * $four }>(rounds) }
         }
     };
 }
@@ -142,6 +165,11 @@ static ALL: &[Primitives] = &[
     super::neon::NEON,
     super::scalar::SCALAR,
 ];
+
+/// For [`super::roofline`].
+pub(super) fn primitives_of(kernel: Kernel) -> &'static Primitives {
+    kernel.0
+}
 
 /// An implementation that this processor can run. Only such ones can be had, which makes its methods safe.
 #[derive(Debug, Clone, Copy)]

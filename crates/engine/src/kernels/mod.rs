@@ -22,6 +22,7 @@ mod neon;
 pub mod packed;
 mod precision;
 mod product;
+pub mod roofline;
 mod scalar;
 mod simd;
 pub mod wavenet;

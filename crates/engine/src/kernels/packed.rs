@@ -210,6 +210,26 @@ impl Arena {
     }
 }
 
+impl<'a> PackedMatrix<'a> {
+    /// The share of one of `members` in the rows: whole groups, so that no line is read by two.
+    pub(super) fn share(self, member: usize, members: usize) -> (usize, PackedMatrix<'a>) {
+        let groups = self.blocks.div_ceil(GROUP);
+        let first = (groups * member / members * GROUP).min(self.blocks);
+        let last = (groups * (member + 1) / members * GROUP).min(self.blocks);
+        let lines = |all: &'a [Line]| &all[first..last];
+        debug_assert!(self.segments == 1, "offsets of several segments do not lie together");
+        let share = PackedMatrix {
+            weights: &self.weights[first * self.words..last * self.words],
+            offsets: self.offsets.map(lines),
+            scales: self.scales.map(lines),
+            bias: self.bias.map(lines),
+            blocks: last - first,
+            ..self
+        };
+        (first, share)
+    }
+}
+
 impl MatrixRef {
     /// Blocks of 16 rows in the output.
     pub fn blocks(&self) -> usize {

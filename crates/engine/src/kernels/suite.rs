@@ -382,6 +382,21 @@ pub(super) fn many_frames_per_pass_are_the_same_bits(kernel: Kernel, precision: 
     }
 }
 
+pub(super) fn silence_is_what_feeding_it_leaves(kernel: Kernel, precision: Precision) {
+    for shape in [small(), crooked()] {
+        let net = packed(&shape, 5, precision);
+        let mut fed = net.new_state();
+        let reach = shape.receptive_field_frames() as usize;
+        let codes = vec![shape.levels / 2; reach];
+        net.advance(kernel, &mut Scratch::default(), std::slice::from_mut(&mut fed), &codes, None);
+        let mut silent = net.new_state();
+        net.silence(kernel, &mut Scratch::default(), &mut silent, shape.levels / 2);
+        assert!(silent.tensors() == fed.tensors(), "{precision}");
+        let codes = random_codes(&shape, 40, 8);
+        assert_eq!(logits_of(&net, kernel, &mut silent, &codes), logits_of(&net, kernel, &mut fed, &codes));
+    }
+}
+
 pub(super) fn a_state_from_tensors_goes_on_as_the_original(kernel: Kernel, precision: Precision) {
     let shape = crooked();
     let net = packed(&shape, 21, precision);
@@ -454,6 +469,10 @@ macro_rules! suite {
             #[test]
             fn many_frames_per_pass_are_the_same_bits() {
                 with(suite::many_frames_per_pass_are_the_same_bits);
+            }
+            #[test]
+            fn silence_is_what_feeding_it_leaves() {
+                with(suite::silence_is_what_feeding_it_leaves);
             }
             #[test]
             fn a_state_from_tensors_goes_on_as_the_original() {

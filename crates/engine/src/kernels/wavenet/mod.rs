@@ -6,6 +6,7 @@
 //! each weight is read once per pass. What a take remembers between passes is its [`WaveNetState`].
 
 mod pass;
+mod split;
 mod state;
 
 pub use pass::Scratch;
@@ -33,6 +34,8 @@ pub struct PackedWaveNet {
     /// `[S, L·D]`: the skip paths of all layers side by side, so that their sum is one product.
     skip: MatrixRef,
     end: [MatrixRef; 2],
+    /// Per layer, how many of a clip's last frames it must see so that the state after the clip is right.
+    heard: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -104,6 +107,24 @@ pub(super) fn packed_lines(shape: &WaveNetShape, precision: Precision) -> u64 {
     layers * layer + skip + end + (f * u64::from(shape.levels) + 1) * blocks(shape.residual_channels)
 }
 
+/// How many of a clip's last frames each layer must see: those that stay in its ring, and those that the frames which the
+/// next layer must see reach back to.
+fn heard(shape: &WaveNetShape) -> Vec<usize> {
+    let mut next = 0;
+    let mut heard: Vec<usize> = shape
+        .dilations
+        .iter()
+        .rev()
+        .map(|&dilation| {
+            let length = dilation as usize * (shape.filter_width as usize - 1);
+            next = if next == 0 { length } else { next + length };
+            next
+        })
+        .collect();
+    heard.reverse();
+    heard
+}
+
 impl PackedWaveNet {
     /// Packs weights in a precision. Takes time in proportion to their number.
     ///
@@ -162,7 +183,8 @@ impl PackedWaveNet {
         if let Some(bias) = &weights.causal_bias {
             floats_mut(&mut causal_bias)[..residual].copy_from_slice(bias);
         }
-        Ok(Self { shape, precision, arena, taps, causal_bias, layers, skip, end })
+        let heard = heard(&shape);
+        Ok(Self { shape, precision, arena, taps, causal_bias, layers, skip, end, heard })
     }
 
     /// The hyper-parameters.

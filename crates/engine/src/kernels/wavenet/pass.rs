@@ -71,43 +71,127 @@ impl PackedWaveNet {
         scratch: &mut Scratch,
         states: &mut [WaveNetState],
         codes: &[u32],
-        mut logits: Option<&mut [Block]>,
+        logits: Option<&mut [Block]>,
     ) {
-        if states.is_empty() {
+        if states.is_empty() || codes.is_empty() {
             return;
         }
         let frames = codes.len() / states.len();
         assert!(codes.len() == frames * states.len(), "codes of a pass");
-        let mut first = 0;
-        while first < frames {
-            // Only the last frame's logits are wanted, so that frame goes alone.
-            let rest = frames - first;
-            let count = if logits.is_some() && rest > 1 { rest - 1 } else { rest }.min(FRAMES_PER_PASS);
-            let wanted = if count == rest { logits.as_deref_mut() } else { None };
-            self.pass(kernel, scratch, states, |take, frame| codes[take * frames + first + frame], count, wanted);
+        let Some(logits) = logits else { return self.feed(kernel, scratch, states, codes, 0) };
+        // Only the last frame's logits are wanted, so that frame goes alone and the others only leave a state.
+        let code = |take: usize, frame: usize| codes[take * frames + frame];
+        self.feed_frames(kernel, scratch, states, code, 0..frames - 1, 0);
+        scratch.resize(&self.shape, self.sizes(), states.len(), true);
+        self.through_layers(kernel, scratch, states, |take| code(take, frames - 1));
+        self.head(kernel, scratch, states.len(), logits);
+    }
+
+    /// Takes frames through the network that are followed by `behind` others before any logits are asked for. The state is
+    /// right once those have been fed too.
+    ///
+    /// # Panics
+    /// As [`PackedWaveNet::advance`].
+    pub fn feed(
+        &self,
+        kernel: Kernel,
+        scratch: &mut Scratch,
+        states: &mut [WaveNetState],
+        codes: &[u32],
+        behind: usize,
+    ) {
+        let frames = codes.len() / states.len().max(1);
+        assert!(codes.len() == frames * states.len(), "codes of a pass");
+        self.feed_frames(kernel, scratch, states, |take, frame| codes[take * frames + frame], 0..frames, behind);
+    }
+
+    fn feed_frames(
+        &self,
+        kernel: Kernel,
+        scratch: &mut Scratch,
+        states: &mut [WaveNetState],
+        code: impl Fn(usize, usize) -> u32,
+        frames: std::ops::Range<usize>,
+        behind: usize,
+    ) {
+        let mut first = frames.start;
+        while first < frames.end {
+            let count = (frames.end - first).min(FRAMES_PER_PASS);
+            let after = frames.end - first - count + behind;
+            self.feed_pass(kernel, scratch, states, |take, frame| code(take, first + frame), count, after);
             first += count;
         }
     }
 
-    /// One pass of `frames` frames per take: columns are take by take, frame by frame. Logits only where `frames` is 1.
-    fn pass(
+    fn through_layers(
+        &self,
+        kernel: Kernel,
+        scratch: &mut Scratch,
+        states: &mut [WaveNetState],
+        code: impl Fn(usize) -> u32,
+    ) {
+        self.embed(scratch, states, |take, _| code(take), 1);
+        for index in 0..self.layers.len() {
+            self.layer(kernel, scratch, states, index, 1);
+        }
+    }
+
+    /// Takes one frame of each take through the layers; gives back their gates, which the head reads.
+    pub(super) fn layers_of_frame<'a>(
+        &self,
+        kernel: Kernel,
+        scratch: &'a mut Scratch,
+        states: &mut [WaveNetState],
+        codes: &[u32],
+    ) -> &'a [u32] {
+        scratch.resize(&self.shape, self.sizes(), states.len(), false);
+        self.through_layers(kernel, scratch, states, |take| codes[take]);
+        &scratch.z
+    }
+
+    /// One pass of `frames` frames per take, with `behind` frames from its last one to the clip's last. Columns are take by
+    /// take, frame by frame.
+    ///
+    /// The further back a frame lies, the fewer layers still need it: the deeper ones will have forgotten it by the end.
+    fn feed_pass(
         &self,
         kernel: Kernel,
         scratch: &mut Scratch,
         states: &mut [WaveNetState],
         code: impl Fn(usize, usize) -> u32,
         frames: usize,
-        logits: Option<&mut [Block]>,
+        behind: usize,
     ) {
-        let sizes = self.sizes();
-        let columns = states.len() * frames;
-        scratch.resize(&self.shape, sizes, columns, logits.is_some());
+        scratch.resize(&self.shape, self.sizes(), states.len() * frames, false);
         self.embed(scratch, states, code, frames);
-        for index in 0..self.layers.len() {
-            self.layer(kernel, scratch, states, index, frames);
+        // How far back the pass's last frame lies, from 1.
+        let age = behind + 1;
+        for (index, &heard) in self.heard.iter().enumerate() {
+            let next = self.heard.get(index + 1).copied().unwrap_or(0);
+            if age <= next {
+                self.layer(kernel, scratch, states, index, frames);
+            } else if age <= heard {
+                self.exchange(kernel, scratch, states, index, frames);
+            } else {
+                states.iter_mut().for_each(|state| state.layers[index].skip(frames));
+            }
         }
-        if let Some(logits) = logits {
-            self.head(kernel, scratch, columns, logits);
+    }
+
+    /// Puts a take into the state that endless silence leaves, where silence is this code: the same bits as feeding it the
+    /// receptive field, for the work of one frame. Every layer then sees the same input in all its taps.
+    pub fn silence(&self, kernel: Kernel, scratch: &mut Scratch, state: &mut WaveNetState, code: u32) {
+        let states = std::slice::from_mut(state);
+        let sizes = self.sizes();
+        for _ in 0..sizes.taps {
+            scratch.resize(&self.shape, sizes, 1, false);
+            self.embed(scratch, states, |_, _| code, 1);
+        }
+        for index in 0..self.layers.len() {
+            self.exchange(kernel, scratch, states, index, 1);
+            states[0].layers[index].fill_with_newest();
+            // Once more, now that the past is as silent as the present.
+            self.layer(kernel, scratch, states, index, 1);
         }
     }
 
@@ -132,13 +216,19 @@ impl PackedWaveNet {
         }
     }
 
-    /// A layer: its dilated convolution over the past and the newest frame, the gate, and the residual path.
-    fn layer(&self, kernel: Kernel, scratch: &mut Scratch, states: &mut [WaveNetState], index: usize, frames: usize) {
+    /// A layer's past for every column, and its input put in the place of the oldest.
+    fn exchange(
+        &self,
+        kernel: Kernel,
+        scratch: &mut Scratch,
+        states: &mut [WaveNetState],
+        index: usize,
+        frames: usize,
+    ) {
         let sizes = self.sizes();
-        let Sizes { precision, taps, residual_blocks, residual_words, gate_words, .. } = sizes;
-        let (segments, stride, z_stride) = (sizes.segments(), sizes.taps_stride(), sizes.z_stride());
-        let Scratch { x, taps: seen, tap_scales, h, z, z_scales, .. } = scratch;
-        let columns = states.len() * frames;
+        let Sizes { precision, taps, residual_blocks, residual_words, .. } = sizes;
+        let (segments, stride) = (sizes.segments(), sizes.taps_stride());
+        let Scratch { x, taps: seen, tap_scales, .. } = scratch;
         // A ring is far larger than what a step reads of it, so that every step finds it in a slower cache.
         for state in &*states {
             if let Some(ring) = state.layers.get(index + LAYERS_AHEAD) {
@@ -156,8 +246,18 @@ impl PackedWaveNet {
             }
             ring.push(&newest[..residual_words], scale);
         }
+    }
+
+    /// A layer: its dilated convolution over the past and the newest frame, the gate, and the residual path.
+    fn layer(&self, kernel: Kernel, scratch: &mut Scratch, states: &mut [WaveNetState], index: usize, frames: usize) {
+        self.exchange(kernel, scratch, states, index, frames);
+        let sizes = self.sizes();
+        let gate_words = sizes.gate_words;
+        let z_stride = sizes.z_stride();
+        let Scratch { x, taps: seen, tap_scales, h, z, z_scales, .. } = scratch;
+        let columns = states.len() * frames;
         let layer = &self.layers[index];
-        let seen = Inputs { words: seen, stride, scales: tap_scales };
+        let seen = Inputs { words: seen, stride: sizes.taps_stride(), scales: tap_scales };
         // The padding of one layer's gate lies where the next one writes.
         let first = index * gate_words;
         let gate = Gated { words: &mut z[first..], stride: z_stride };
@@ -185,14 +285,14 @@ impl PackedWaveNet {
 }
 
 /// Room for columns of activations that are about to be multiplied.
-struct Coded<'a> {
-    words: &'a mut [u32],
-    scales: &'a mut [f32],
+pub(super) struct Coded<'a> {
+    pub words: &'a mut [u32],
+    pub scales: &'a mut [f32],
 }
 
 impl Coded<'_> {
     /// Encodes columns of `blocks` blocks each.
-    fn encode(&mut self, kernel: Kernel, precision: Precision, values: &[Block], blocks: usize) -> Inputs<'_> {
+    pub fn encode(&mut self, kernel: Kernel, precision: Precision, values: &[Block], blocks: usize) -> Inputs<'_> {
         let stride = precision.words(blocks * BLOCK);
         let columns = values.chunks_exact(blocks).zip(self.words.chunks_exact_mut(stride));
         for ((values, words), scale) in columns.zip(self.scales.iter_mut()) {

@@ -129,6 +129,16 @@ impl Ring {
         self.oldest = (self.oldest + frames) % self.length;
     }
 
+    /// Makes every frame what the newest is.
+    pub(super) fn fill_with_newest(&mut self) {
+        let newest = (self.oldest + self.length - 1) % self.length;
+        let words = self.words[newest * self.width..][..self.width].to_vec();
+        self.words.chunks_exact_mut(self.width).for_each(|frame| frame.copy_from_slice(&words));
+        if let Some(&scale) = self.scales.get(newest) {
+            self.scales.fill(scale);
+        }
+    }
+
     /// `[R, d·(F − 1)]`, oldest frame first.
     fn tensor(&self, precision: Precision) -> Vec<f32> {
         let mut tensor = vec![0.0; self.channels * self.length];
