@@ -29,7 +29,7 @@ pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
 }
 
 fn run(shared: &Arc<Shared>) {
-    priority::lower();
+    priority::set(shared.preferences().priority);
     while let Some(request) = shared.next_request() {
         let Some(session) = request.session.upgrade() else { continue };
         let started = Instant::now();
@@ -64,7 +64,15 @@ fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), R
     stop_if_cancelled(ticket)?;
 
     let seed_frames = seed.as_ref().map_or(0, |clip| (clip.seconds() * f64::from(recipe.model_rate_hz)) as u64);
-    let forecast = model.forecast(seed_frames, recipe.frames, recipe.takes)?;
+    let work = RenderRequest {
+        seed: seed.as_deref().cloned(),
+        frames: recipe.frames,
+        sampling: Sampling { temperature: recipe.temperature, top_k: recipe.top_k, rng_seed: recipe.rng_seed },
+        takes: 0..recipe.takes,
+        precision: Some(recipe.precision),
+        workers: shared.workers(session),
+    };
+    let forecast = model.forecast(&work.workload(seed_frames))?;
     let mut progress = Progress::new(&recipe, seed.as_deref(), forecast);
     session.post(|snapshot| {
         snapshot.stepper = Some(model.stepper().to_string().into());
@@ -72,14 +80,6 @@ fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), R
     });
     begin(session, ticket, &recipe, seed.as_ref())?;
 
-    let work = RenderRequest {
-        seed: seed.as_deref().cloned(),
-        frames: recipe.frames,
-        sampling: Sampling { temperature: recipe.temperature, top_k: recipe.top_k, rng_seed: recipe.rng_seed },
-        takes: 0..recipe.takes,
-        precision: recipe.precision,
-        workers: shared.workers(),
-    };
     let mut failure = None;
     let mut sink = |block: RenderBlock<'_>| {
         if let Err(error) = accept(session, ticket, &mut progress, &block) {
@@ -131,6 +131,7 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         rng_seed: settings.rng_seed,
         takes: settings.takes,
         frames: ((settings.seconds * f64::from(model_rate_hz)).round() as u64).max(1),
+        precision: shared.preferences().precision.unwrap_or_else(|| model.best_precision()),
         engine_version: continuo_engine::VERSION.to_owned(),
     };
     Ok(Material { model, seed, recipe })

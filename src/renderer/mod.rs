@@ -7,16 +7,21 @@
 mod error;
 mod job;
 mod models;
+mod preferences;
 mod priority;
 mod service;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
+
+use continuo_engine::Workers;
 
 pub use error::RenderError;
 pub(crate) use job::MAX_SEED_SECONDS;
+
+use preferences::Preferences;
 
 use crate::params::Settings;
 use crate::session::{BELL, Session, Status, Ticket, lock};
@@ -35,6 +40,8 @@ struct Shared {
     /// Rung when the queue has grown or the renderer stops.
     work: Condvar,
     models: models::Models,
+    preferences: OnceLock<Preferences>,
+    workers: OnceLock<Workers>,
 }
 
 /// A render that was asked for.
@@ -58,6 +65,8 @@ impl Renderer {
             queue: Mutex::new(VecDeque::new()),
             work: Condvar::new(),
             models: models::Models::default(),
+            preferences: OnceLock::new(),
+            workers: OnceLock::new(),
         });
         let service =
             service::start(Arc::clone(&shared)).inspect_err(|error| tracing::error!("no renderer: {error}")).ok();
@@ -98,6 +107,24 @@ impl Drop for Renderer {
 }
 
 impl Shared {
+    /// What the user wants of the renderer; read from their file when something is first rendered.
+    fn preferences(&self) -> &Preferences {
+        self.preferences.get_or_init(Preferences::of_user)
+    }
+
+    /// The threads that renders share; started when something is first rendered.
+    fn workers(&self, session: &Session) -> Workers {
+        let start = || {
+            let preferences = self.preferences();
+            let priority = preferences.priority;
+            Workers::new(preferences.threads(), move || priority::set(priority)).unwrap_or_else(|error| {
+                session.complain(&error);
+                Workers::alone()
+            })
+        };
+        self.workers.get_or_init(start).clone()
+    }
+
     fn stopping(&self) -> bool {
         self.stop.load(Ordering::Acquire)
     }

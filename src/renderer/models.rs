@@ -61,7 +61,8 @@ impl Models {
             // Autoregressive models do without; a model that does not says so itself.
             Runtime::open(&library).inspect_err(|error| tracing::warn!("{error}")).ok()
         });
-        let options = LoadOptions { runtime, stepping: Stepping::Auto, ..LoadOptions::default() };
+        let calibrations = resources::user_data_dir().map(|folder| folder.join("calibrations"));
+        let options = LoadOptions { runtime, stepping: Stepping::Auto, calibrations, ..LoadOptions::default() };
         let model = Model::load(path, &options)?;
         let mut all = lock(&self.loaded);
         all.push(Loaded { model: Arc::clone(&model), files: vec![file] });

@@ -1,8 +1,12 @@
 //! Rendering gives way to everything else.
 
-/// Lowers the priority of the calling thread and of those that it starts. Failing to is no error: it only costs manners.
-pub(super) fn lower() {
-    imp::lower();
+use super::preferences::Priority;
+
+/// Sets the priority of the calling thread and of those that it starts. Failing to is no error: it only costs manners.
+pub(super) fn set(priority: Priority) {
+    if priority == Priority::Low {
+        imp::lower();
+    }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use continuo_engine::Workload;
 use continuo_engine::audio::{Clip, WavFormat, write_wav};
 
 use super::{RenderError, Shared, job};
@@ -163,7 +164,14 @@ fn forecast(shared: &Shared, session: &Session) {
         let settings = session.settings()?;
         let frames = (settings.seconds * f64::from(model.sample_rate_hz())) as u64;
         let heard = if settings.mode == Mode::Continue { model.manifest().receptive_field_frames } else { 0 };
-        model.forecast(heard, frames, settings.takes).ok().map(|forecast| forecast.as_secs_f32())
+        let work = Workload {
+            seed_frames: heard,
+            frames,
+            takes: settings.takes,
+            precision: shared.preferences().precision,
+            workers: shared.workers(session),
+        };
+        model.forecast(&work).ok().map(|forecast| forecast.as_secs_f32())
     })();
     if seconds != snapshot.forecast_seconds {
         session.post(|snapshot| snapshot.forecast_seconds = seconds);

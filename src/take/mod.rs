@@ -11,6 +11,7 @@ pub mod store;
 
 use std::sync::Arc;
 
+use continuo_engine::Precision;
 use continuo_engine::audio::Clip;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,9 @@ pub struct Recipe {
     pub takes: u32,
     /// Generated frames at the model's rate.
     pub frames: u64,
+    /// In what the model was computed; takes of before there was a choice were made in f32.
+    #[serde(default)]
+    pub precision: Precision,
     /// Version of the engine that generated it.
     pub engine_version: String,
 }
@@ -54,6 +58,9 @@ impl Recipe {
             let _ = write!(text, " · top {}", self.top_k);
         }
         let _ = write!(text, " · RNG seed {}", self.rng_seed);
+        if self.precision != Precision::F32 {
+            let _ = write!(text, " · {}", self.precision);
+        }
         text
     }
 }

@@ -114,6 +114,12 @@ fn describe(package: &Package) -> String {
             _ => "not measured".into(),
         },
     );
+    for (precision, nats) in &training.precision_nll_nats {
+        line(
+            &format!("NLL in {precision}"),
+            format!("{nats:.4} nats, {:.4} bits per frame", nats / std::f64::consts::LN_2),
+        );
+    }
     line(
         "export check",
         training

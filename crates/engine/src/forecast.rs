@@ -1,102 +1,221 @@
 //! How long a render will take on this machine, said beforehand.
+//!
+//! A model is timed when it is first asked about, for the numbers of takes and threads and the precision in question, and
+//! every finished render corrects what was measured. A [`LoadOptions::calibrations`](crate::LoadOptions::calibrations)
+//! folder keeps the figures between runs, one small file per model.
 
 use crate::error::EngineError;
 use crate::generator::Generator;
+use crate::kernels::Precision;
 use crate::model::Model;
 use crate::sampler::Sampling;
+use crate::workers::Workers;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Frames that are timed at once; the median of the times stands against what else the machine does meanwhile.
-const FRAMES_PER_TIMING: usize = 16;
-const TIMINGS: usize = 9;
+const FRAMES_PER_TIMING: usize = 64;
+const TIMINGS: usize = 7;
 
-/// The clip that priming is timed with.
-const PRIMED_FRAMES: usize = 256;
+/// Frames of a render from which its own speed is believed more than a short measurement's.
+const FRAMES_TO_LEARN_FROM: u64 = 4_000;
 
-/// What was measured of a model, per number of takes. Kept as long as the model is loaded.
+/// A calibration larger than this is none, in bytes.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// What is to be rendered, as far as it decides how long that takes.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    /// Frames of the seed clip at the model's rate; 0 for none.
+    pub seed_frames: u64,
+    /// Frames to generate per take.
+    pub frames: u64,
+    /// Takes.
+    pub takes: u32,
+    /// In what the products are computed; `None` leaves it to [`Model::best_precision`].
+    pub precision: Option<Precision>,
+    /// The threads that may be used.
+    pub workers: Workers,
+}
+
+/// What was measured of a model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Figures {
+    /// The engine and the kernel that were measured; figures of others are no use.
+    measured_with: String,
+    /// Seconds for one frame of all takes, by [`key`].
+    seconds_per_frame: BTreeMap<String, f64>,
+    /// Seconds for priming with a whole receptive field, by precision.
+    seconds_to_prime: BTreeMap<String, f64>,
+}
+
+/// A model's figures and where they are kept.
 #[derive(Debug, Default)]
 pub(crate) struct Calibration {
-    seconds_per_frame: Mutex<BTreeMap<u32, f64>>,
-    seconds_per_primed_frame: Mutex<Option<f64>>,
+    figures: Mutex<Figures>,
+    file: Option<PathBuf>,
+}
+
+fn key(takes: u32, precision: Precision, threads: usize) -> String {
+    format!("{takes} takes, {precision}, {threads} threads")
+}
+
+impl Calibration {
+    /// The figures of the model with this hash in `folder`; none where there are none, or others measured them.
+    pub fn open(folder: Option<&Path>, content_hash: &str, kernel: &str) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let measured_with = format!("{} {kernel} {cores} cores", crate::VERSION);
+        let file = folder.map(|folder| folder.join(format!("{content_hash}.json")));
+        let usable = |figures: &Figures| {
+            let all = figures.seconds_per_frame.values().chain(figures.seconds_to_prime.values());
+            figures.measured_with == measured_with && all.copied().all(|seconds| seconds.is_finite() && seconds > 0.0)
+        };
+        let read = |file: &PathBuf| {
+            let small = std::fs::metadata(file).is_ok_and(|metadata| metadata.len() <= MOST_BYTES);
+            small.then(|| std::fs::read(file).ok()).flatten()
+        };
+        let figures = file.as_ref().and_then(read).and_then(|bytes| serde_json::from_slice(&bytes).ok()).filter(usable);
+        Self { figures: Mutex::new(figures.unwrap_or(Figures { measured_with, ..Figures::default() })), file }
+    }
+
+    fn figures(&self) -> std::sync::MutexGuard<'_, Figures> {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the figures and keeps them. Not being able to costs a measurement next time, nothing else.
+    fn note(&self, change: impl FnOnce(&mut Figures)) {
+        let mut figures = self.figures();
+        change(&mut figures);
+        let Some(file) = &self.file else { return };
+        let kept = (|| -> std::io::Result<()> {
+            let folder = file.parent().unwrap_or(Path::new("."));
+            std::fs::create_dir_all(folder)?;
+            let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+            serde_json::to_writer(&mut beside, &*figures)?;
+            beside.persist(file).map_err(|error| error.error)?;
+            Ok(())
+        })();
+        if let Err(error) = kept {
+            tracing::debug!("{}: how fast the model is was not kept ({error})", file.display());
+        }
+    }
 }
 
 impl Model {
-    /// Measures how fast this model steps one take and primes, so that later forecasts are there at once. Takes some
-    /// milliseconds.
-    ///
-    /// # Errors
-    /// As [`Generator::step`].
-    pub fn calibrate(self: &Arc<Self>) -> Result<(), EngineError> {
-        self.seconds_per_primed_frame()?;
-        self.seconds_per_frame(1).map(drop)
-    }
-
-    /// Seconds for one frame of `takes` takes generated together: measured at the first call for a number of takes.
+    /// Seconds for one frame of all takes of a workload: measured at the first call for such a one.
     ///
     /// # Errors
     /// [`EngineError::Request`] for no takes or too many; as [`Generator::step`].
-    pub fn seconds_per_frame(self: &Arc<Self>, takes: u32) -> Result<f64, EngineError> {
-        let known = || self.calibration.seconds_per_frame.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(&seconds) = known().get(&takes) {
+    pub fn seconds_per_frame(self: &Arc<Self>, work: &Workload) -> Result<f64, EngineError> {
+        let key = self.key(work);
+        if let Some(&seconds) = self.calibration.figures().seconds_per_frame.get(&key) {
             return Ok(seconds);
         }
-        let mut generator = Generator::new(self, Sampling::default(), 0..takes)?;
+        let generator = Generator::in_precision(self, work.precision, Sampling::default(), 0..work.takes)?;
+        let mut generator = generator.on(&work.workers);
+        let mut sound = vec![Vec::new(); work.takes as usize];
         // The first frames fill the caches and make the takes part.
-        generator.step()?;
+        generator.generate(FRAMES_PER_TIMING, &mut sound)?;
         let mut seconds = Vec::with_capacity(TIMINGS);
         for _ in 0..TIMINGS {
             let started = Instant::now();
-            for _ in 0..FRAMES_PER_TIMING {
-                generator.step()?;
-            }
+            generator.generate(FRAMES_PER_TIMING, &mut sound)?;
             seconds.push(started.elapsed().as_secs_f64() / FRAMES_PER_TIMING as f64);
         }
         let median = median(&mut seconds);
-        known().insert(takes, median);
+        self.calibration.note(|figures| {
+            figures.seconds_per_frame.insert(key, median);
+        });
         Ok(median)
     }
 
-    /// Seconds for one frame of the seed clip that goes through the network.
+    /// Seconds for priming with a clip of the receptive field or more.
     ///
     /// # Errors
     /// As [`Generator::prime`].
-    pub fn seconds_per_primed_frame(self: &Arc<Self>) -> Result<f64, EngineError> {
-        let known = || self.calibration.seconds_per_primed_frame.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(seconds) = *known() {
+    pub fn seconds_to_prime(self: &Arc<Self>, precision: Option<Precision>) -> Result<f64, EngineError> {
+        let name = precision.unwrap_or_else(|| self.best_precision()).name();
+        if let Some(&seconds) = self.calibration.figures().seconds_to_prime.get(name) {
             return Ok(seconds);
         }
-        let mut generator = Generator::new(self, Sampling::default(), 0..1)?;
-        // A clip longer than the receptive field would not go through the network as a whole.
         let reach = usize::try_from(self.manifest().receptive_field_frames).unwrap_or(usize::MAX);
-        let clip = vec![0.0; PRIMED_FRAMES.min(reach)];
-        generator.prime(&clip)?;
-        let mut seconds = Vec::with_capacity(3);
-        for _ in 0..3 {
-            let started = Instant::now();
-            generator.prime(&clip)?;
-            seconds.push(started.elapsed().as_secs_f64() / clip.len() as f64);
-        }
-        let median = median(&mut seconds);
-        *known() = Some(median);
-        Ok(median)
+        let clip = vec![0.0; reach.saturating_add(1)];
+        let started = Instant::now();
+        Generator::in_precision(self, precision, Sampling::default(), 0..1)?.prime(&clip)?;
+        let seconds = started.elapsed().as_secs_f64();
+        self.calibration.note(|figures| {
+            figures.seconds_to_prime.insert(name.to_owned(), seconds);
+        });
+        Ok(seconds)
     }
 
-    /// How long a render takes: `frames` frames of `takes` takes after a seed clip of `seed_frames` frames, all at the
-    /// model's rate. Measures where it has not yet.
+    /// How long a render takes. Measures where it has not yet.
     ///
     /// # Errors
     /// As [`Model::seconds_per_frame`].
-    pub fn forecast(self: &Arc<Self>, seed_frames: u64, frames: u64, takes: u32) -> Result<Duration, EngineError> {
-        let heard = seed_frames.min(self.manifest().receptive_field_frames);
-        let primes = if heard > 0 { heard as f64 * self.seconds_per_primed_frame()? } else { 0.0 };
-        let seconds = primes + frames as f64 * self.seconds_per_frame(takes)?;
+    pub fn forecast(self: &Arc<Self>, work: &Workload) -> Result<Duration, EngineError> {
+        let reach = self.manifest().receptive_field_frames;
+        let heard = work.seed_frames.min(reach) as f64 / reach.max(1) as f64;
+        let primes = if heard > 0.0 { heard * self.seconds_to_prime(work.precision)? } else { 0.0 };
+        let seconds = primes + work.frames as f64 * self.seconds_per_frame(work)?;
         Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+    }
+
+    /// Takes note of how long a render has really taken, so that the next forecast knows better.
+    pub(crate) fn has_taken(&self, work: &Workload, generating: Duration) {
+        if work.frames < FRAMES_TO_LEARN_FROM {
+            return;
+        }
+        let (key, seconds) = (self.key(work), generating.as_secs_f64() / work.frames as f64);
+        self.calibration.note(|figures| {
+            figures.seconds_per_frame.insert(key, seconds);
+        });
+    }
+
+    fn key(&self, work: &Workload) -> String {
+        key(work.takes, work.precision.unwrap_or_else(|| self.best_precision()), work.workers.threads())
     }
 }
 
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_kept_for_the_same_machine_and_not_believed_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |kernel: &str| Calibration::open(Some(folder.path()), "abc", kernel);
+        let first = open("AVX2");
+        first.note(|figures| {
+            figures.seconds_per_frame.insert(key(4, Precision::Int8, 2), 1e-5);
+        });
+        assert_eq!(*open("AVX2").figures(), *first.figures());
+        assert!(open("NEON").figures().seconds_per_frame.is_empty());
+        for damaged in ["", "{", "{\"measured_with\":1}", &"x".repeat(2 << 20)] {
+            std::fs::write(folder.path().join("abc.json"), damaged).unwrap();
+            assert!(open("AVX2").figures().seconds_per_frame.is_empty());
+        }
+        first.note(|figures| {
+            figures.seconds_per_frame.insert(key(1, Precision::F32, 1), -1.0);
+        });
+        assert!(open("AVX2").figures().seconds_per_frame.is_empty(), "no time is negative");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_costs_nothing() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let calibration = Calibration::open(Some(&file.path().join("below a file")), "abc", "AVX2");
+        calibration.note(|figures| {
+            figures.seconds_to_prime.insert("f32".into(), 0.5);
+        });
+        assert_eq!(calibration.figures().seconds_to_prime.len(), 1);
+    }
 }

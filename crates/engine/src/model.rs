@@ -41,6 +41,8 @@ pub struct LoadOptions {
     pub kernel: Option<Kernel>,
     /// In what the native kernel multiplies where a request does not say; see [`Model::best_precision`] for `None`.
     pub precision: Option<Precision>,
+    /// Folder in which what was measured of a model's speed is kept between runs; it is made when it is needed.
+    pub calibrations: Option<PathBuf>,
 }
 
 /// Most that a precision may add to the held-out loss to be chosen without being asked for: 0.01 bits per frame. That is a
@@ -216,7 +218,11 @@ impl Model {
         };
         let amplitudes = manifest.quantisation.table();
         let Package { path, content_hash, manifest, .. } = package;
-        let calibration = Calibration::default();
+        let kernel = match &engine {
+            Engine::Native(native) => native.kernel.name(),
+            Engine::OnnxRuntime(_) => "ONNX Runtime",
+        };
+        let calibration = Calibration::open(options.calibrations.as_deref(), &content_hash, kernel);
         let levels = shape.levels;
         Ok(Arc::new(Self { path, entry, manifest, content_hash, levels, amplitudes, stepper, engine, calibration }))
     }

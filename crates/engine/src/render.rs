@@ -2,6 +2,7 @@
 
 use crate::audio::Clip;
 use crate::error::EngineError;
+use crate::forecast::Workload;
 use crate::generator::Generator;
 use crate::kernels::Precision;
 use crate::model::Model;
@@ -34,6 +35,19 @@ pub struct RenderRequest {
     pub precision: Option<Precision>,
     /// The threads that may be used.
     pub workers: Workers,
+}
+
+impl RenderRequest {
+    /// The request as a forecast sees it, with so many frames of the seed clip at the model's rate.
+    pub fn workload(&self, seed_frames: u64) -> Workload {
+        Workload {
+            seed_frames,
+            frames: self.frames,
+            takes: self.takes.len() as u32,
+            precision: self.precision,
+            workers: self.workers.clone(),
+        }
+    }
 }
 
 /// Frames that have just been generated.
@@ -108,7 +122,9 @@ pub fn render(
         sink(RenderBlock { first_frame, takes: &takes });
         first_frame += count;
     }
-    let generate_seconds = started.elapsed().as_secs_f64();
+    let generating = started.elapsed();
+    let generate_seconds = generating.as_secs_f64();
+    model.has_taken(&request.workload(primed_frames), generating);
     let frames_per_second = request.frames as f64 / generate_seconds.max(f64::MIN_POSITIVE);
     Ok(RenderSummary {
         frames: request.frames,

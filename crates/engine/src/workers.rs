@@ -1,7 +1,7 @@
 //! The threads that a render may use.
 
 use crate::error::EngineError;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most threads of a render.
 pub const MOST_THREADS: usize = 64;
@@ -11,7 +11,13 @@ pub const MOST_THREADS: usize = 64;
 ///
 /// What is rendered does not depend on them, to the bit.
 #[derive(Clone, Default)]
-pub struct Workers(Option<Arc<rayon::ThreadPool>>);
+pub struct Workers(Option<Arc<Pool>>);
+
+struct Pool {
+    threads: rayon::ThreadPool,
+    /// Held by who has all threads work on one frame: they wait for one another, so two such must not be mixed.
+    whole: Mutex<()>,
+}
 
 impl Workers {
     /// The calling thread alone.
@@ -38,16 +44,22 @@ impl Workers {
             .start_handler(move |_| start())
             .build()
             .map_err(|error| EngineError::Threads { threads, reason: error.to_string() })?;
-        Ok(Self(Some(Arc::new(pool))))
+        Ok(Self(Some(Arc::new(Pool { threads: pool, whole: Mutex::new(()) }))))
     }
 
     /// How many there are.
     pub fn threads(&self) -> usize {
-        self.0.as_ref().map_or(1, |pool| pool.current_num_threads())
+        self.0.as_ref().map_or(1, |pool| pool.threads.current_num_threads())
     }
 
+    /// The threads, for tasks of their own.
     pub(crate) fn pool(&self) -> Option<&rayon::ThreadPool> {
-        self.0.as_deref()
+        self.0.as_ref().map(|pool| &pool.threads)
+    }
+
+    /// Waits until nobody else has all threads work on one frame.
+    pub(crate) fn whole(&self) -> Option<MutexGuard<'_, ()>> {
+        self.0.as_ref().map(|pool| pool.whole.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

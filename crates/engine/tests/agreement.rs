@@ -10,7 +10,9 @@ use continuo_engine::kernels::packed::{BLOCK, Block, floats};
 use continuo_engine::kernels::wavenet::{PackedWaveNet, Scratch};
 use continuo_engine::kernels::{Kernel, Precision};
 use continuo_engine::weights::WaveNetWeights;
-use continuo_engine::{EngineError, Generator, LoadOptions, Model, Sampling, StepSession, Stepper, Stepping, Verdict};
+use continuo_engine::{
+    EngineError, Generator, LoadOptions, MOST_LOSS_NATS, Model, Sampling, StepSession, Stepper, Stepping, Verdict,
+};
 use continuo_package::{Architecture, GraphRole, Package, onnx};
 use std::path::Path;
 
@@ -188,4 +190,23 @@ fn a_graph_that_onnx_runtime_refuses_is_named() {
     // The kernel does not need the nodes, so the model still plays, and says what happened.
     let model = package.with_runtime(Stepping::Auto);
     assert!(matches!(model.stepper(), Stepper::Native { verdict: Verdict::Failed { .. }, .. }), "{}", model.stepper());
+}
+
+/// The losses of the shipped model on its seed clips, by precision.
+#[test]
+fn coarser_precisions_lose_little_on_real_audio() {
+    let path = piano().expect("the repository ships presets/models/piano-16k.continuo");
+    let model = Model::load(&path, &LoadOptions::default()).unwrap();
+    let quantisation = model.manifest().quantisation;
+    let sequences: Vec<Vec<u32>> = seed_clips(model.sample_rate_hz())
+        .iter()
+        .map(|clip| clip[..12_000].iter().map(|&amplitude| quantisation.encode(amplitude)).collect())
+        .collect();
+    let losses = Precision::ALL.map(|precision| model.loss_nats(precision, &sequences).unwrap());
+    println!("nats per frame: {losses:?}");
+    assert!(losses[0] > 1.0 && losses[0] < 4.0, "{losses:?}");
+    assert!(losses[1] - losses[0] < MOST_LOSS_NATS / 2.0, "bf16: {losses:?}");
+    assert!(losses[2] - losses[0] < MOST_LOSS_NATS, "int8: {losses:?}");
+    // What the package says of itself is what decides.
+    assert_eq!(model.best_precision(), Precision::Int8);
 }

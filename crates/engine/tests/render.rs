@@ -7,7 +7,9 @@ use common::RandomPackage;
 use common::support::clip::notes;
 use common::support::graph::small;
 use continuo_engine::audio::Clip;
-use continuo_engine::{EngineError, Generator, RenderRequest, Sampling, Workers, render, seam};
+use continuo_engine::{
+    EngineError, Generator, LoadOptions, Model, RenderRequest, Sampling, Workers, Workload, render, seam,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -120,18 +122,38 @@ fn senseless_lengths_are_refused_before_any_work() {
 #[test]
 fn a_forecast_grows_with_the_work() {
     let model = RandomPackage::new(small()).native();
-    model.calibrate().unwrap();
-    let one = model.seconds_per_frame(1).unwrap();
+    let work = |seed_frames, takes| Workload {
+        seed_frames,
+        frames: 16_000,
+        takes,
+        precision: None,
+        workers: Workers::alone(),
+    };
+    let one = model.seconds_per_frame(&work(0, 1)).unwrap();
     assert!(one > 0.0 && one < 0.1, "{one}");
     // Measured once: asking again gives the same number.
-    assert_eq!(one.to_bits(), model.seconds_per_frame(1).unwrap().to_bits());
-    let second = model.forecast(0, 16_000, 1).unwrap();
+    assert_eq!(one.to_bits(), model.seconds_per_frame(&work(0, 1)).unwrap().to_bits());
+    let second = model.forecast(&work(0, 1)).unwrap();
     assert!((second.as_secs_f64() - 16_000.0 * one).abs() < 1e-6);
     // Only the receptive field of the clip goes through the network.
     let reach = model.manifest().receptive_field_frames;
-    assert!(model.forecast(reach, 16_000, 1).unwrap() > second);
-    assert_eq!(model.forecast(reach, 16_000, 1).unwrap(), model.forecast(reach * 1_000, 16_000, 1).unwrap());
-    assert!(matches!(model.seconds_per_frame(0), Err(EngineError::Request { .. })));
+    assert!(model.forecast(&work(reach, 1)).unwrap() > second);
+    assert_eq!(model.forecast(&work(reach, 1)).unwrap(), model.forecast(&work(reach * 1_000, 1)).unwrap());
+    assert!(matches!(model.seconds_per_frame(&work(0, 0)), Err(EngineError::Request { .. })));
+}
+
+#[test]
+fn a_render_teaches_the_forecast_and_another_run_remembers() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = RandomPackage::new(small());
+    let options = LoadOptions { calibrations: Some(folder.path().join("speed")), ..LoadOptions::default() };
+    let load = || Model::load(&package.path, &options).unwrap();
+    let (model, request) = (load(), request(6_000));
+    let summary = rendered(&model, &request, &AtomicBool::new(false), u64::MAX).0.unwrap();
+    let work = request.workload(summary.primed_frames);
+    let learnt = model.seconds_per_frame(&work).unwrap();
+    assert!((learnt * 6_000.0 - summary.generate_seconds).abs() < 1e-6);
+    assert!((load().seconds_per_frame(&work).unwrap() / learnt - 1.0).abs() < 1e-12);
 }
 
 #[test]

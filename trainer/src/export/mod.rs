@@ -11,9 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use continuo_engine::audio::{AudioError, Clip, WavFormat, write_wav};
-use continuo_engine::{EngineError, LoadOptions, Model, RenderRequest, RuntimeError, Sampling, Workers, wavenet_spec};
+use continuo_engine::{
+    EngineError, LoadOptions, Model, Precision, RenderRequest, RuntimeError, Sampling, Stepping, Workers, wavenet_spec,
+};
 use continuo_package::manifest::FORMAT_VERSION;
-use continuo_package::wavenet::names;
+use continuo_package::wavenet::{WaveNetShape, names};
 use continuo_package::{
     Architecture, Family, Generation, GraphRole, Manifest, PackageError, PackageWriter, Quantisation, TrainingFacts,
 };
@@ -33,6 +35,9 @@ use parity::{Parity, ParityError, TOLERANCE};
 /// Frames of each piece of audio on which the logits are compared, and how many pieces.
 const COMPARED_FRAMES: usize = 4096;
 const COMPARED_PIECES: usize = 4;
+/// Pieces on which the precisions are measured: the loss of one piece depends on it far more than on the precision, but
+/// the difference does not.
+const MEASURED_PIECES: usize = 16;
 /// Seconds of the preview: of the recording, and of its continuation.
 const PREVIEW_SEED_SECONDS: f64 = 2.0;
 const PREVIEW_SECONDS: f64 = 6.0;
@@ -142,7 +147,7 @@ pub fn run(args: &ExportArgs) -> Result<Exported, ExportError> {
         Some(compute.loss(&parameters.values, &measured).map_err(RunError::from)?)
     };
 
-    let pieces = audio(&dataset, receptive + COMPARED_FRAMES, shape.levels);
+    let pieces = audio(&dataset, receptive + COMPARED_FRAMES, shape.levels, COMPARED_PIECES);
     let graph = graph::encode(&parameters);
     let parity = parity::compare(&runtime, &graph, shape, &mut compute, &parameters.values, &pieces)?;
     println!(
@@ -158,7 +163,12 @@ pub fn run(args: &ExportArgs) -> Result<Exported, ExportError> {
         return Err(ExportError::Different { found: parity });
     }
 
+    let precision_nll_nats = precision_losses(&run, &graph, &dataset, shape)?;
+    for (precision, nats) in &precision_nll_nats {
+        println!("computed in {precision}: {:.4} bits per frame on real audio", nats / std::f64::consts::LN_2);
+    }
     let facts = TrainingFacts {
+        precision_nll_nats,
         heldout_nll_nats: heldout_nats,
         heldout_nll_bits: heldout_nats.map(|nats| nats / std::f64::consts::LN_2),
         heldout_frames: (measured.len() * evaluation.chunk_frames) as u64,
@@ -288,18 +298,44 @@ fn facts(run: &Run, checkpoint: &Checkpoint, dataset: Option<&Dataset>) -> Train
 }
 
 /// Sequences of real audio: held-out recordings where there are any, from the middle of each.
-fn audio(dataset: &Dataset, length: usize, levels: u32) -> Vec<Vec<u16>> {
+fn audio(dataset: &Dataset, length: usize, levels: u32, most: usize) -> Vec<Vec<u16>> {
     let coder = crate::training::batches::Coder::mu_law(levels);
     let usable = |split| dataset.recordings(split).filter(move |r| r.frames >= length as u64);
     usable(Split::Heldout)
         .chain(usable(Split::Train))
-        .take(COMPARED_PIECES)
+        .take(most)
         .map(|recording| {
             let frames = dataset.frames(recording);
             let start = (frames.len() - length) / 2;
             frames[start..start + length].iter().map(|&frame| coder.code(frame)).collect()
         })
         .collect()
+}
+
+/// What the model loses in each precision that the engine can step it in, on the same audio.
+fn precision_losses(
+    run: &Run,
+    graph: &[u8],
+    dataset: &Dataset,
+    shape: &WaveNetShape,
+) -> Result<BTreeMap<String, f64>, ExportError> {
+    let receptive = shape.receptive_field_frames() as usize;
+    let pieces = audio(dataset, receptive + COMPARED_FRAMES, shape.levels, MEASURED_PIECES);
+    let sequences: Vec<Vec<u32>> =
+        pieces.iter().map(|codes| codes.iter().map(|&code| u32::from(code)).collect()).collect();
+    if sequences.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let folder = tempfile::tempdir().map_err(|source| ExportError::Io {
+        file: std::env::temp_dir(),
+        action: "creating a folder",
+        source,
+    })?;
+    let package = folder.path().join("measured.continuo");
+    PackageWriter::new(manifest(run, "measured".into()), "-").graph(GraphRole::Step, graph.to_vec()).write(&package)?;
+    let model = Model::load(&package, &LoadOptions { stepping: Stepping::Native, ..LoadOptions::default() })?;
+    let loss = |precision: Precision| Ok((precision.name().to_owned(), model.loss_nats(precision, &sequences)?));
+    Precision::ALL.into_iter().map(loss).collect()
 }
 
 fn licence_text(args: &ExportArgs, manifest: &Manifest, config: &Config) -> Result<String, ExportError> {
