@@ -46,12 +46,8 @@ enum Task {
     Demo(demo::Options),
     /// Run every check: format, lints, tests, licences, the bundle in real hosts.
     Test(test::Options),
-    /// Run the engine's benchmarks.
-    Bench {
-        /// Arguments for Criterion, such as a filter.
-        #[arg(trailing_var_arg = true)]
-        arguments: Vec<String>,
-    },
+    /// Measure the engine and this machine.
+    Bench(bench::Options),
     /// Check the licences of every dependency against deny.toml.
     Licences {
         /// Also write the notices that go into a bundle to this file.
@@ -101,7 +97,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Bundle(options) => bundle::run(&workspace, &options),
         Task::Demo(options) => demo::run(&workspace, &options),
         Task::Test(options) => test::run(&workspace, &options),
-        Task::Bench { arguments } => bench::run(&workspace, &arguments),
+        Task::Bench(options) => bench::run(&workspace, &options),
         Task::Licences { notices } => licences::run(&workspace, notices.as_deref()),
         Task::Validate(options) => validate::run(&workspace, &options),
     }

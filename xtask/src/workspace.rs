@@ -72,6 +72,11 @@ impl Workspace {
         self.cache().join("runtime")
     }
 
+    /// Where measurements go.
+    pub fn measurements(&self) -> PathBuf {
+        self.target.join("bench")
+    }
+
     /// Where bundles are laid out.
     pub fn bundled(&self) -> PathBuf {
         self.target.join("bundled")

@@ -1,9 +1,5 @@
-//! Time for one frame: the kernels of every instruction set by number of takes, beside ONNX Runtime stepping the same
-//! graph, in one run. `cargo bench -p continuo-engine` prints the table; the last column is ONNX Runtime's time over the
-//! kernel's.
-//!
-//! The network is the thirty-layer one of the timing tables: 64 residual, 128 gate and 256 skip channels, 1.27 million
-//! weights. ONNX Runtime runs its graph with preallocated tensors bound to inputs and outputs, one thread, no spinning.
+//! Criterion's benchmarks of a frame: every kernel and precision by number of takes, and ONNX Runtime stepping the same
+//! graph. For comparing one commit with another; the table beside the roofline is `benches/engine.rs`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../tests/common/mod.rs"]
@@ -19,18 +15,7 @@ use continuo_engine::{Generator, Sampling, StepSession, Stepping};
 use continuo_package::{GraphRole, Package, onnx};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
-use std::time::{Duration, Instant};
-
-/// The time of a step for the table: the best of a hundred runs of ten steps, which other load on the machine disturbs
-/// least.
-fn best_micros(mut step: impl FnMut()) -> f64 {
-    let run = |_| {
-        let started = Instant::now();
-        (0..10).for_each(|_| step());
-        started.elapsed().as_secs_f64() / 10.0 * 1e6
-    };
-    (0..100).map(run).fold(f64::INFINITY, f64::min)
-}
+use std::time::Duration;
 
 fn step(criterion: &mut Criterion) {
     let random = RandomPackage::new(thirty_layers());
@@ -45,28 +30,18 @@ fn step(criterion: &mut Criterion) {
     let mut run = || {
         black_box(session.step(&mut state, black_box(100)).unwrap());
     };
-    let reference = best_micros(&mut run);
-    println!("{:<14} {:>6} {:>12} {:>12} {:>14}", "", "takes", "µs/frame", "µs per take", "ONNX Runtime ×");
-    println!("{:<14} {:>6} {reference:>12.1} {reference:>12.1} {:>14.2}", "ONNX Runtime", 1, 1.0);
     group.bench_function(BenchmarkId::new("ONNX Runtime", 1), |bencher| bencher.iter(&mut run));
 
     for (kernel, precision) in
         Kernel::available().flat_map(|kernel| Precision::ALL.map(|precision| (kernel, precision)))
     {
         let net = PackedWaveNet::new(&weights, precision).unwrap();
-        for takes in [1, 2, 4, 8, 16] {
+        for takes in [1, 8] {
             let mut states = vec![net.new_state(); takes];
             let mut scratch = Scratch::default();
             let mut logits = vec![Block::default(); takes * net.logits_stride() / BLOCK];
             let codes = vec![black_box(100); takes];
             let mut run = || net.advance(kernel, &mut scratch, &mut states, &codes, Some(&mut logits));
-            let micros = best_micros(&mut run);
-            let each = micros / takes as f64;
-            println!(
-                "{:<24} {takes:>6} {micros:>12.1} {each:>12.1} {:>14.2}",
-                format!("{} {precision}", kernel.name()),
-                reference / each
-            );
             group.bench_function(BenchmarkId::new(format!("{} {precision}", kernel.name()), takes), |bencher| {
                 bencher.iter(&mut run)
             });

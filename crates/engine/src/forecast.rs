@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 
 /// Frames that are timed at once; the median of the times stands against what else the machine does meanwhile.
 const FRAMES_PER_TIMING: usize = 64;
-const TIMINGS: usize = 7;
+const FEWEST_TIMINGS: usize = 5;
+/// How long a measurement takes, where so many timings do not take longer.
+const MEASURED: Duration = Duration::from_millis(150);
 
 /// Frames of a render from which its own speed is believed more than a short measurement's.
 const FRAMES_TO_LEARN_FROM: u64 = 4_000;
@@ -119,11 +121,13 @@ impl Model {
         let mut sound = vec![Vec::new(); work.takes as usize];
         // The first frames fill the caches and make the takes part.
         generator.generate(FRAMES_PER_TIMING, &mut sound)?;
-        let mut seconds = Vec::with_capacity(TIMINGS);
-        for _ in 0..TIMINGS {
+        let mut seconds = Vec::new();
+        let began = Instant::now();
+        while seconds.len() < FEWEST_TIMINGS || began.elapsed() < MEASURED {
             let started = Instant::now();
             generator.generate(FRAMES_PER_TIMING, &mut sound)?;
             seconds.push(started.elapsed().as_secs_f64() / FRAMES_PER_TIMING as f64);
+            sound.iter_mut().for_each(Vec::clear);
         }
         let median = median(&mut seconds);
         self.calibration.note(|figures| {

@@ -21,6 +21,8 @@ pub(super) struct Product {
     pub weights: *const u32,
     /// 8-bit: `[segment][padded row]`, what a sum starts from.
     pub offsets: *const i32,
+    /// Offsets from one segment to the next.
+    pub offset_stride: usize,
     /// 8-bit: one scale per padded row.
     pub scales: *const f32,
     /// Bias, one value per padded row; null for none.
@@ -31,11 +33,16 @@ pub(super) struct Product {
     pub segments: usize,
     /// Words of input per row, over all segments.
     pub words: usize,
-    /// First column of the input.
+    /// Segments that are multiplied: with the first, sums begin; with the last, they end as the epilogue says; between
+    /// two calls, `y` holds what they have come to.
+    pub from_segment: usize,
+    /// The segment after the last.
+    pub to_segment: usize,
+    /// First column of the input of these segments.
     pub x: *const u32,
     /// Words from one input column to the next.
     pub x_stride: usize,
-    /// 8-bit: `[column][segment]`, what the input's codes are multiplied with.
+    /// 8-bit: `[column][segment]` of these segments, what the input's codes are multiplied with.
     pub x_scales: *const f32,
     /// First column of the output.
     pub y: *mut f32,
@@ -240,19 +247,43 @@ impl Kernel {
         epilogue: Epilogue,
         gate: Option<Gated<'_>>,
     ) {
-        let PackedMatrix { precision, weights, offsets, scales, bias, blocks, segments, words, far } = matrix;
+        self.product_of(matrix, 0..matrix.segments, columns, x, y, epilogue, gate);
+    }
+
+    /// As [`Kernel::product`] of some segments, of which alone `x` holds columns; all of them, one range after another, make
+    /// the same bits as one call.
+    ///
+    /// # Panics
+    /// As [`Kernel::product`].
+    #[allow(clippy::too_many_arguments, reason = "a product has as many")]
+    pub(super) fn product_of(
+        self,
+        matrix: PackedMatrix<'_>,
+        of: std::ops::Range<usize>,
+        columns: usize,
+        x: Inputs<'_>,
+        y: &mut [Block],
+        epilogue: Epilogue,
+        gate: Option<Gated<'_>>,
+    ) {
+        let PackedMatrix { precision, weights, offsets, offset_stride, scales, bias, blocks, segments, words, far } =
+            matrix;
         if columns == 0 || blocks == 0 {
             return;
         }
         assert!(weights.len() == blocks * words && segments > 0 && words % segments == 0, "weights of a product");
         assert!(bias.is_none_or(|bias| bias.len() == blocks), "bias of a product");
-        assert!(columns == 1 || x.stride >= words, "columns of a product overlap");
-        assert!(x.words.len() >= (columns - 1) * x.stride + words, "input of a product");
+        assert!(of.start < of.end && of.end <= segments, "segments of a product");
+        let seen = of.len() * (words / segments);
+        assert!(columns == 1 || x.stride >= seen, "columns of a product overlap");
+        assert!(x.words.len() >= (columns - 1) * x.stride + seen, "input of a product");
         assert!(y.len() == columns * blocks, "output of a product");
+        assert!(epilogue != Epilogue::AddTo || of == (0..segments), "what is added to cannot hold what is not ready");
         if precision == Precision::Int8 {
-            assert!(offsets.is_some_and(|offsets| offsets.len() == segments * blocks), "offsets of a product");
+            let least = (segments - 1) * offset_stride + blocks;
+            assert!(offsets.is_some_and(|offsets| offsets.len() >= least), "offsets of a product");
             assert!(scales.is_some_and(|scales| scales.len() == blocks), "scales of a product");
-            assert!(x.scales.len() >= columns * segments, "scales of a product's input");
+            assert!(x.scales.len() >= columns * of.len(), "scales of a product's input");
         }
         let (z, z_stride) = match gate {
             None => (std::ptr::null_mut(), 0),
@@ -267,11 +298,14 @@ impl Kernel {
         let product = Product {
             weights: weights.as_ptr().cast(),
             offsets: start(offsets).cast(),
+            offset_stride: offset_stride * BLOCK,
             scales: start(scales).cast(),
             bias: start(bias).cast(),
             blocks,
             segments,
             words,
+            from_segment: of.start,
+            to_segment: of.end,
             x: x.words.as_ptr(),
             x_stride: x.stride,
             x_scales: x.scales.as_ptr(),

@@ -64,6 +64,8 @@ pub struct PackedMatrix<'a> {
     /// `[row]`, f32.
     pub(super) bias: Option<&'a [Line]>,
     pub(super) blocks: usize,
+    /// Lines of offsets from one segment to the next.
+    pub(super) offset_stride: usize,
     /// Parts of the input that have a scale each.
     pub(super) segments: usize,
     /// Words of all segments.
@@ -80,11 +82,12 @@ pub struct Rows<'a> {
     pub parts: usize,
     /// Inputs in each part.
     pub inputs: usize,
-    /// Whether 8-bit inputs of each part have a scale of their own.
-    pub scaled_apart: bool,
+    /// Segments that these parts make, a whole number of parts each. A segment's 8-bit inputs have a scale of their own,
+    /// and a product can be made segment by segment.
+    pub segments: usize,
 }
 
-/// Bytes of an arena above which its weights are not expected in a core's own caches from one step to the next: 2 MiB.
+/// Bytes of an arena above which its weights are not expected in a core's own caches from one step to the next.
 const FAR: usize = 2 << 20;
 
 /// All matrices of a network in one aligned piece of memory, in the order of use, so that a step reads it straight on.
@@ -107,14 +110,14 @@ impl Arena {
         weight: impl Fn(usize, usize) -> f32,
         bias: Option<impl Fn(usize) -> f32>,
     ) -> MatrixRef {
-        let Rows { rows, parts, inputs, scaled_apart } = shape;
+        let Rows { rows, parts, inputs, segments } = shape;
+        debug_assert!(parts.is_multiple_of(segments), "parts of a segment");
         let precision = self.precision;
         let (blocks, part_words) = (blocks_for(rows.len()), precision.words(inputs));
         let words = parts * part_words;
         // Row by row, since a file holds them so; a row's words then go to their lines.
         let start = self.lines.len();
         self.lines.resize(start + blocks * words, Line::default());
-        let segments = if scaled_apart && precision == Precision::Int8 { parts } else { 1 };
         let mut scales = vec![0f32; blocks * BLOCK];
         let mut offsets = vec![0i32; segments * blocks * BLOCK];
         let mut values = vec![0f32; parts * inputs];
@@ -135,14 +138,14 @@ impl Arena {
                 Precision::Int8 => {
                     let (scale, codes) = row_codes(&values);
                     scales[index] = scale;
-                    let parts = codes.chunks(inputs.max(1)).zip(row_words.chunks_mut(part_words.max(1)));
-                    for (part, (codes, to)) in parts.enumerate() {
+                    let by_part = codes.chunks(inputs.max(1)).zip(row_words.chunks_mut(part_words.max(1)));
+                    for (part, (codes, to)) in by_part.enumerate() {
                         for (four, word) in codes.chunks(4).zip(to) {
                             let byte = |k: usize| four.get(k).map_or(0, |&code| code as u8);
                             *word = u32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)]);
                         }
                         let sum: i32 = codes.iter().map(|&code| i32::from(code)).sum();
-                        let segment = if segments == 1 { 0 } else { part };
+                        let segment = part / (parts / segments);
                         offsets[segment * blocks * BLOCK + index] -= i32::from(CODE_OFFSET) * sum;
                     }
                 }
@@ -188,6 +191,7 @@ impl Arena {
             scales: scales.map(|start| lines(start, blocks)),
             bias: bias.map(|start| lines(start, blocks)),
             blocks,
+            offset_stride: blocks,
             segments,
             words,
             far: self.lines.len() * 64 > FAR,
@@ -211,16 +215,16 @@ impl Arena {
 }
 
 impl<'a> PackedMatrix<'a> {
-    /// The share of one of `members` in the rows: whole groups, so that no line is read by two.
-    pub(super) fn share(self, member: usize, members: usize) -> (usize, PackedMatrix<'a>) {
-        let groups = self.blocks.div_ceil(GROUP);
-        let first = (groups * member / members * GROUP).min(self.blocks);
-        let last = (groups * (member + 1) / members * GROUP).min(self.blocks);
+    /// Rows from one part of the whole to another, as a block to begin with and a matrix of its own: whole groups, so that
+    /// no line is read by two.
+    pub(super) fn share(self, from: f64, to: f64) -> (usize, PackedMatrix<'a>) {
+        let groups = self.blocks.div_ceil(GROUP) as f64;
+        let [first, last] = [from, to].map(|part| ((groups * part).round() as usize * GROUP).min(self.blocks));
         let lines = |all: &'a [Line]| &all[first..last];
-        debug_assert!(self.segments == 1, "offsets of several segments do not lie together");
         let share = PackedMatrix {
             weights: &self.weights[first * self.words..last * self.words],
-            offsets: self.offsets.map(lines),
+            // Those of all segments from this share's first row on.
+            offsets: self.offsets.map(|all| &all[first..]),
             scales: self.scales.map(lines),
             bias: self.bias.map(lines),
             blocks: last - first,

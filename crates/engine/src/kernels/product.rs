@@ -128,11 +128,14 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize, const AHEAD:
     let &Product {
         weights, offsets, scales, bias, blocks, segments, words, x, x_stride, x_scales, y, y_stride, ..
     } = product;
+    let &Product { offset_stride, from_segment, to_segment, .. } = product;
     // SAFETY: the tile lies inside the product, whose pointers the caller vouches for, and inside one group.
     unsafe {
         let group = block / GROUP * GROUP;
         let width = (blocks - group).min(GROUP) * BLOCK;
-        let mut line = weights.add(group * BLOCK * words + (block - group) * BLOCK);
+        let segment_words = words / segments;
+        let before = from_segment * segment_words;
+        let mut line = weights.add(group * BLOCK * words + before * width + (block - group) * BLOCK);
         let mut xs = [x; C];
         for (c, start) in xs.iter_mut().enumerate() {
             *start = x.add((column + c) * x_stride);
@@ -144,11 +147,16 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize, const AHEAD:
             }
         }
         let mut total = [[S::splat(0.0); NB]; C];
-        if !D::SCALED {
+        if from_segment > 0 {
+            for c in 0..C {
+                for nb in 0..NB {
+                    total[c][nb] = S::load(y.add((column + c) * y_stride + (block + nb) * BLOCK));
+                }
+            }
+        } else if !D::SCALED {
             total = [biases; C];
         }
-        let segment_words = words / segments;
-        for segment in 0..segments {
+        for segment in from_segment..to_segment {
             let mut first = segment * segment_words;
             let end = first + segment_words;
             while first < end {
@@ -156,7 +164,7 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize, const AHEAD:
                 let mut sum = [[D::zero(); NB]; C];
                 if D::SCALED {
                     for nb in 0..NB {
-                        let start = D::start(offsets.add((segment * blocks + block + nb) * BLOCK));
+                        let start = D::start(offsets.add(segment * offset_stride + (block + nb) * BLOCK));
                         for c in 0..C {
                             sum[c][nb] = start;
                         }
@@ -172,7 +180,7 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize, const AHEAD:
                     }
                     line = line.wrapping_add(width);
                     for c in 0..C {
-                        let value = D::input(xs[c].add(word));
+                        let value = D::input(xs[c].add(word - before));
                         for nb in 0..NB {
                             sum[c][nb] = D::dot(sum[c][nb], w[nb], value);
                         }
@@ -182,7 +190,9 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize, const AHEAD:
                     for nb in 0..NB {
                         let part = D::finish(sum[c][nb]);
                         total[c][nb] = if D::SCALED {
-                            let scale = S::splat(*x_scales.add((column + c) * segments + segment));
+                            let scale = S::splat(
+                                *x_scales.add((column + c) * (to_segment - from_segment) + segment - from_segment),
+                            );
                             S::mul_add(part, scale, total[c][nb])
                         } else {
                             S::add(total[c][nb], part)
@@ -191,6 +201,14 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize, const AHEAD:
                 }
                 first = last;
             }
+        }
+        if to_segment < segments {
+            for c in 0..C {
+                for nb in 0..NB {
+                    S::store(y.add((column + c) * y_stride + (block + nb) * BLOCK), total[c][nb]);
+                }
+            }
+            return;
         }
         for nb in 0..NB {
             let scale = if D::SCALED { S::load(scales.add((block + nb) * BLOCK)) } else { S::splat(1.0) };

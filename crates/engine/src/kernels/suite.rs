@@ -171,7 +171,8 @@ fn check_product(kernel: Kernel, precision: Precision, sizes: [usize; 4], rng_se
         .collect();
     let mut arena = Arena::with_capacity(precision, 0);
     let all: Vec<_> = (0..rows).map(Some).collect();
-    let shape = Rows { rows: &all, parts, inputs, scaled_apart: true };
+    let segments = if precision == Precision::Int8 { parts } else { 1 };
+    let shape = Rows { rows: &all, parts, inputs, segments };
     let place = arena.push(shape, |row, input| weights[row * all_inputs + input], Some(|row: usize| bias[row]));
     let (words, stride, scales) = encoded(kernel, precision, &x, 3);
     let blocks = rows.div_ceil(BLOCK);
@@ -204,6 +205,43 @@ fn check_product(kernel: Kernel, precision: Precision, sizes: [usize; 4], rng_se
                     kernel.name()
                 );
             }
+        }
+    }
+}
+
+/// A product that is made one segment after another, by rows of several hands, is the product.
+pub(super) fn segments_and_shares_make_the_whole(kernel: Kernel, precision: Precision) {
+    let mut random = Random(23);
+    let (rows, parts, inputs, columns) = (300, 6, 12, 3);
+    let weights: Vec<f32> = (0..rows * parts * inputs).map(|_| random.signed()).collect();
+    let all: Vec<_> = (0..rows).map(Some).collect();
+    let x: Vec<Vec<Vec<f32>>> =
+        (0..columns).map(|_| (0..parts).map(|_| (0..inputs).map(|_| random.signed()).collect()).collect()).collect();
+    let mut arena = Arena::with_capacity(precision, 0);
+    let shape = Rows { rows: &all, parts, inputs, segments: 3 };
+    let weight = |row: usize, input: usize| weights[row * parts * inputs + input];
+    let matrix = arena.push(shape, weight, Some(|row: usize| row as f32 * 0.01));
+    let matrix = arena.matrix(matrix);
+    let (words, stride, _) = encoded(kernel, precision, &x, 0);
+    let blocks = blocks_for(rows);
+    let scales: Vec<f32> = (0..columns * 3).map(|place| 0.5 + place as f32).collect();
+    let mut whole = vec![Block::default(); columns * blocks];
+    let seen = Inputs { words: &words, stride, scales: &scales };
+    kernel.product(matrix, columns, seen, &mut whole, Epilogue::Relu, None);
+    for cuts in [vec![0.0, 1.0], vec![0.0, 0.1, 1.0], vec![0.0, 0.4, 0.7, 1.0]] {
+        for column in 0..columns {
+            let mut y = vec![Block::default(); blocks];
+            for cut in cuts.windows(2) {
+                let (first, share) = matrix.share(cut[0], cut[1]);
+                for segment in 0..3 {
+                    let width = stride / 3;
+                    let words = &words[column * stride + segment * width..][..width];
+                    let seen = Inputs { words, stride: width, scales: &scales[column * 3 + segment..][..1] };
+                    let y = &mut y[first..first + share.blocks];
+                    kernel.product_of(share, segment..segment + 1, 1, seen, y, Epilogue::Relu, None);
+                }
+            }
+            assert!(y == whole[column * blocks..][..blocks], "{precision}, column {column}, cuts {cuts:?}");
         }
     }
 }
@@ -251,7 +289,7 @@ pub(super) fn the_loudest_codes_do_not_saturate(kernel: Kernel, precision: Preci
     let all: Vec<_> = (0..32).map(Some).collect();
     for (weight, x) in [(1.0f32, 1.0f32), (-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0)] {
         let mut arena = Arena::with_capacity(precision, 0);
-        let shape = Rows { rows: &all, parts: 1, inputs, scaled_apart: false };
+        let shape = Rows { rows: &all, parts: 1, inputs, segments: 1 };
         let place = arena.push(shape, |_, _| weight, None::<fn(usize) -> f32>);
         let (words, stride, scales) = encoded(kernel, precision, &[vec![vec![x; inputs]]], 0);
         let mut y = vec![Block::default(); 2];
@@ -317,7 +355,7 @@ pub(super) fn a_product_and_its_gate_are_the_same_in_one(kernel: Kernel, precisi
     let weights: Vec<f32> = (0..pairs * 2 * BLOCK * inputs).map(|_| random.signed()).collect();
     let all: Vec<_> = (0..pairs * 2 * BLOCK).map(Some).collect();
     let mut arena = Arena::with_capacity(precision, 0);
-    let shape = Rows { rows: &all, parts: 1, inputs, scaled_apart: false };
+    let shape = Rows { rows: &all, parts: 1, inputs, segments: 1 };
     let place = arena.push(shape, |row, input| weights[row * inputs + input], None::<fn(usize) -> f32>);
     let x: Vec<_> = (0..columns).map(|_| vec![(0..inputs).map(|_| random.signed()).collect()]).collect();
     let (words, stride, scales) = encoded(kernel, precision, &x, 0);
@@ -469,6 +507,10 @@ macro_rules! suite {
             #[test]
             fn many_frames_per_pass_are_the_same_bits() {
                 with(suite::many_frames_per_pass_are_the_same_bits);
+            }
+            #[test]
+            fn segments_and_shares_make_the_whole() {
+                with(suite::segments_and_shares_make_the_whole);
             }
             #[test]
             fn silence_is_what_feeding_it_leaves() {

@@ -38,6 +38,16 @@ pub fn thirty_layers() -> WaveNetShape {
     }
 }
 
+/// `wavenet-piano-2016`: the system of Kozakowski & Michalak's blog post.
+pub fn piano_2016() -> WaveNetShape {
+    WaveNetShape {
+        dilations: WaveNetShape::doubling_dilations(5, 11),
+        skip_channels: 1024,
+        end_channels: 1024,
+        ..thirty_layers()
+    }
+}
+
 /// Small, with no axis a multiple of a vector, three taps and no biases: what a mistake in padding shows in.
 pub fn crooked() -> WaveNetShape {
     WaveNetShape {

@@ -21,6 +21,9 @@ use continuo_package::wavenet::WaveNetShape;
 /// network of one-channel layers would need sixteen times its file.
 pub(super) const MOST_LINES: u64 = (4 << 30) / 64;
 
+/// Most parts of the skip sum: each one more is an addition per row, and lets the other threads begin earlier.
+const MOST_SKIP_SEGMENTS: usize = 6;
+
 /// A WaveNet with its weights in the order in which the kernels read them.
 #[derive(Debug)]
 pub struct PackedWaveNet {
@@ -85,8 +88,14 @@ impl Sizes {
     }
 
     /// Parts of a layer's taps that have a scale each.
-    fn segments(self) -> usize {
+    fn tap_segments(self) -> usize {
         if self.precision == Precision::Int8 { self.taps } else { 1 }
+    }
+
+    /// Parts in which the skip paths can be summed while later layers still run: the most up to [`MOST_SKIP_SEGMENTS`]
+    /// that have the same number of layers each.
+    fn skip_segments(self) -> usize {
+        (1..=MOST_SKIP_SEGMENTS).rev().find(|&segments| self.layers.is_multiple_of(segments)).unwrap_or(1)
     }
 }
 
@@ -101,7 +110,8 @@ pub(super) fn packed_lines(shape: &WaveNetShape, precision: Precision) -> u64 {
     let apart = if int8 { f - 1 } else { 0 };
     let layer = 2 * blocks(shape.dilation_channels) * (f * words(shape.residual_channels) + beside + apart)
         + blocks(shape.residual_channels) * (words(shape.dilation_channels) + beside);
-    let skip = blocks(shape.skip_channels) * (layers * words(shape.dilation_channels) + beside);
+    let skip_offsets = if int8 { Sizes::of(shape, precision).skip_segments() as u64 - 1 } else { 0 };
+    let skip = blocks(shape.skip_channels) * (layers * words(shape.dilation_channels) + beside + skip_offsets);
     let end = blocks(shape.end_channels) * (words(shape.skip_channels) + beside)
         + blocks(shape.levels) * (words(shape.end_channels) + beside);
     layers * layer + skip + end + (f * u64::from(shape.levels) + 1) * blocks(shape.residual_channels)
@@ -142,7 +152,7 @@ impl PackedWaveNet {
         let mut arena = Arena::with_capacity(precision, lines as usize);
         let plain = |arena: &mut Arena, matrix: &Matrix| {
             let rows: Vec<_> = (0..matrix.rows()).map(Some).collect();
-            let rows = Rows { rows: &rows, parts: 1, inputs: matrix.inputs(), scaled_apart: false };
+            let rows = Rows { rows: &rows, parts: 1, inputs: matrix.inputs(), segments: 1 };
             arena.push(rows, |row, input| matrix.weight(row, input), matrix.bias().map(|bias| |row: usize| bias[row]))
         };
 
@@ -156,7 +166,7 @@ impl PackedWaveNet {
             // The file has [2D, R, F]: input = channel · F + tap. The pass has the taps' vectors one after another.
             let weight = |row, input: usize| layer.dilated.weight(row, (input % residual) * taps + input / residual);
             let bias = layer.dilated.bias().map(|bias| |row: usize| bias[row]);
-            let rows = Rows { rows: &gate_rows, parts: taps, inputs: residual, scaled_apart: true };
+            let rows = Rows { rows: &gate_rows, parts: taps, inputs: residual, segments: sizes.tap_segments() };
             let dilated = arena.push(rows, weight, bias);
             let residual = layer.residual.as_ref().map(|matrix| plain(&mut arena, matrix));
             layers.push(PackedLayer { dilated, residual });
@@ -167,7 +177,7 @@ impl PackedWaveNet {
             let sum: f64 = weights.layers.iter().filter_map(|layer| Some(f64::from(layer.skip.bias()?[row]))).sum();
             sum as f32
         });
-        let rows = Rows { rows: &skip_rows, parts: sizes.layers, inputs: gate, scaled_apart: false };
+        let rows = Rows { rows: &skip_rows, parts: sizes.layers, inputs: gate, segments: sizes.skip_segments() };
         let weight = |row, input: usize| weights.layers[input / gate].skip.weight(row, input % gate);
         let skip = arena.push(rows, weight, skip_bias);
         let end = [&weights.end[0], &weights.end[1]].map(|matrix| plain(&mut arena, matrix));

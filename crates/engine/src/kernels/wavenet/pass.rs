@@ -48,9 +48,9 @@ impl Scratch {
         self.skip.resize(ends * skip, Block::default());
         self.end.resize(ends * end, Block::default());
         self.taps.resize(columns * sizes.taps_stride(), 0);
-        self.tap_scales.resize(columns * sizes.segments(), 1.0);
+        self.tap_scales.resize(columns * sizes.tap_segments(), 1.0);
         self.z.resize(columns * sizes.z_stride(), 0);
-        self.z_scales.resize(columns, GATE_SCALE);
+        self.z_scales.resize(columns * sizes.skip_segments(), GATE_SCALE);
         self.coded.resize(ends * skip.max(end) * BLOCK, 0);
         self.coded_scales.resize(ends, 1.0);
     }
@@ -136,17 +136,26 @@ impl PackedWaveNet {
         }
     }
 
-    /// Takes one frame of each take through the layers; gives back their gates, which the head reads.
-    pub(super) fn layers_of_frame<'a>(
+    /// Takes one frame of each take through the layers and calls `done` with the gates after every part of the skip sum
+    /// that has become ready, and with the number of that part.
+    pub(super) fn layers_of_frame(
         &self,
         kernel: Kernel,
-        scratch: &'a mut Scratch,
+        scratch: &mut Scratch,
         states: &mut [WaveNetState],
         codes: &[u32],
-    ) -> &'a [u32] {
-        scratch.resize(&self.shape, self.sizes(), states.len(), false);
-        self.through_layers(kernel, scratch, states, |take| codes[take]);
-        &scratch.z
+        mut done: impl FnMut(&[u32], usize),
+    ) {
+        let sizes = self.sizes();
+        scratch.resize(&self.shape, sizes, states.len(), false);
+        self.embed(scratch, states, |take, _| codes[take], 1);
+        let per_part = self.layers.len() / sizes.skip_segments();
+        for index in 0..self.layers.len() {
+            self.layer(kernel, scratch, states, index, 1);
+            if (index + 1).is_multiple_of(per_part) {
+                done(&scratch.z, index / per_part);
+            }
+        }
     }
 
     /// One pass of `frames` frames per take, with `behind` frames from its last one to the clip's last. Columns are take by
@@ -227,7 +236,7 @@ impl PackedWaveNet {
     ) {
         let sizes = self.sizes();
         let Sizes { precision, taps, residual_blocks, residual_words, .. } = sizes;
-        let (segments, stride) = (sizes.segments(), sizes.taps_stride());
+        let (segments, stride) = (sizes.tap_segments(), sizes.taps_stride());
         let Scratch { x, taps: seen, tap_scales, .. } = scratch;
         // A ring is far larger than what a step reads of it, so that every step finds it in a slower cache.
         for state in &*states {

@@ -1,8 +1,9 @@
-//! One pass shared by several threads: the layers depend on one another, so one thread runs them; the skip paths of all
-//! layers and the two last convolutions, which hold most weights of a wide network, are shared by rows.
+//! One pass shared by several threads: the layers depend on one another, so one thread, the leader, runs them; the skip
+//! paths of all layers and the two last convolutions, which hold most weights of a wide network, are shared by rows. The
+//! others sum the skip paths of the first layers while the leader runs the next ones, so the leader's share is smaller.
 //!
-//! Between layers and logits the members meet three times per frame, for well under a microsecond each, so they spin for
-//! each other. They do so only within [`PackedWaveNet::generate_split`]; between two calls they sleep in their pool.
+//! The members meet three times per frame, for well under a microsecond each, so they spin for each other. They do so only
+//! within [`PackedWaveNet::generate_split`]; between two calls they sleep in their pool.
 
 use super::pass::{Coded, Scratch};
 use super::{PackedWaveNet, WaveNetState};
@@ -50,6 +51,8 @@ impl<T: Clone + Default> Shared<T> {
 struct Meeting {
     members: usize,
     arrived: AtomicUsize,
+    /// Parts of the skip sum whose gates are ready, counted over all frames.
+    parts: AtomicUsize,
     stop: AtomicBool,
 }
 
@@ -57,10 +60,14 @@ impl Meeting {
     /// Arrives at a meeting and waits for the others; `false` if one of them has given up. `turn` counts the meetings.
     fn attend(&self, turn: &mut usize) -> bool {
         *turn += 1;
-        let wanted = *turn * self.members;
         self.arrived.fetch_add(1, Ordering::AcqRel);
+        self.wait(&self.arrived, *turn * self.members)
+    }
+
+    /// Waits until a counter has come to `wanted`; `false` if a member has given up.
+    fn wait(&self, counter: &AtomicUsize, wanted: usize) -> bool {
         let mut spins = 0;
-        while self.arrived.load(Ordering::Acquire) < wanted {
+        while counter.load(Ordering::Acquire) < wanted {
             if self.stop.load(Ordering::Relaxed) {
                 return false;
             }
@@ -96,60 +103,82 @@ struct Board<'a> {
     skip: Shared<Block>,
     end: Shared<Block>,
     logits: Shared<Block>,
+    /// Where the rows of each member begin, as a part of all; the leader has fewer of the skip sum's.
+    skip_shares: Vec<f64>,
+    even_shares: Vec<f64>,
     meeting: Meeting,
 }
 
 impl Board<'_> {
-    /// A member's share of the head of one frame: three meetings. `false` when there is no further frame.
-    fn head(&self, member: usize, own: &mut Own, turn: &mut usize) -> bool {
-        // The first meeting: the leader has run the layers, or has no further frame.
-        if !self.meeting.attend(turn) {
-            return false;
-        }
+    /// A member's share of the head of one frame; `false` when there is no further frame.
+    fn head(&self, member: usize, own: &mut Own) -> bool {
         let (net, columns) = (self.net, self.columns);
-        let (precision, z_stride) = (net.precision, net.sizes().z_stride());
-        own.z_scales.resize(columns, GATE_SCALE);
-        // SAFETY: only the leader writes gates, before the first meeting of a frame.
-        let z = unsafe { self.z.read(0..columns * z_stride) };
-        self.share(
-            member,
-            net.skip,
-            Inputs { words: z, stride: z_stride, scales: &own.z_scales },
-            &self.skip,
-            Epilogue::Relu,
-        );
-        if !self.meeting.attend(turn) {
+        let (precision, sizes) = (net.precision, net.sizes());
+        let parts = sizes.skip_segments();
+        let part_words = sizes.layers / parts * sizes.gate_words;
+        for part in 0..parts {
+            own.parts += 1;
+            if !self.meeting.wait(&self.meeting.parts, own.parts) {
+                return false;
+            }
+            for column in 0..columns {
+                let start = column * sizes.z_stride() + part * part_words;
+                // SAFETY: the leader has written these gates and next touches them after the last meeting of this frame.
+                let words = unsafe { self.z.read(start..start + part_words) };
+                let z = Inputs { words, stride: part_words, scales: &[GATE_SCALE] };
+                self.share(&self.skip_shares, member, net.skip, part, column, z, (&self.skip, Epilogue::Relu));
+            }
+        }
+        if !self.meeting.attend(&mut own.turn) {
             return false;
         }
         let [first, second] = net.end;
         own.words.resize(columns * net.skip.blocks().max(first.blocks()) * BLOCK, 0);
         own.scales.resize(columns, 1.0);
         let mut coded = Coded { words: &mut own.words, scales: &mut own.scales };
-        // SAFETY: the skip sums are written before the second meeting and next after the first one of another frame.
+        // SAFETY: the skip sums are written before the meeting and next after the first gates of another frame.
         let skip = unsafe { self.skip.read(0..columns * net.skip.blocks()) };
         let skip = coded.encode(self.kernel, precision, skip, net.skip.blocks());
-        self.share(member, first, skip, &self.end, Epilogue::Relu);
-        if !self.meeting.attend(turn) {
+        self.shares(member, first, skip, (&self.end, Epilogue::Relu));
+        if !self.meeting.attend(&mut own.turn) {
             return false;
         }
         // SAFETY: as before, one meeting later.
         let end = unsafe { self.end.read(0..columns * first.blocks()) };
         let end = coded.encode(self.kernel, precision, end, first.blocks());
-        self.share(member, second, end, &self.logits, Epilogue::Store);
-        self.meeting.attend(turn)
+        self.shares(member, second, end, (&self.logits, Epilogue::Store));
+        self.meeting.attend(&mut own.turn)
     }
 
-    /// A member's rows of a product, for every column.
-    fn share(&self, member: usize, matrix: MatrixRef, x: Inputs<'_>, y: &Shared<Block>, epilogue: Epilogue) {
-        let (first, share) = self.net.arena.matrix(matrix).share(member, self.meeting.members);
+    /// A member's rows of a product of one segment, for every column.
+    fn shares(&self, member: usize, matrix: MatrixRef, x: Inputs<'_>, to: (&Shared<Block>, Epilogue)) {
         for column in 0..self.columns {
-            let start = column * matrix.blocks() + first;
-            // SAFETY: shares do not overlap, and nobody reads them before the next meeting.
-            let y = unsafe { y.write(start..start + share.blocks) };
             let scales = x.scales.get(column..).unwrap_or_default();
             let x = Inputs { words: &x.words[column * x.stride..], stride: x.stride, scales };
-            self.kernel.product(share, 1, x, y, epilogue, None);
+            self.share(&self.even_shares, member, matrix, 0, column, x, to);
         }
+    }
+
+    /// A member's rows of one segment of a product, for one column.
+    #[allow(clippy::too_many_arguments, reason = "whose, of which, from where and to where")]
+    fn share(
+        &self,
+        shares: &[f64],
+        member: usize,
+        matrix: MatrixRef,
+        segment: usize,
+        column: usize,
+        x: Inputs<'_>,
+        (y, epilogue): (&Shared<Block>, Epilogue),
+    ) {
+        let (first, share) = self.net.arena.matrix(matrix).share(shares[member], shares[member + 1]);
+        if share.blocks == 0 {
+            return;
+        }
+        let start = column * matrix.blocks() + first;
+        // SAFETY: shares do not overlap, and nobody else touches them before the next meeting.
+        let y = unsafe { y.write(start..start + share.blocks) };
+        self.kernel.product_of(share, segment..segment + 1, 1, x, y, epilogue, None);
     }
 }
 
@@ -158,7 +187,10 @@ impl Board<'_> {
 struct Own {
     words: Vec<u32>,
     scales: Vec<f32>,
-    z_scales: Vec<f32>,
+    /// Meetings attended.
+    turn: usize,
+    /// Parts of the skip sum waited for.
+    parts: usize,
 }
 
 impl PackedWaveNet {
@@ -183,6 +215,7 @@ impl PackedWaveNet {
     ) {
         let columns = states.len();
         let [first, second] = self.end;
+        let members = pool.current_num_threads();
         let board = Board {
             net: self,
             kernel,
@@ -191,27 +224,38 @@ impl PackedWaveNet {
             skip: Shared::new(columns * self.skip.blocks()),
             end: Shared::new(columns * first.blocks()),
             logits: Shared::new(columns * second.blocks()),
+            skip_shares: shares(self.leaders_share(members), members),
+            even_shares: shares(1.0 / members as f64, members),
             meeting: Meeting {
-                members: pool.current_num_threads(),
+                members,
                 arrived: AtomicUsize::new(0),
+                parts: AtomicUsize::new(0),
                 stop: AtomicBool::new(false),
             },
         };
         let leader = Mutex::new((scratch, states, codes, next));
         pool.broadcast(|context| {
             let _guard = StopOnPanic(&board.meeting);
-            let (mut own, mut turn) = (Own::default(), 0);
+            let mut own = Own::default();
             if context.index() > 0 {
-                while board.head(context.index(), &mut own, &mut turn) {}
+                while board.head(context.index(), &mut own) {}
                 return;
             }
             let mut leader = leader.lock().unwrap_or_else(PoisonError::into_inner);
             let (scratch, states, codes, next) = &mut *leader;
+            let sizes = self.sizes();
+            let part_words = sizes.layers / sizes.skip_segments() * sizes.gate_words;
             loop {
-                let z = self.layers_of_frame(kernel, scratch, states, codes);
-                // SAFETY: the others wait at the first meeting of this frame.
-                unsafe { board.z.write(0..z.len()) }.copy_from_slice(z);
-                if !board.head(0, &mut own, &mut turn) {
+                self.layers_of_frame(kernel, scratch, states, codes, |z, part| {
+                    for column in 0..columns {
+                        let start = column * sizes.z_stride() + part * part_words;
+                        let place = start..start + part_words;
+                        // SAFETY: the others only read these gates once this part is counted.
+                        unsafe { board.z.write(place.clone()) }.copy_from_slice(&z[place]);
+                    }
+                    board.meeting.parts.fetch_add(1, Ordering::AcqRel);
+                });
+                if !board.head(0, &mut own) {
                     return;
                 }
                 // SAFETY: logits are written before the last meeting of a frame.
@@ -222,4 +266,23 @@ impl PackedWaveNet {
             }
         });
     }
+
+    /// The leader's share of the skip sum: what is left to do when it comes from the layers, shared evenly.
+    fn leaders_share(&self, members: usize) -> f64 {
+        let bytes = |matrix: MatrixRef| self.arena.matrix(matrix).weights.len();
+        let skip = bytes(self.skip) as f64;
+        let layers: usize = self.layers.iter().map(|l| bytes(l.dilated) + l.residual.map_or(0, bytes)).sum();
+        let (layers, members) = (LAYERS_COST * layers as f64, members as f64);
+        ((skip - layers * (members - 1.0)) / (members * skip)).clamp(0.0, 1.0 / members)
+    }
+}
+
+/// How much longer a weight of a layer takes than one of the skip sum: each layer waits for the one before.
+const LAYERS_COST: f64 = 2.0;
+
+/// Where each member's part begins, and where the last one's ends, if the leader has this much of the whole.
+fn shares(leader: f64, members: usize) -> Vec<f64> {
+    let others = (1.0 - leader) / (members - 1).max(1) as f64;
+    let start = |member: usize| if member == 0 { 0.0 } else { leader + others * (member - 1) as f64 };
+    (0..members).map(start).chain([1.0]).collect()
 }
