@@ -67,6 +67,7 @@ mod precision_or_auto {
     use continuo_engine::Precision;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
+    #[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     pub fn serialize<S: Serializer>(precision: &Option<Precision>, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(precision.map_or("auto", Precision::name))
     }

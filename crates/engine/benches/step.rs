@@ -43,7 +43,7 @@ fn step(criterion: &mut Criterion) {
             let codes = vec![black_box(100); takes];
             let mut run = || net.advance(kernel, &mut scratch, &mut states, &codes, Some(&mut logits));
             group.bench_function(BenchmarkId::new(format!("{} {precision}", kernel.name()), takes), |bencher| {
-                bencher.iter(&mut run)
+                bencher.iter(&mut run);
             });
         }
     }

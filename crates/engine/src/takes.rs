@@ -6,6 +6,10 @@ use crate::kernels::wavenet::{PackedWaveNet, Scratch, WaveNetState};
 use crate::session::{BoundState, StepSession};
 use std::sync::Arc;
 
+/// Gets the logits of a frame, with the floats from one take's to the next's, and writes the takes' codes, or ends with
+/// `false`.
+pub(crate) type Next<'a> = dyn FnMut(&[f32], usize, &mut [u32]) -> bool + Send + 'a;
+
 /// The states of takes, and how they move on. Errors are what ONNX Runtime said; the states are then of no more use.
 pub(crate) trait Takes: std::fmt::Debug + Send {
     /// Makes `count` takes of one: copies of the first.
@@ -38,15 +42,8 @@ pub(crate) trait Takes: std::fmt::Debug + Send {
         false
     }
 
-    /// Generates frames with all threads on each: `next` gets the logits of a frame, with the floats from one take's to
-    /// the next's, and writes its codes, or ends with `false`. Only where [`Takes::can_split`] is true.
-    fn split(
-        &mut self,
-        _pool: &rayon::ThreadPool,
-        _codes: &mut [u32],
-        _next: &mut (dyn FnMut(&[f32], usize, &mut [u32]) -> bool + Send),
-    ) {
-    }
+    /// Generates frames with all threads on each. Only where [`Takes::can_split`] is true.
+    fn split(&mut self, _pool: &rayon::ThreadPool, _codes: &mut [u32], _next: &mut Next<'_>) {}
 }
 
 /// Bytes of shared weights from which it pays to split a frame: below, waiting for one another takes longer than reading
@@ -117,12 +114,7 @@ impl Takes for NativeTakes {
         self.net.shared_bytes() >= SPLIT_BYTES
     }
 
-    fn split(
-        &mut self,
-        pool: &rayon::ThreadPool,
-        codes: &mut [u32],
-        next: &mut (dyn FnMut(&[f32], usize, &mut [u32]) -> bool + Send),
-    ) {
+    fn split(&mut self, pool: &rayon::ThreadPool, codes: &mut [u32], next: &mut Next<'_>) {
         let stride = self.net.logits_stride();
         let mut next = |logits: &[Block], codes: &mut [u32]| next(floats(logits), stride, codes);
         self.net.generate_split(self.kernel, pool, &mut self.scratch, &mut self.states, codes, &mut next);

@@ -182,7 +182,9 @@ impl PackedWaveNet {
             } else if age <= heard {
                 self.exchange(kernel, scratch, states, index, frames);
             } else {
-                states.iter_mut().for_each(|state| state.layers[index].skip(frames));
+                for state in &mut *states {
+                    state.layers[index].skip(frames);
+                }
             }
         }
     }
