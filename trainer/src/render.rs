@@ -9,6 +9,7 @@ use continuo_engine::{EngineError, LoadOptions, Model, RenderRequest, RenderSumm
 
 use crate::cli::RenderArgs;
 use crate::export::{self, ExportError};
+use crate::training::log::duration;
 use crate::training::run::Run;
 use crate::training::stop;
 
@@ -93,6 +94,8 @@ fn takes(model: &Arc<Model>, seed: Option<Clip>, args: &RenderArgs) -> Result<(V
     let history = model_seed(&seed, rate)?;
     let mut upsamplers =
         (0..args.takes).map(|_| Upsampler::new(rate, seed.sample_rate_hz, &history)).collect::<Result<Vec<_>, _>>()?;
+    let forecast = model.forecast(&request.workload(history.len() as u64))?;
+    eprintln!("{:.1} s × {} take(s): about {}", args.seconds, args.takes, duration(forecast.as_secs_f64().ceil()));
     let mut sounds = vec![Vec::new(); args.takes as usize];
     let mut failed = None;
     let summary = continuo_engine::render(model, &request, stop::flag(), &mut |block| {

@@ -2,6 +2,7 @@
 
 use crate::error::EngineError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 /// Most threads of a render.
 pub const MOST_THREADS: usize = 64;
@@ -14,7 +15,10 @@ pub const MOST_THREADS: usize = 64;
 pub struct Workers(Option<Arc<Pool>>);
 
 struct Pool {
-    threads: rayon::ThreadPool,
+    /// Taken when the pool ends.
+    threads: Option<rayon::ThreadPool>,
+    /// Rayon lets threads go without waiting for them; a plugin's code may be gone before they are.
+    handles: Vec<JoinHandle<()>>,
     /// Held by who has all threads work on one frame: they wait for one another, so two such must not be mixed.
     whole: Mutex<()>,
 }
@@ -38,23 +42,32 @@ impl Workers {
         if threads == 1 {
             return Ok(Self::alone());
         }
+        let start = Arc::new(start);
+        let mut handles = Vec::with_capacity(threads);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
-            .thread_name(|index| format!("continuo-render-{index}"))
-            .start_handler(move |_| start())
+            .spawn_handler(|thread| {
+                let start = Arc::clone(&start);
+                let name = format!("continuo-render-{}", thread.index());
+                handles.push(std::thread::Builder::new().name(name).spawn(move || {
+                    start();
+                    thread.run();
+                })?);
+                Ok(())
+            })
             .build()
             .map_err(|error| EngineError::Threads { threads, reason: error.to_string() })?;
-        Ok(Self(Some(Arc::new(Pool { threads: pool, whole: Mutex::new(()) }))))
+        Ok(Self(Some(Arc::new(Pool { threads: Some(pool), handles, whole: Mutex::new(()) }))))
     }
 
     /// How many there are.
     pub fn threads(&self) -> usize {
-        self.0.as_ref().map_or(1, |pool| pool.threads.current_num_threads())
+        self.pool().map_or(1, rayon::ThreadPool::current_num_threads)
     }
 
     /// The threads, for tasks of their own.
     pub(crate) fn pool(&self) -> Option<&rayon::ThreadPool> {
-        self.0.as_ref().map(|pool| &pool.threads)
+        self.0.as_ref()?.threads.as_ref()
     }
 
     /// Waits until nobody else has all threads work on one frame.
@@ -63,8 +76,52 @@ impl Workers {
     }
 }
 
+impl Drop for Pool {
+    fn drop(&mut self) {
+        drop(self.threads.take());
+        let this = std::thread::current().id();
+        for handle in self.handles.drain(..).filter(|handle| handle.thread().id() != this) {
+            let _ = handle.join();
+        }
+    }
+}
+
 impl std::fmt::Debug for Workers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Workers({})", self.threads())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn threads_are_gone_when_the_last_hold_on_them_is() {
+        struct Leaving(Arc<AtomicUsize>);
+        impl Drop for Leaving {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        thread_local! {
+            static HERE: std::cell::RefCell<Option<Leaving>> = const { std::cell::RefCell::new(None) };
+        }
+        let running = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&running);
+        let workers = Workers::new(3, move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            HERE.set(Some(Leaving(Arc::clone(&count))));
+        })
+        .unwrap();
+        assert_eq!(workers.threads(), 3);
+        assert_eq!(workers.pool().unwrap().broadcast(|context| context.index()), [0, 1, 2]);
+        assert_eq!(running.load(Ordering::SeqCst), 3);
+        let second = workers.clone();
+        drop(workers);
+        assert_eq!(running.load(Ordering::SeqCst), 3);
+        drop(second);
+        assert_eq!(running.load(Ordering::SeqCst), 0);
     }
 }
