@@ -72,7 +72,11 @@ fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), R
         precision: Some(recipe.precision),
         workers: shared.workers(session),
     };
-    let forecast = model.forecast(&work.workload(seed_frames))?;
+    let forecast = match model.forecast(&work.workload(seed_frames), &ticket.cancel) {
+        Err(EngineError::Cancelled) => return Err(RenderError::Cancelled),
+        // What is wrong with the model will show in the render itself.
+        other => other.unwrap_or_default(),
+    };
     let mut progress = Progress::new(&recipe, seed.as_deref(), forecast);
     session.post(|snapshot| {
         snapshot.stepper = Some(model.stepper().to_string().into());
@@ -131,7 +135,7 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         rng_seed: settings.rng_seed,
         takes: settings.takes,
         frames: ((settings.seconds * f64::from(model_rate_hz)).round() as u64).max(1),
-        precision: shared.preferences().precision.unwrap_or_else(|| model.best_precision()),
+        precision: model.precision_for(shared.preferences().precision),
         engine_version: continuo_engine::VERSION.to_owned(),
     };
     Ok(Material { model, seed, recipe })

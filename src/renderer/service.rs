@@ -61,7 +61,11 @@ fn run(shared: &Arc<Shared>) {
 /// and the others go on.
 fn guarded(session: &Session, serve: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(serve)).is_err() {
-        session.cancel_all();
+        // Tickets go first, so that whoever concludes one later does not end a newer request in its place.
+        let tickets = std::mem::take(&mut *lock(&session.tickets));
+        for ticket in tickets {
+            ticket.stop();
+        }
         session.link.end_all_requests();
         session.complain(&RenderError::Fault);
     }
@@ -171,7 +175,8 @@ fn forecast(shared: &Shared, session: &Session) {
             precision: shared.preferences().precision,
             workers: shared.workers(session),
         };
-        model.forecast(&work).ok().map(|forecast| forecast.as_secs_f32())
+        // Only what is known: measuring belongs to renders, whose thread may take its time.
+        model.known_forecast(&work).map(|forecast| forecast.as_secs_f32())
     })();
     if seconds != snapshot.forecast_seconds {
         session.post(|snapshot| snapshot.forecast_seconds = seconds);

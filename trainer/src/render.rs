@@ -94,7 +94,7 @@ fn takes(model: &Arc<Model>, seed: Option<Clip>, args: &RenderArgs) -> Result<(V
     let history = model_seed(&seed, rate)?;
     let mut upsamplers =
         (0..args.takes).map(|_| Upsampler::new(rate, seed.sample_rate_hz, &history)).collect::<Result<Vec<_>, _>>()?;
-    let forecast = model.forecast(&request.workload(history.len() as u64))?;
+    let forecast = model.forecast(&request.workload(history.len() as u64), stop::flag())?;
     eprintln!("{:.1} s × {} take(s): about {}", args.seconds, args.takes, duration(forecast.as_secs_f64().ceil()));
     let mut sounds = vec![Vec::new(); args.takes as usize];
     let mut failed = None;

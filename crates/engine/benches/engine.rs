@@ -285,7 +285,7 @@ fn renders(minutes: f64, json: &mut Vec<Value>) {
             precision: None,
             workers: workers.clone(),
         };
-        let forecast = model.forecast(&request.workload(0)).unwrap().as_secs_f64();
+        let forecast = model.forecast(&request.workload(0), &AtomicBool::new(false)).unwrap().as_secs_f64();
         let started = Instant::now();
         render(&model, &request, &AtomicBool::new(false), &mut |_| {}).unwrap();
         let taken = started.elapsed().as_secs_f64();

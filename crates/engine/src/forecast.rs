@@ -13,6 +13,7 @@ use crate::workers::Workers;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -110,8 +111,9 @@ impl Model {
     /// Seconds for one frame of all takes of a workload: measured at the first call for such a one.
     ///
     /// # Errors
-    /// [`EngineError::Request`] for no takes or too many; as [`Generator::step`].
-    pub fn seconds_per_frame(self: &Arc<Self>, work: &Workload) -> Result<f64, EngineError> {
+    /// [`EngineError::Request`] for no takes or too many; [`EngineError::Cancelled`] when `cancel` became true; as
+    /// [`Generator::step`].
+    pub fn seconds_per_frame(self: &Arc<Self>, work: &Workload, cancel: &AtomicBool) -> Result<f64, EngineError> {
         let key = self.key(work);
         if let Some(&seconds) = self.calibration.figures().seconds_per_frame.get(&key) {
             return Ok(seconds);
@@ -120,12 +122,12 @@ impl Model {
         let mut generator = generator.on(&work.workers);
         let mut sound = vec![Vec::new(); work.takes as usize];
         // The first frames fill the caches and make the takes part.
-        generator.generate(FRAMES_PER_TIMING, &mut sound)?;
+        generator.generate_unless(FRAMES_PER_TIMING, &mut sound, cancel)?;
         let mut seconds = Vec::new();
         let began = Instant::now();
         while seconds.len() < FEWEST_TIMINGS || began.elapsed() < MEASURED {
             let started = Instant::now();
-            generator.generate(FRAMES_PER_TIMING, &mut sound)?;
+            generator.generate_unless(FRAMES_PER_TIMING, &mut sound, cancel)?;
             seconds.push(started.elapsed().as_secs_f64() / FRAMES_PER_TIMING as f64);
             sound.iter_mut().for_each(Vec::clear);
         }
@@ -139,16 +141,22 @@ impl Model {
     /// Seconds for priming with a clip of the receptive field or more.
     ///
     /// # Errors
-    /// As [`Generator::prime`].
-    pub fn seconds_to_prime(self: &Arc<Self>, precision: Option<Precision>) -> Result<f64, EngineError> {
-        let name = precision.unwrap_or_else(|| self.best_precision()).name();
+    /// As [`Generator::prime_unless`].
+    pub fn seconds_to_prime(
+        self: &Arc<Self>,
+        precision: Option<Precision>,
+        cancel: &AtomicBool,
+    ) -> Result<f64, EngineError> {
+        let name = self.precision_for(precision).name();
         if let Some(&seconds) = self.calibration.figures().seconds_to_prime.get(name) {
             return Ok(seconds);
         }
         let reach = usize::try_from(self.manifest().receptive_field_frames).unwrap_or(usize::MAX);
         let clip = vec![0.0; reach.saturating_add(1)];
+        // Packing the weights is part of this, and no part of priming.
+        let mut generator = Generator::in_precision(self, precision, Sampling::default(), 0..1)?;
         let started = Instant::now();
-        Generator::in_precision(self, precision, Sampling::default(), 0..1)?.prime(&clip)?;
+        generator.prime_unless(&clip, cancel)?;
         let seconds = started.elapsed().as_secs_f64();
         self.calibration.note(|figures| {
             figures.seconds_to_prime.insert(name.to_owned(), seconds);
@@ -156,16 +164,32 @@ impl Model {
         Ok(seconds)
     }
 
-    /// How long a render takes. Measures where it has not yet.
+    /// How long a render takes. Measures where it has not yet, for a quarter of a second or so: with nothing else at work.
     ///
     /// # Errors
     /// As [`Model::seconds_per_frame`].
-    pub fn forecast(self: &Arc<Self>, work: &Workload) -> Result<Duration, EngineError> {
+    pub fn forecast(self: &Arc<Self>, work: &Workload, cancel: &AtomicBool) -> Result<Duration, EngineError> {
+        let primes = if work.seed_frames > 0 { self.seconds_to_prime(work.precision, cancel)? } else { 0.0 };
+        Ok(self.sum(work, primes, self.seconds_per_frame(work, cancel)?))
+    }
+
+    /// As [`Model::forecast`], of what was measured before; `None` where something was not.
+    pub fn known_forecast(&self, work: &Workload) -> Option<Duration> {
+        let figures = self.calibration.figures();
+        let per_frame = *figures.seconds_per_frame.get(&self.key(work))?;
+        let primes = if work.seed_frames > 0 {
+            *figures.seconds_to_prime.get(self.precision_for(work.precision).name())?
+        } else {
+            0.0
+        };
+        Some(self.sum(work, primes, per_frame))
+    }
+
+    /// Only what the receptive field holds of a clip is heard.
+    fn sum(&self, work: &Workload, to_prime: f64, per_frame: f64) -> Duration {
         let reach = self.manifest().receptive_field_frames;
         let heard = work.seed_frames.min(reach) as f64 / reach.max(1) as f64;
-        let primes = if heard > 0.0 { heard * self.seconds_to_prime(work.precision)? } else { 0.0 };
-        let seconds = primes + work.frames as f64 * self.seconds_per_frame(work)?;
-        Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+        Duration::try_from_secs_f64(heard * to_prime + work.frames as f64 * per_frame).unwrap_or(Duration::MAX)
     }
 
     /// Takes note of how long a render has really taken, so that the next forecast knows better.
@@ -180,7 +204,7 @@ impl Model {
     }
 
     fn key(&self, work: &Workload) -> String {
-        key(work.takes, work.precision.unwrap_or_else(|| self.best_precision()), work.workers.threads())
+        key(work.takes, self.precision_for(work.precision), work.workers.threads())
     }
 }
 

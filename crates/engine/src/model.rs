@@ -290,6 +290,15 @@ impl Model {
         }
     }
 
+    /// The precision that a request for this one is computed in: ONNX Runtime computes in f32 whatever is asked for, and
+    /// `None` is [`Model::best_precision`].
+    pub fn precision_for(&self, asked: Option<Precision>) -> Precision {
+        match &self.engine {
+            Engine::Native(native) => asked.unwrap_or(native.precision),
+            Engine::OnnxRuntime(_) => Precision::F32,
+        }
+    }
+
     /// The amplitude of a code.
     pub(crate) fn amplitude(&self, code: u32) -> f32 {
         self.amplitudes[code as usize]

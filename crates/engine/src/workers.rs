@@ -55,9 +55,17 @@ impl Workers {
                 })?);
                 Ok(())
             })
-            .build()
-            .map_err(|error| EngineError::Threads { threads, reason: error.to_string() })?;
-        Ok(Self(Some(Arc::new(Pool { threads: Some(pool), handles, whole: Mutex::new(()) }))))
+            .build();
+        match pool {
+            Ok(pool) => Ok(Self(Some(Arc::new(Pool { threads: Some(pool), handles, whole: Mutex::new(()) })))),
+            Err(error) => {
+                // Those that were started end by themselves.
+                for handle in handles {
+                    let _ = handle.join();
+                }
+                Err(EngineError::Threads { threads, reason: error.to_string() })
+            }
+        }
     }
 
     /// How many there are.

@@ -102,7 +102,9 @@ fn sequence(model: &std::sync::Arc<Model>, frames: usize) -> Vec<Vec<f32>> {
 fn the_sampled_sequence_is_onnx_runtimes_over_4000_frames() {
     let path = piano().expect("the repository ships presets/models/piano-16k.continuo");
     let load = |stepping| {
-        Model::load(&path, &LoadOptions { runtime: Some(runtime()), stepping, ..LoadOptions::default() }).unwrap()
+        let precision = Some(Precision::F32);
+        let options = LoadOptions { runtime: Some(runtime()), stepping, precision, ..LoadOptions::default() };
+        Model::load(&path, &options).unwrap()
     };
     let (native, session) = (load(Stepping::Native), load(Stepping::OnnxRuntime));
     assert!(matches!(native.stepper(), Stepper::Native { .. }));

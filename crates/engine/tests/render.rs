@@ -129,17 +129,24 @@ fn a_forecast_grows_with_the_work() {
         precision: None,
         workers: Workers::alone(),
     };
-    let one = model.seconds_per_frame(&work(0, 1)).unwrap();
+    let one = model.seconds_per_frame(&work(0, 1), &AtomicBool::new(false)).unwrap();
     assert!(one > 0.0 && one < 0.1, "{one}");
     // Measured once: asking again gives the same number.
-    assert_eq!(one.to_bits(), model.seconds_per_frame(&work(0, 1)).unwrap().to_bits());
-    let second = model.forecast(&work(0, 1)).unwrap();
+    assert_eq!(one.to_bits(), model.seconds_per_frame(&work(0, 1), &AtomicBool::new(false)).unwrap().to_bits());
+    assert_eq!(model.known_forecast(&work(5, 1)), None, "priming was not measured yet");
+    let cancelled = model.forecast(&work(5, 3), &AtomicBool::new(true));
+    assert!(matches!(cancelled, Err(EngineError::Cancelled)));
+    let second = model.forecast(&work(0, 1), &AtomicBool::new(false)).unwrap();
     assert!((second.as_secs_f64() - 16_000.0 * one).abs() < 1e-6);
+    assert_eq!(model.known_forecast(&work(0, 1)), Some(second));
     // Only the receptive field of the clip goes through the network.
     let reach = model.manifest().receptive_field_frames;
-    assert!(model.forecast(&work(reach, 1)).unwrap() > second);
-    assert_eq!(model.forecast(&work(reach, 1)).unwrap(), model.forecast(&work(reach * 1_000, 1)).unwrap());
-    assert!(matches!(model.seconds_per_frame(&work(0, 0)), Err(EngineError::Request { .. })));
+    assert!(model.forecast(&work(reach, 1), &AtomicBool::new(false)).unwrap() > second);
+    assert_eq!(
+        model.forecast(&work(reach, 1), &AtomicBool::new(false)).unwrap(),
+        model.forecast(&work(reach * 1_000, 1), &AtomicBool::new(false)).unwrap()
+    );
+    assert!(matches!(model.seconds_per_frame(&work(0, 0), &AtomicBool::new(false)), Err(EngineError::Request { .. })));
 }
 
 #[test]
@@ -151,9 +158,9 @@ fn a_render_teaches_the_forecast_and_another_run_remembers() {
     let (model, request) = (load(), request(6_000));
     let summary = rendered(&model, &request, &AtomicBool::new(false), u64::MAX).0.unwrap();
     let work = request.workload(summary.primed_frames);
-    let learnt = model.seconds_per_frame(&work).unwrap();
+    let learnt = model.seconds_per_frame(&work, &AtomicBool::new(false)).unwrap();
     assert!((learnt * 6_000.0 - summary.generate_seconds).abs() < 1e-6);
-    assert!((load().seconds_per_frame(&work).unwrap() / learnt - 1.0).abs() < 1e-12);
+    assert!((load().seconds_per_frame(&work, &AtomicBool::new(true)).unwrap() / learnt - 1.0).abs() < 1e-12);
 }
 
 #[test]

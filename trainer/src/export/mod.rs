@@ -334,8 +334,18 @@ fn precision_losses(
     let package = folder.path().join("measured.continuo");
     PackageWriter::new(manifest(run, "measured".into()), "-").graph(GraphRole::Step, graph.to_vec()).write(&package)?;
     let model = Model::load(&package, &LoadOptions { stepping: Stepping::Native, ..LoadOptions::default() })?;
-    let loss = |precision: Precision| Ok((precision.name().to_owned(), model.loss_nats(precision, &sequences)?));
-    Precision::ALL.into_iter().map(loss).collect()
+    let mut losses = BTreeMap::new();
+    for precision in Precision::ALL {
+        match model.loss_nats(precision, &sequences) {
+            Ok(nats) => drop(losses.insert(precision.name().to_owned(), nats)),
+            // Then it is not chosen by itself; the model is none the worse.
+            Err(error @ (EngineError::NeedsRuntime { .. } | EngineError::NotFinite { .. })) => {
+                eprintln!("not measured in {precision}: {error}");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(losses)
 }
 
 fn licence_text(args: &ExportArgs, manifest: &Manifest, config: &Config) -> Result<String, ExportError> {

@@ -217,7 +217,8 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize, const AHEAD:
                 let value = if D::SCALED { S::mul_add(total[c][nb], scale, biases[nb]) } else { total[c][nb] };
                 let value = match product.epilogue {
                     Epilogue::Store => value,
-                    Epilogue::Relu => S::max(value, S::splat(0.0)),
+                    // In this order, a sum that is not a number stays one on every processor.
+                    Epilogue::Relu => S::max(S::splat(0.0), value),
                     Epilogue::AddTo => S::add(S::load(to), value),
                 };
                 S::store(to, value);

@@ -18,32 +18,31 @@ use std::sync::{Mutex, PoisonError};
 const SPINS: usize = 4096;
 
 /// Values that members write by turns: each its own part between two meetings, read by all after the next.
-struct Shared<T>(UnsafeCell<Vec<T>>);
+struct Shared<T>(Box<[UnsafeCell<T>]>);
 
 // SAFETY: members only touch a part that is theirs until the next meeting, whose counter orders what they wrote before.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
-impl<T: Clone + Default> Shared<T> {
+impl<T: Default> Shared<T> {
     fn new(length: usize) -> Self {
-        Self(UnsafeCell::new(vec![T::default(); length]))
+        Self((0..length).map(|_| UnsafeCell::new(T::default())).collect())
     }
 
     /// # Safety
     /// Nobody writes to these values until the next meeting.
     unsafe fn read(&self, range: std::ops::Range<usize>) -> &[T] {
-        // SAFETY: the caller's promise; the vector is never resized, so its buffer stays.
-        unsafe { &(&(*self.0.get()))[range] }
+        let cells = &self.0[range];
+        // SAFETY: an `UnsafeCell` is laid out as what is in it; the caller promises that it stays as it is.
+        unsafe { std::slice::from_raw_parts(cells.as_ptr().cast(), cells.len()) }
     }
 
     /// # Safety
     /// Nobody else touches these values until the next meeting.
     #[allow(clippy::mut_from_ref, reason = "the caller promises that no two such borrows meet")]
     unsafe fn write(&self, range: std::ops::Range<usize>) -> &mut [T] {
-        // SAFETY: the caller's promise. The slice is made from the buffer's pointer, so that no borrow of the whole exists.
-        unsafe {
-            let all = (*self.0.get()).as_mut_ptr();
-            std::slice::from_raw_parts_mut(all.add(range.start), range.end - range.start)
-        }
+        let cells = &self.0[range];
+        // SAFETY: as above, and nobody else looks.
+        unsafe { std::slice::from_raw_parts_mut(cells.as_ptr().cast_mut().cast(), cells.len()) }
     }
 }
 
