@@ -131,8 +131,7 @@ pub struct Training {
     #[serde(default)]
     pub clip_norm: f64,
     /// Weight of the logits' mean square in what is minimised (never in the losses that are shown). Where a frame is
-    /// certain, as in digital silence, cross-entropy alone lets logits grow for ever; that gains nothing and costs every
-    /// runtime accuracy, until the exported graph no longer agrees with the trainer. 0 = none.
+    /// certain, as in digital silence, cross-entropy alone lets logits grow for ever, which gains nothing. 0 = none.
     #[serde(default)]
     pub logit_penalty: f64,
     /// Decay of the moving average of the weights, which is what is measured and exported. 0 = the weights themselves.
