@@ -7,8 +7,8 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{TINY, odd_shape, sequences, tones, weights};
-use continuo_engine::Runtime;
 use continuo_engine::audio::{self, Clip, WavFormat, write_wav};
+use continuo_engine::{Precision, Runtime};
 use continuo_package::Package;
 use continuo_trainer::cli::{DeviceArg, ExportArgs, InspectArgs, PrecisionArg, RenderArgs, TrainArgs};
 use continuo_trainer::export::{self, graph, parity};
@@ -63,7 +63,8 @@ fn render_arguments(model: PathBuf, out: PathBuf) -> RenderArgs {
         top_k: 0,
         rng_seed: 3,
         takes: 1,
-        precision: PrecisionArg::default(),
+        // A package may choose a coarser one by its measured losses, of which a run knows nothing.
+        precision: PrecisionArg(Some(Precision::F32)),
         threads: 0,
         runtime: None,
     }
