@@ -38,6 +38,14 @@ pub fn candidates(named: Option<&Path>) -> Vec<PathBuf> {
 /// # Errors
 /// If the caller named a library that does not load, or one that was found does not.
 pub fn find(named: Option<&Path>) -> Result<Option<Runtime>, RuntimeError> {
+    // A process that holds the library already would open it in place of one that is not there.
+    if let Some(named) = named.filter(|named| !named.is_file()) {
+        return Err(RuntimeError {
+            path: named.to_path_buf(),
+            reason: "there is no such file".into(),
+            advice: "Name another, or fetch it with `cargo xtask fetch-runtime`",
+        });
+    }
     let places = candidates(named);
     let found = if named.is_some() { places.first() } else { places.iter().find(|place| place.is_file()) };
     found.map(|place| Runtime::open(place)).transpose()
