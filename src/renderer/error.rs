@@ -64,6 +64,14 @@ pub enum RenderError {
         "rendering failed because of a fault in Continuo; the take before it is kept — try another model or another seed clip, and please report this"
     )]
     Fault,
+    /// The user's settings of the renderer cannot be understood.
+    #[error("{}: {reason}; the renderer works with its defaults — mend or remove the file, then load the plugin again", path.display())]
+    Preferences {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The system starts no more threads.
     #[error("the renderer could not be started ({0}); close other programs or instances, then render again")]
     NoThread(String),

@@ -40,7 +40,7 @@ struct Shared {
     /// Rung when the queue has grown or the renderer stops.
     work: Condvar,
     models: models::Models,
-    preferences: OnceLock<Preferences>,
+    preferences: OnceLock<(Preferences, Option<RenderError>)>,
     workers: OnceLock<Workers>,
 }
 
@@ -109,13 +109,16 @@ impl Drop for Renderer {
 impl Shared {
     /// What the user wants of the renderer; read from their file when something is first rendered.
     fn preferences(&self) -> &Preferences {
-        self.preferences.get_or_init(Preferences::of_user)
+        &self.preferences.get_or_init(Preferences::of_user).0
     }
 
     /// The threads that renders share; started when something is first rendered.
     fn workers(&self, session: &Session) -> Workers {
         let start = || {
-            let preferences = self.preferences();
+            let (preferences, problem) = self.preferences.get_or_init(Preferences::of_user);
+            if let Some(problem) = problem {
+                session.complain(problem);
+            }
             let priority = preferences.priority;
             Workers::new(preferences.threads(), move || priority::set(priority)).unwrap_or_else(|error| {
                 session.complain(&error);

@@ -9,6 +9,7 @@ use std::path::Path;
 use continuo_engine::{MOST_THREADS, Precision};
 use serde::{Deserialize, Serialize};
 
+use super::RenderError;
 use crate::resources;
 
 /// The file's name in the user's data folder.
@@ -39,20 +40,23 @@ pub(super) struct Preferences {
 }
 
 impl Preferences {
-    /// The user's settings; the defaults where there is no file, or one that cannot be understood.
-    pub fn of_user() -> Self {
-        resources::user_data_dir().map_or_else(Self::default, |folder| Self::read(&folder.join(FILE)))
+    /// The user's settings; the defaults where there is no file. With a file that cannot be understood come the defaults
+    /// and what to tell the user.
+    pub fn of_user() -> (Self, Option<RenderError>) {
+        let Some(folder) = resources::user_data_dir() else { return (Self::default(), None) };
+        let file = folder.join(FILE);
+        match Self::read(&file) {
+            Ok(preferences) => (preferences, None),
+            Err(reason) => (Self::default(), Some(RenderError::Preferences { path: file, reason })),
+        }
     }
 
-    fn read(file: &Path) -> Self {
-        let Ok(text) = std::fs::read_to_string(file) else { return Self::default() };
-        serde_json::from_str(&text).unwrap_or_else(|error| {
-            tracing::warn!(
-                "{}: {error}; the renderer works with its defaults. Mend or remove the file",
-                file.display()
-            );
-            Self::default()
-        })
+    fn read(file: &Path) -> Result<Self, String> {
+        match std::fs::read_to_string(file) {
+            Ok(text) => serde_json::from_str(&text).map_err(|error| error.to_string()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// How many threads render.
@@ -94,16 +98,16 @@ mod tests {
             std::fs::write(&file, text).unwrap();
             Preferences::read(&file)
         };
-        assert_eq!(Preferences::read(&folder.path().join("none")), Preferences::default());
-        assert_eq!(read("{}"), Preferences::default());
-        assert_eq!(read("nonsense"), Preferences::default());
-        assert_eq!(read(r#"{"precision": "int3"}"#), Preferences::default());
-        let said = read(r#"{"threads": 3, "priority": "normal", "precision": "bf16"}"#);
+        assert_eq!(Preferences::read(&folder.path().join("none")), Ok(Preferences::default()));
+        assert_eq!(read("{}"), Ok(Preferences::default()));
+        assert!(read("nonsense").is_err());
+        assert!(read(r#"{"precision": "int3"}"#).is_err_and(|reason| reason.contains("bf16")));
+        let said = read(r#"{"threads": 3, "priority": "normal", "precision": "bf16"}"#).unwrap();
         let expected = Preferences { threads: 3, priority: Priority::Normal, precision: Some(Precision::Bf16) };
         assert_eq!(said, expected);
-        assert_eq!(read(&serde_json::to_string(&said).unwrap()), said);
+        assert_eq!(read(&serde_json::to_string(&said).unwrap()), Ok(said));
         assert_eq!(said.threads(), 3);
-        assert_eq!(read(r#"{"threads": 100000}"#).threads(), MOST_THREADS);
+        assert_eq!(read(r#"{"threads": 100000}"#).unwrap().threads(), MOST_THREADS);
         assert!(Preferences::default().threads() >= 1);
     }
 }

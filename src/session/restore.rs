@@ -37,6 +37,14 @@ impl Ticket {
     }
 }
 
+/// A take that has all its frames and is not on the bench yet.
+struct Completed {
+    take: Take,
+    play: Option<Arc<PlayTake>>,
+    /// Which of the sessions that were restored here it was made for.
+    session: u64,
+}
+
 impl Session {
     /// Replaces everything by a saved session.
     pub(crate) fn restore(&self, saved: SavedSession) {
@@ -117,18 +125,28 @@ impl Session {
     ///
     /// From here on it is too late to cancel the request: the take is whole and plays, so it is also what is saved.
     pub(crate) fn keep(&self, ticket: &Ticket) -> Result<(), BenchError> {
+        if let Some(completed) = self.complete(ticket)? {
+            self.shelve(completed);
+        }
+        Ok(())
+    }
+
+    /// Ends the growing take. Its sound plays on.
+    fn complete(&self, ticket: &Ticket) -> Result<Option<Completed>, BenchError> {
         let mut bench = lock(&self.bench);
-        let Some(live) = bench.live.take_if(|live| live.ticket == ticket.id) else { return Ok(()) };
+        let Some(live) = bench.live.take_if(|live| live.ticket == ticket.id) else { return Ok(None) };
         let (take, play) = live.finish()?;
-        let session = bench.restored;
-        // The sound is complete and plays on; packing it takes a moment in which nobody should wait for the lock.
-        drop(bench);
+        Ok(Some(Completed { take, play, session: bench.restored }))
+    }
+
+    /// Packs a completed take, which takes a moment in which nobody should wait for the lock, and puts it on the bench.
+    fn shelve(&self, Completed { take, play, session }: Completed) {
         let (packed, failure) = pack(&take, self.snapshot().inline_limit, Store::of_user().as_ref());
         let (take, packed) = (Arc::new(take), Arc::new(packed));
         let mut bench = lock(&self.bench);
         if bench.restored != session {
             // The host has put another session in this one's place, with a take of its own or with none.
-            return Ok(());
+            return;
         }
         bench.unreadable = None;
         bench.finished = Some(Finished { take: Arc::clone(&take), packed: Arc::clone(&packed), play });
@@ -140,7 +158,6 @@ impl Session {
         self.touch();
         // The host may have changed its rate since the last frame.
         self.lay_out_for_host();
-        Ok(())
     }
 
     /// Gives up the take that is being rendered; the one before it comes back.
@@ -251,8 +268,9 @@ mod tests {
     fn what_was_made_for_a_session_is_not_kept_in_the_one_that_replaced_it() {
         let ticket = Ticket::new();
         let session = about_to_keep(&ticket);
+        let completed = session.complete(&ticket).unwrap().unwrap();
         session.restore(SavedSession::default());
-        session.keep(&ticket).unwrap();
+        session.shelve(completed);
         assert!(lock(&session.bench).finished.is_none());
         assert!(session.snapshot().take.is_none());
     }

@@ -53,6 +53,19 @@ fn trained(dir: &Path) -> PathBuf {
     out
 }
 
+fn export_arguments(run: &Path, out: &Path) -> ExportArgs {
+    ExportArgs {
+        run: run.to_path_buf(),
+        out: out.to_path_buf(),
+        name: None,
+        author: "The tests".into(),
+        licence: "CC0-1.0".into(),
+        licence_file: None,
+        runtime: Some(library()),
+        data: None,
+    }
+}
+
 fn render_arguments(model: PathBuf, out: PathBuf) -> RenderArgs {
     RenderArgs {
         model,
@@ -75,16 +88,7 @@ fn a_run_becomes_a_package_that_renders() {
     let dir = tempfile::tempdir().unwrap();
     let run = trained(dir.path());
     let out = dir.path().join("tones.continuo");
-    let arguments = ExportArgs {
-        run: run.clone(),
-        out: out.clone(),
-        name: None,
-        author: "The tests".into(),
-        licence: "CC0-1.0".into(),
-        licence_file: None,
-        runtime: Some(library()),
-        data: None,
-    };
+    let arguments = export_arguments(&run, &out);
     let exported = export::run(&arguments).unwrap();
     assert!(exported.parity.largest <= parity::TOLERANCE);
     assert!(exported.parity.frames >= 4096, "{}", exported.parity.frames);
@@ -143,16 +147,7 @@ fn a_package_is_where_another_run_starts() {
     let dir = tempfile::tempdir().unwrap();
     let run = trained(dir.path());
     let package = dir.path().join("tones.continuo");
-    let arguments = ExportArgs {
-        run: run.clone(),
-        out: package.clone(),
-        name: None,
-        author: "The tests".into(),
-        licence: "CC0-1.0".into(),
-        licence_file: None,
-        runtime: Some(library()),
-        data: None,
-    };
+    let arguments = export_arguments(&run, &package);
     export::run(&arguments).unwrap();
 
     let first = Run::open(&run).unwrap();

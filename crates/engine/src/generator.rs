@@ -267,8 +267,8 @@ impl Generator {
         Ok(())
     }
 
-    /// Does what comes before the first frame: the network hears the silence that precedes every recording. Generating or
-    /// priming does it as well, but cannot be cancelled meanwhile.
+    /// Does what comes before the first frame: the network hears the silence that precedes every recording. Priming and
+    /// generating do it as well, but generating cannot be cancelled meanwhile.
     ///
     /// The trainer pads the beginning of a recording with the code of silence, so the state of all zeros that a graph
     /// starts from is one that the network has never seen.

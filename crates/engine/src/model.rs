@@ -45,8 +45,7 @@ pub struct LoadOptions {
     pub calibrations: Option<PathBuf>,
 }
 
-/// Most that a precision may add to the held-out loss to be chosen without being asked for: 0.01 bits per frame. That is a
-/// few thousandths of the loss itself, far less than two trainings of one model differ by.
+/// Most that a precision may add to the held-out loss to be chosen without being asked for: 0.01 bits per frame.
 pub const MOST_LOSS_NATS: f64 = 0.01 * std::f64::consts::LN_2;
 
 /// What was chosen to step a model, and why. Its text is a sentence part for a user.
@@ -111,7 +110,15 @@ impl Native {
     fn net(&self, precision: Precision) -> Result<Arc<PackedWaveNet>, String> {
         let pack = || PackedWaveNet::new(&self.weights, precision).map(Arc::new);
         let net = self.nets[precision as usize].get_or_init(pack);
-        net.clone().map_err(|bytes| format!("the kernel would need {} MB", bytes >> 20))
+        net.clone().map_err(too_large)
+    }
+
+    /// In f32; kept only if that is what the model is stepped in.
+    fn exact(&self) -> Result<Arc<PackedWaveNet>, String> {
+        match self.precision {
+            Precision::F32 => self.net(Precision::F32),
+            _ => PackedWaveNet::new(&self.weights, Precision::F32).map(Arc::new).map_err(too_large),
+        }
     }
 }
 
@@ -185,20 +192,20 @@ impl Model {
         };
         // The graph's meaning is checked on the weights as they are; what a coarser precision costs was measured when the
         // model was exported.
-        let exact = if options.stepping == Stepping::OnnxRuntime {
+        let packed = if options.stepping == Stepping::OnnxRuntime {
             Err("it was asked for".to_owned())
         } else {
             native.net(native.precision).map(drop)
         };
-        let (engine, stepper) = match (exact, &options.runtime) {
+        let (engine, stepper) = match (packed, &options.runtime) {
             (Ok(()), None) => stepped_by(native, Verdict::NotChecked),
             (Ok(()), Some(_)) if options.stepping == Stepping::Native => stepped_by(native, Verdict::NotChecked),
             (Ok(()), Some(runtime)) => {
                 let session = session(runtime);
-                let verdict = match (&session, PackedWaveNet::new(&native.weights, Precision::F32)) {
+                let verdict = match (&session, native.exact()) {
                     (Ok(session), Ok(net)) => check::compare(&net, native.kernel, session),
                     (Err(reason), _) => Verdict::Failed { reason: reason.clone() },
-                    (_, Err(bytes)) => Verdict::Failed { reason: format!("{} MB are needed for it", bytes >> 20) },
+                    (_, Err(reason)) => Verdict::Failed { reason },
                 };
                 match (verdict, session) {
                     (Verdict::Differs { by, allowed }, Ok(session)) => {
@@ -308,6 +315,10 @@ impl Model {
     pub(crate) fn session_failed(&self, reason: String) -> EngineError {
         EngineError::Session { path: self.path.clone(), entry: self.entry.clone(), action: "running the graph", reason }
     }
+}
+
+fn too_large(bytes: u64) -> String {
+    format!("the kernel would need {} MB", bytes >> 20)
 }
 
 fn stepped_by(native: Native, verdict: Verdict) -> (Engine, Stepper) {

@@ -89,11 +89,6 @@ impl WaveNetState {
     pub(super) fn codes(&self) -> impl Iterator<Item = u32> {
         self.recent.iter().copied()
     }
-
-    /// Bytes of memory.
-    pub fn bytes(&self) -> usize {
-        self.layers.iter().map(|ring| 4 * (ring.words.len() + ring.scales.len())).sum()
-    }
 }
 
 impl Ring {
