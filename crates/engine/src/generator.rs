@@ -381,7 +381,7 @@ impl Generator {
         }
         let (first, workers) = (self.position, self.workers.clone());
         match (self.part()?, workers.pool()) {
-            ([group], Some(pool)) if group.newest.len() == 1 && group.states.can_split() => {
+            ([group], Some(pool)) if group.states.can_split() => {
                 let _all_threads = workers.whole();
                 group.generate_split(pool, first, frames, cancel, out)?;
             }

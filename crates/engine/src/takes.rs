@@ -111,13 +111,15 @@ impl Takes for NativeTakes {
     }
 
     fn can_split(&self) -> bool {
-        self.net.shared_bytes() >= SPLIT_BYTES
+        self.states.len() == 1 && self.net.shared_bytes() >= SPLIT_BYTES
     }
 
     fn split(&mut self, pool: &rayon::ThreadPool, codes: &mut [u32], next: &mut Next<'_>) {
         let stride = self.net.logits_stride();
-        let mut next = |logits: &[Block], codes: &mut [u32]| next(floats(logits), stride, codes);
-        self.net.generate_split(self.kernel, pool, &mut self.scratch, &mut self.states, codes, &mut next);
+        let mut next = |logits: &[Block], code: &mut u32| next(floats(logits), stride, std::slice::from_mut(code));
+        if let ([state], [code]) = (&mut self.states[..], codes) {
+            self.net.generate_split(self.kernel, pool, &mut self.scratch, state, code, &mut next);
+        }
     }
 }
 

@@ -31,7 +31,6 @@ macro_rules! bytes {
             /// Magnitudes and signed values.
             type Input = [__m256i; 2];
             const SCALED: bool = true;
-            const RUN: usize = usize::MAX;
 
             #[inline(always)]
             unsafe fn zero() -> Sums {
@@ -166,13 +165,14 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn store_bytes(to: *mut u8, a: Self::V) {
-        // SAFETY: the trait's contract. Packing works within halves of a register, so the words are put in order between.
+    unsafe fn store_codes(to: *mut u8, a: Self::V) {
+        // SAFETY: the trait's contract. Packing works within halves of a register, so the words are put in order between;
+        // flipping the highest bit of a byte adds 128.
         unsafe {
-            let words = _mm256_packus_epi32(_mm256_cvtps_epi32(a[0]), _mm256_cvtps_epi32(a[1]));
+            let words = _mm256_packs_epi32(_mm256_cvtps_epi32(a[0]), _mm256_cvtps_epi32(a[1]));
             let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(words);
-            let bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
-            _mm_storeu_si128(to.cast(), bytes);
+            let bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            _mm_storeu_si128(to.cast(), _mm_xor_si128(bytes, _mm_set1_epi8(CODE_OFFSET as i8)));
         }
     }
     #[inline(always)]

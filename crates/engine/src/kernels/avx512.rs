@@ -2,6 +2,7 @@
 
 use super::avx2::Avx2Bytes;
 use super::contract::primitives;
+use super::precision::CODE_OFFSET;
 use super::product::{Dot, FloatDot, WideDot};
 use super::simd::{Codes, Pairs, Simd};
 #[allow(clippy::wildcard_imports, reason = "some forty intrinsics whose names say where they are from")]
@@ -40,7 +41,6 @@ impl Dot<Avx512> for Vnni {
     type Weights = __m512i;
     type Input = __m512i;
     const SCALED: bool = true;
-    const RUN: usize = usize::MAX;
 
     #[inline(always)]
     unsafe fn zero() -> __m512i {
@@ -84,7 +84,6 @@ impl Dot<Avx512> for Bf16 {
     type Weights = __m512bh;
     type Input = __m512bh;
     const SCALED: bool = false;
-    const RUN: usize = 128;
 
     #[inline(always)]
     unsafe fn zero() -> __m512 {
@@ -186,9 +185,12 @@ impl Simd for Avx512 {
         unsafe { _mm512_reduce_max_ps(a) }
     }
     #[inline(always)]
-    unsafe fn store_bytes(to: *mut u8, a: __m512) {
-        // SAFETY: the trait's contract.
-        unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a))) }
+    unsafe fn store_codes(to: *mut u8, a: __m512) {
+        // SAFETY: the trait's contract. Flipping the highest bit of a byte adds 128.
+        unsafe {
+            let bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a));
+            _mm_storeu_si128(to.cast(), _mm_xor_si128(bytes, _mm_set1_epi8(CODE_OFFSET as i8)));
+        }
     }
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, a: __m512) {

@@ -2,6 +2,8 @@
 
 use super::packed::{BLOCK, Block, Line, PackedMatrix, floats};
 use super::precision::Precision;
+use super::wavenet::Stack;
+use std::ops::Range;
 
 /// What happens to the sum of a product before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,9 +21,11 @@ pub enum Epilogue {
 pub(super) struct Product {
     /// Weights of the matrix, in groups of up to [`super::packed::GROUP`] blocks.
     pub weights: *const u32,
-    /// 8-bit: `[segment][padded row]`, what a sum starts from.
+    /// 8-bit: `[step][padded row]`, what a sum starts from.
     pub offsets: *const i32,
-    /// Offsets from one segment to the next.
+    /// The step of the first word that is multiplied.
+    pub first_step: usize,
+    /// Offsets from one step to the next.
     pub offset_stride: usize,
     /// 8-bit: one scale per padded row.
     pub scales: *const f32,
@@ -29,21 +33,23 @@ pub(super) struct Product {
     pub bias: *const f32,
     /// Blocks of 16 rows.
     pub blocks: usize,
-    /// Equal parts of the input that have scales of their own.
-    pub segments: usize,
-    /// Words of input per row, over all segments.
+    /// Words of input per row.
     pub words: usize,
-    /// Segments that are multiplied: with the first, sums begin; with the last, they end as the epilogue says; between
-    /// two calls, `y` holds what they have come to.
-    pub from_segment: usize,
-    /// The segment after the last.
-    pub to_segment: usize,
-    /// First column of the input of these segments.
+    /// Words that are summed before their sum is added to the total.
+    pub step: usize,
+    /// The words that are multiplied: with the first, sums begin; with the last, they end as the epilogue says; between two
+    /// calls, `y` holds what they have come to.
+    pub begin: usize,
+    /// The word after the last.
+    pub end: usize,
+    /// First column of the input of these words.
     pub x: *const u32,
     /// Words from one input column to the next.
     pub x_stride: usize,
-    /// 8-bit: `[column][segment]` of these segments, what the input's codes are multiplied with.
+    /// 8-bit: `[column][step]` of these words, what the input's codes are multiplied with.
     pub x_scales: *const f32,
+    /// Scales from one column to the next.
+    pub scale_stride: usize,
     /// First column of the output.
     pub y: *mut f32,
     /// Floats from one output column to the next.
@@ -52,12 +58,93 @@ pub(super) struct Product {
     pub columns: usize,
     /// What happens to each sum.
     pub epilogue: Epilogue,
-    /// Where the gate of the output goes; null for no gate.
+    /// Where the gate of the output goes, of which nothing need then be found in `y`; null for no gate.
     pub z: *mut u32,
     /// Words from one gate column to the next.
     pub z_stride: usize,
     /// Whether to ask for weights ahead of their use, because they come from beyond the caches.
     pub ahead: bool,
+}
+
+impl Product {
+    /// The arguments of a product of some parts of the input, of which alone `x` holds columns.
+    ///
+    /// # Panics
+    /// If a slice is too short, which is a mistake in the caller and never in a file.
+    #[inline(always)]
+    pub fn checked(
+        matrix: PackedMatrix<'_>,
+        of: Range<usize>,
+        columns: usize,
+        x: Inputs<'_>,
+        y: &mut [Block],
+        epilogue: Epilogue,
+        gate: Option<Gated<'_>>,
+    ) -> Self {
+        let PackedMatrix { precision, weights, offsets, offset_stride, scales, bias, blocks, .. } = matrix;
+        let PackedMatrix { parts, part_words, step, far, .. } = matrix;
+        let words = parts * part_words;
+        assert!(columns > 0 && blocks > 0, "a product of nothing");
+        assert!(weights.len() == blocks * words, "weights of a product");
+        assert!(bias.is_none_or(|bias| bias.len() == blocks), "bias of a product");
+        assert!(of.start < of.end && of.end <= parts, "parts of a product");
+        let seen = of.len() * part_words;
+        assert!(columns == 1 || x.stride >= seen, "columns of a product overlap");
+        assert!(x.words.len() >= (columns - 1) * x.stride + seen, "input of a product");
+        assert!(y.len() == columns * blocks, "output of a product");
+        assert!(epilogue != Epilogue::AddTo || of == (0..parts), "what is added to cannot hold what is not ready");
+        // 8-bit sums go over one part or over all.
+        let steps = if step == words { 1 } else { of.len() };
+        let first_step = if step == words { 0 } else { of.start };
+        if precision == Precision::Int8 {
+            let least = (first_step + steps - 1) * offset_stride + blocks;
+            assert!(offsets.is_some_and(|offsets| offsets.len() >= least), "offsets of a product");
+            assert!(scales.is_some_and(|scales| scales.len() == blocks), "scales of a product");
+            assert!(x.scales.len() >= columns * steps, "scales of a product's input");
+        }
+        let (z, z_stride) = match gate {
+            None => (std::ptr::null_mut(), 0),
+            Some(gate) => {
+                let wide = precision.words(blocks / 2 * BLOCK);
+                assert!(columns == 1 || gate.stride >= wide, "columns of a gate overlap");
+                assert!(gate.words.len() >= (columns - 1) * gate.stride + wide, "output of a gate");
+                (gate.words.as_mut_ptr(), gate.stride)
+            }
+        };
+        let start = |lines: Option<&[Line]>| lines.map_or(std::ptr::null(), |lines| lines.as_ptr().cast::<u32>());
+        Self {
+            weights: weights.as_ptr().cast(),
+            offsets: start(offsets).cast(),
+            first_step,
+            offset_stride: offset_stride * BLOCK,
+            scales: start(scales).cast(),
+            bias: start(bias).cast(),
+            blocks,
+            words,
+            step,
+            begin: of.start * part_words,
+            end: of.end * part_words,
+            x: x.words.as_ptr(),
+            x_stride: x.stride,
+            x_scales: x.scales.as_ptr(),
+            scale_stride: steps,
+            y: y.as_mut_ptr().cast(),
+            y_stride: blocks * BLOCK,
+            columns,
+            epilogue,
+            z,
+            z_stride,
+            ahead: far,
+        }
+    }
+
+    /// A product of one part, made that of another part.
+    #[inline(always)]
+    pub fn part(self, index: usize) -> Self {
+        let width = self.end - self.begin;
+        let first_step = if self.step == self.words { 0 } else { index };
+        Self { begin: index * width, end: (index + 1) * width, first_step, ..self }
+    }
 }
 
 /// The primitives of one instruction set; tables are indexed by [`Precision::index`].
@@ -80,11 +167,21 @@ pub(super) struct Primitives {
     /// # Safety
     /// The instruction set is there; `from` reaches 16 · `blocks` floats and `to` their words.
     pub encode: [unsafe fn(from: *const f32, blocks: usize, to: *mut u32) -> f32; 3],
-    /// Asks for words ahead of their use.
+    /// What a layer sees, for every column; see [`super::wavenet::Stack::exchange`].
     ///
     /// # Safety
     /// The instruction set is there.
-    pub fetch: unsafe fn(from: *const u32, words: usize),
+    pub exchange: [unsafe fn(Stack<'_>, index: usize, frames: usize); 3],
+    /// A layer, for every column; see [`super::wavenet::Stack::layer`].
+    ///
+    /// # Safety
+    /// The instruction set is there.
+    pub layer: [unsafe fn(Stack<'_>, index: usize, frames: usize); 3],
+    /// Some layers for one column; see [`super::wavenet::Stack::alone`].
+    ///
+    /// # Safety
+    /// The instruction set is there.
+    pub alone: [unsafe fn(Stack<'_>, layers: Range<usize>); 3],
     /// As many products as can be under way at once, of registers alone, so many times; see [`super::roofline`]. Gives
     /// back how many lines of weights met a word each time.
     ///
@@ -109,10 +206,10 @@ macro_rules! primitives {
         $(#[$doc])*
         pub(super) const $table: $crate::kernels::contract::Primitives = {
             use $crate::kernels::contract::{Primitives, Product, primitives};
-            use $crate::kernels::{product::Dot, simd};
-            primitives!(@ f32_product, f32_gate, f32_encode, f32_peak, $simd, $f32, $f32_tiles, { $(#[$attribute])* });
-            primitives!(@ bf16_product, bf16_gate, bf16_encode, bf16_peak, $simd, $bf16, $bf16_tiles, { $(#[$attribute])* });
-            primitives!(@ int8_product, int8_gate, int8_encode, int8_peak, $simd, $int8, $int8_tiles, { $(#[$attribute])* });
+            use $crate::kernels::{product::Dot, simd, wavenet::Stack};
+            primitives!(@ f32_product, f32_gate, f32_encode, f32_exchange, f32_layer, f32_alone, f32_peak, $simd, $f32, $f32_tiles, { $(#[$attribute])* });
+            primitives!(@ bf16_product, bf16_gate, bf16_encode, bf16_exchange, bf16_layer, bf16_alone, bf16_peak, $simd, $bf16, $bf16_tiles, { $(#[$attribute])* });
+            primitives!(@ int8_product, int8_gate, int8_encode, int8_exchange, int8_layer, int8_alone, int8_peak, $simd, $int8, $int8_tiles, { $(#[$attribute])* });
             $(#[$attribute])*
             unsafe fn read(from: *const f32, blocks: usize) -> f32 {
                 // SAFETY: passed on; `supported` stands for the instruction set.
@@ -124,14 +221,17 @@ macro_rules! primitives {
                 product: [f32_product, bf16_product, int8_product],
                 gate: [f32_gate, bf16_gate, int8_gate],
                 encode: [f32_encode, bf16_encode, int8_encode],
-                fetch: simd::fetch::<$simd>,
+                exchange: [f32_exchange, bf16_exchange, int8_exchange],
+                layer: [f32_layer, bf16_layer, int8_layer],
+                alone: [f32_alone, bf16_alone, int8_alone],
                 peak: [f32_peak, bf16_peak, int8_peak],
                 read,
             }
         };
     };
     (
-        @ $product:ident, $gate:ident, $encode:ident, $peak:ident, $simd:ty, $dot:ty,
+        @ $product:ident, $gate:ident, $encode:ident, $exchange:ident, $layer:ident, $alone:ident, $peak:ident,
+        $simd:ty, $dot:ty,
         [$one:literal, $two:literal, $four:literal, $eight:literal], { $(#[$attribute:meta])* }
     ) => {
         $(#[$attribute])*
@@ -148,6 +248,21 @@ macro_rules! primitives {
         unsafe fn $encode(from: *const f32, blocks: usize, to: *mut u32) -> f32 {
             // SAFETY: passed on; `supported` stands for the instruction set.
             unsafe { <<$dot as Dot<$simd>>::Coding as simd::Coding<$simd>>::encode(from, blocks, to) }
+        }
+        $(#[$attribute])*
+        unsafe fn $exchange(mut stack: Stack<'_>, index: usize, frames: usize) {
+            // SAFETY: passed on; `supported` stands for the instruction set.
+            unsafe { stack.exchange::<$simd, $dot>(index, frames) }
+        }
+        $(#[$attribute])*
+        unsafe fn $layer(mut stack: Stack<'_>, index: usize, frames: usize) {
+            // SAFETY: passed on; `supported` stands for the instruction set.
+            unsafe { stack.layer::<$simd, $dot, $one, $two, $four, $eight>(index, frames) }
+        }
+        $(#[$attribute])*
+        unsafe fn $alone(mut stack: Stack<'_>, layers: std::ops::Range<usize>) {
+            // SAFETY: passed on; `supported` stands for the instruction set.
+            unsafe { stack.alone::<$simd, $dot, $one, $two>(layers) }
         }
         $(#[$attribute])*
         unsafe fn $peak(rounds: u64) -> u64 {
@@ -197,7 +312,7 @@ pub(super) struct Inputs<'a> {
     pub words: &'a [u32],
     /// Words from one column to the next.
     pub stride: usize,
-    /// `[column][segment]`; empty unless 8-bit.
+    /// `[column][part]` where parts have scales of their own, else `[column]`; not read unless 8-bit.
     pub scales: &'a [f32],
 }
 
@@ -231,8 +346,8 @@ impl Kernel {
         self.0.name
     }
 
-    /// `y[c] = epilogue(W · x[c] + bias)` for every column `c`, and with `gate` also `tanh · sigmoid` of its pairs of
-    /// blocks (see [`Kernel::gate`]).
+    /// `y[c] = epilogue(W · x[c] + bias)` for every column `c`; with `gate`, `tanh · sigmoid` of its pairs of blocks (see
+    /// [`Kernel::gate`]), and then `y` is only room.
     ///
     /// `y` holds `columns` vectors of `matrix.blocks` blocks each.
     ///
@@ -247,10 +362,10 @@ impl Kernel {
         epilogue: Epilogue,
         gate: Option<Gated<'_>>,
     ) {
-        self.product_of(matrix, 0..matrix.segments, columns, x, y, epilogue, gate);
+        self.product_of(matrix, 0..matrix.parts, columns, x, y, epilogue, gate);
     }
 
-    /// As [`Kernel::product`] of some segments, of which alone `x` holds columns; all of them, one range after another, make
+    /// As [`Kernel::product`] of some parts of the input, of which alone `x` holds columns; all of them, one range after another, make
     /// the same bits as one call.
     ///
     /// # Panics
@@ -259,66 +374,19 @@ impl Kernel {
     pub(super) fn product_of(
         self,
         matrix: PackedMatrix<'_>,
-        of: std::ops::Range<usize>,
+        of: Range<usize>,
         columns: usize,
         x: Inputs<'_>,
         y: &mut [Block],
         epilogue: Epilogue,
         gate: Option<Gated<'_>>,
     ) {
-        let PackedMatrix { precision, weights, offsets, offset_stride, scales, bias, blocks, segments, words, far } =
-            matrix;
-        if columns == 0 || blocks == 0 {
+        if columns == 0 || matrix.blocks == 0 {
             return;
         }
-        assert!(weights.len() == blocks * words && segments > 0 && words % segments == 0, "weights of a product");
-        assert!(bias.is_none_or(|bias| bias.len() == blocks), "bias of a product");
-        assert!(of.start < of.end && of.end <= segments, "segments of a product");
-        let seen = of.len() * (words / segments);
-        assert!(columns == 1 || x.stride >= seen, "columns of a product overlap");
-        assert!(x.words.len() >= (columns - 1) * x.stride + seen, "input of a product");
-        assert!(y.len() == columns * blocks, "output of a product");
-        assert!(epilogue != Epilogue::AddTo || of == (0..segments), "what is added to cannot hold what is not ready");
-        if precision == Precision::Int8 {
-            let least = (segments - 1) * offset_stride + blocks;
-            assert!(offsets.is_some_and(|offsets| offsets.len() >= least), "offsets of a product");
-            assert!(scales.is_some_and(|scales| scales.len() == blocks), "scales of a product");
-            assert!(x.scales.len() >= columns * of.len(), "scales of a product's input");
-        }
-        let (z, z_stride) = match gate {
-            None => (std::ptr::null_mut(), 0),
-            Some(gate) => {
-                let wide = precision.words(blocks / 2 * BLOCK);
-                assert!(columns == 1 || gate.stride >= wide, "columns of a gate overlap");
-                assert!(gate.words.len() >= (columns - 1) * gate.stride + wide, "output of a gate");
-                (gate.words.as_mut_ptr(), gate.stride)
-            }
-        };
-        let start = |lines: Option<&[Line]>| lines.map_or(std::ptr::null(), |lines| lines.as_ptr().cast::<u32>());
-        let product = Product {
-            weights: weights.as_ptr().cast(),
-            offsets: start(offsets).cast(),
-            offset_stride: offset_stride * BLOCK,
-            scales: start(scales).cast(),
-            bias: start(bias).cast(),
-            blocks,
-            segments,
-            words,
-            from_segment: of.start,
-            to_segment: of.end,
-            x: x.words.as_ptr(),
-            x_stride: x.stride,
-            x_scales: x.scales.as_ptr(),
-            y: y.as_mut_ptr().cast(),
-            y_stride: blocks * BLOCK,
-            columns,
-            epilogue,
-            z,
-            z_stride,
-            ahead: far,
-        };
+        let product = Product::checked(matrix, of, columns, x, y, epilogue, gate);
         // SAFETY: a `Kernel` exists only where its instruction set does; the lengths were just checked.
-        unsafe { (self.0.product[precision.index()])(&product) }
+        unsafe { (self.0.product[matrix.precision.index()])(&product) }
     }
 
     /// Writes the words of `x` to `to` and gives back what its codes are multiplied with (1 unless 8-bit).
@@ -331,10 +399,22 @@ impl Kernel {
         unsafe { (self.0.encode[precision.index()])(floats(x).as_ptr(), x.len(), to.as_mut_ptr()) }
     }
 
-    /// Asks for words ahead of their use.
-    pub(super) fn fetch(self, words: &[u32]) {
+    /// See [`Stack::exchange`].
+    pub(super) fn exchange(self, stack: Stack<'_>, index: usize, frames: usize) {
         // SAFETY: as above.
-        unsafe { (self.0.fetch)(words.as_ptr(), words.len()) }
+        unsafe { (self.0.exchange[stack.precision().index()])(stack, index, frames) }
+    }
+
+    /// See [`Stack::layer`].
+    pub(super) fn layer(self, stack: Stack<'_>, index: usize, frames: usize) {
+        // SAFETY: as above.
+        unsafe { (self.0.layer[stack.precision().index()])(stack, index, frames) }
+    }
+
+    /// See [`Stack::alone`].
+    pub(super) fn alone(self, stack: Stack<'_>, layers: Range<usize>) {
+        // SAFETY: as above.
+        unsafe { (self.0.alone[stack.precision().index()])(stack, layers) }
     }
 
     /// `z = tanh(h₀) · sigmoid(h₁)`: even blocks of `h` are `h₀`, odd ones `h₁`; `z` gets the words of 16 values per pair.

@@ -23,7 +23,6 @@ impl Dot<Neon> for NeonBytes {
     type Weights = [int8x16_t; 4];
     type Input = int8x8_t;
     const SCALED: bool = true;
-    const RUN: usize = usize::MAX;
 
     #[inline(always)]
     unsafe fn zero() -> Self::Sum {
@@ -138,13 +137,14 @@ impl Simd for Neon {
         unsafe { vmaxvq_f32(vmaxq_f32(vmaxq_f32(a[0], a[1]), vmaxq_f32(a[2], a[3]))) }
     }
     #[inline(always)]
-    unsafe fn store_bytes(to: *mut u8, a: Self::V) {
-        // SAFETY: the trait's contract.
+    unsafe fn store_codes(to: *mut u8, a: Self::V) {
+        // SAFETY: the trait's contract. Flipping the highest bit of a byte adds 128.
         unsafe {
             let words = |low: float32x4_t, high: float32x4_t| {
-                vcombine_u16(vmovn_u32(vcvtnq_u32_f32(low)), vmovn_u32(vcvtnq_u32_f32(high)))
+                vcombine_s16(vmovn_s32(vcvtnq_s32_f32(low)), vmovn_s32(vcvtnq_s32_f32(high)))
             };
-            vst1q_u8(to, vcombine_u8(vmovn_u16(words(a[0], a[1])), vmovn_u16(words(a[2], a[3]))));
+            let bytes = vcombine_s8(vmovn_s16(words(a[0], a[1])), vmovn_s16(words(a[2], a[3])));
+            vst1q_u8(to, veorq_u8(vreinterpretq_u8_s8(bytes), vdupq_n_u8(CODE_OFFSET)));
         }
     }
     #[inline(always)]

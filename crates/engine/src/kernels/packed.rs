@@ -3,6 +3,7 @@
 //! Inputs come in words of 32 bits: one f32, two bfloat16 or four 8-bit codes. A word meets one [`Line`] of weights, which
 //! holds as many weights for each of 16 rows.
 
+use super::contract::Product;
 use super::precision::{CODE_OFFSET, Precision, bf16_bits, row_codes};
 
 /// Rows that are computed together: one AVX-512 vector, two AVX ones, four NEON ones.
@@ -46,30 +47,33 @@ pub struct MatrixRef {
     scales: Option<usize>,
     bias: Option<usize>,
     blocks: usize,
-    segments: usize,
-    words: usize,
+    parts: usize,
+    part_words: usize,
+    step: usize,
 }
 
 /// A matrix as the kernels read it: groups of [`GROUP`] blocks of rows; in a group, word by word, one line of weights
 /// per block of rows. The last group may have fewer blocks. Rows are padded with zeros to whole blocks, the inputs of a
-/// segment to whole words.
+/// part to whole words.
 #[derive(Debug, Clone, Copy)]
 pub struct PackedMatrix<'a> {
     pub(super) precision: Precision,
     pub(super) weights: &'a [Line],
-    /// 8-bit only, `[segment][row]`: −[`CODE_OFFSET`] · (sum of the codes), as i32.
+    /// 8-bit only, `[step][row]`: −[`CODE_OFFSET`] · (sum of the codes), as i32.
     pub(super) offsets: Option<&'a [Line]>,
     /// 8-bit only, `[row]`, f32.
     pub(super) scales: Option<&'a [Line]>,
     /// `[row]`, f32.
     pub(super) bias: Option<&'a [Line]>,
     pub(super) blocks: usize,
-    /// Lines of offsets from one segment to the next.
+    /// Lines of offsets from one step to the next.
     pub(super) offset_stride: usize,
-    /// Parts of the input that have a scale each.
-    pub(super) segments: usize,
-    /// Words of all segments.
-    pub(super) words: usize,
+    /// Parts of the input, of which a product can be made one after another.
+    pub(super) parts: usize,
+    /// Words of each part.
+    pub(super) part_words: usize,
+    /// Words that are summed before their sum is added to the total.
+    pub(super) step: usize,
     pub(super) far: bool,
 }
 
@@ -82,10 +86,13 @@ pub struct Rows<'a> {
     pub parts: usize,
     /// Inputs in each part.
     pub inputs: usize,
-    /// Segments that these parts make, a whole number of parts each. A segment's 8-bit inputs have a scale of their own,
-    /// and a product can be made segment by segment.
-    pub segments: usize,
+    /// Whether each part's 8-bit inputs have a scale of their own.
+    pub scaled: bool,
 }
+
+/// Inputs of one part that are summed before their sum is added to the total: rounding errors of a sum grow with its
+/// length.
+const SUMMED: usize = 256;
 
 /// Bytes of an arena above which its weights are not expected in a core's own caches from one step to the next.
 const FAR: usize = 2 << 20;
@@ -110,16 +117,24 @@ impl Arena {
         weight: impl Fn(usize, usize) -> f32,
         bias: Option<impl Fn(usize) -> f32>,
     ) -> MatrixRef {
-        let Rows { rows, parts, inputs, segments } = shape;
-        debug_assert!(parts.is_multiple_of(segments), "parts of a segment");
+        let Rows { rows, parts, inputs, scaled } = shape;
         let precision = self.precision;
         let (blocks, part_words) = (blocks_for(rows.len()), precision.words(inputs));
         let words = parts * part_words;
+        let step = match precision {
+            Precision::Int8 if scaled => part_words,
+            // Sums of codes are exact, however long.
+            Precision::Int8 => words,
+            // What can be cut at every part must be summed by parts.
+            _ if parts > 1 => part_words,
+            _ => SUMMED / precision.per_word(),
+        };
+        let steps = if scaled { parts } else { 1 };
         // Row by row, since a file holds them so; a row's words then go to their lines.
         let start = self.lines.len();
         self.lines.resize(start + blocks * words, Line::default());
         let mut scales = vec![0f32; blocks * BLOCK];
-        let mut offsets = vec![0i32; segments * blocks * BLOCK];
+        let mut offsets = vec![0i32; steps * blocks * BLOCK];
         let mut values = vec![0f32; parts * inputs];
         let mut row_words = vec![0u32; words];
         for (index, row) in rows.iter().enumerate() {
@@ -145,8 +160,8 @@ impl Arena {
                             *word = u32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)]);
                         }
                         let sum: i32 = codes.iter().map(|&code| i32::from(code)).sum();
-                        let segment = part / (parts / segments);
-                        offsets[segment * blocks * BLOCK + index] -= i32::from(CODE_OFFSET) * sum;
+                        let of_step = if scaled { part * blocks * BLOCK } else { 0 };
+                        offsets[of_step + index] -= i32::from(CODE_OFFSET) * sum;
                     }
                 }
             }
@@ -164,7 +179,7 @@ impl Arena {
             let value = |index: usize| rows.get(index).copied().flatten().map_or(0.0, &bias).to_bits();
             self.append((0..blocks * BLOCK).map(value))
         });
-        MatrixRef { weights: start, offsets, scales, bias, blocks, segments, words }
+        MatrixRef { weights: start, offsets, scales, bias, blocks, parts, part_words, step }
     }
 
     /// Appends whole lines of words.
@@ -181,20 +196,38 @@ impl Arena {
     }
 
     /// The matrix at a place that [`Arena::push`] gave.
+    #[inline(always)]
     pub fn matrix(&self, place: MatrixRef) -> PackedMatrix<'_> {
-        let MatrixRef { weights, offsets, scales, bias, blocks, segments, words } = place;
+        let MatrixRef { weights, offsets, scales, bias, blocks, parts, part_words, step } = place;
+        let words = parts * part_words;
+        let steps = if step == words { 1 } else { parts };
         let lines = |start: usize, count: usize| &self.lines[start..start + count];
         PackedMatrix {
             precision: self.precision,
             weights: lines(weights, blocks * words),
-            offsets: offsets.map(|start| lines(start, segments * blocks)),
+            offsets: offsets.map(|start| lines(start, steps * blocks)),
             scales: scales.map(|start| lines(start, blocks)),
             bias: bias.map(|start| lines(start, blocks)),
             blocks,
             offset_stride: blocks,
-            segments,
-            words,
+            parts,
+            part_words,
+            step,
             far: self.lines.len() * 64 > FAR,
+        }
+    }
+
+    /// A product with the matrix of another place instead of its own, which has the same shape.
+    #[inline(always)]
+    pub(super) fn place(&self, product: Product, matrix: MatrixRef) -> Product {
+        let at = |line: usize| self.lines.as_ptr().wrapping_add(line);
+        let or_none = |line: Option<usize>| line.map_or(std::ptr::null(), at);
+        Product {
+            weights: at(matrix.weights).cast(),
+            offsets: or_none(matrix.offsets).cast(),
+            scales: or_none(matrix.scales).cast(),
+            bias: or_none(matrix.bias).cast(),
+            ..product
         }
     }
 
@@ -218,12 +251,13 @@ impl<'a> PackedMatrix<'a> {
     /// Rows from one part of the whole to another, as a block to begin with and a matrix of its own: whole groups, so that
     /// no line is read by two.
     pub(super) fn share(self, from: f64, to: f64) -> (usize, PackedMatrix<'a>) {
+        let words = self.parts * self.part_words;
         let groups = self.blocks.div_ceil(GROUP) as f64;
         let [first, last] = [from, to].map(|part| ((groups * part).round() as usize * GROUP).min(self.blocks));
         let lines = |all: &'a [Line]| &all[first..last];
         let share = PackedMatrix {
-            weights: &self.weights[first * self.words..last * self.words],
-            // Those of all segments from this share's first row on.
+            weights: &self.weights[first * words..last * words],
+            // Those of all steps from this share's first row on.
             offsets: self.offsets.map(|all| &all[first..]),
             scales: self.scales.map(lines),
             bias: self.bias.map(lines),
@@ -235,6 +269,15 @@ impl<'a> PackedMatrix<'a> {
 }
 
 impl MatrixRef {
+    /// Whether products with both are the same but for where the weights lie.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let shape = |m: &Self| {
+            let Self { offsets, scales, bias, blocks, parts, part_words, step, .. } = *m;
+            (offsets.is_some(), scales.is_some(), bias.is_some(), blocks, parts, part_words, step)
+        };
+        shape(self) == shape(other)
+    }
+
     /// Blocks of 16 rows in the output.
     pub fn blocks(&self) -> usize {
         self.blocks

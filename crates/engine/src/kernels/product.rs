@@ -5,6 +5,7 @@
 use super::contract::{Epilogue, Product};
 use super::packed::{BLOCK, GROUP};
 use super::simd::{Coding, Simd};
+use std::ops::Range;
 
 /// How far ahead weights are asked for, in words, where they come from beyond the caches: 16 KiB.
 const PREFETCH: usize = 4096;
@@ -24,9 +25,6 @@ pub(super) trait Dot<S: Simd> {
     type Input: Copy;
     /// Whether sums are of codes, which are still to be multiplied with the scales of their row and column.
     const SCALED: bool;
-    /// Words that are summed before their sum is added to the total: the skip paths of all layers are one sum of
-    /// thousands of terms, whose rounding errors would otherwise grow with its length.
-    const RUN: usize;
 
     /// The empty sum.
     unsafe fn zero() -> Self::Sum;
@@ -51,7 +49,6 @@ impl<S: Simd> Dot<S> for FloatDot {
     type Weights = S::V;
     type Input = S::V;
     const SCALED: bool = false;
-    const RUN: usize = 256;
 
     #[inline(always)]
     unsafe fn zero() -> S::V {
@@ -88,7 +85,6 @@ impl<S: Simd> Dot<S> for WideDot {
     type Weights = [S::V; 2];
     type Input = [S::V; 2];
     const SCALED: bool = false;
-    const RUN: usize = 128;
 
     #[inline(always)]
     unsafe fn zero() -> S::V {
@@ -125,17 +121,17 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize, const AHEAD:
     block: usize,
     column: usize,
 ) {
-    let &Product {
-        weights, offsets, scales, bias, blocks, segments, words, x, x_stride, x_scales, y, y_stride, ..
-    } = product;
-    let &Product { offset_stride, from_segment, to_segment, .. } = product;
+    let &Product { weights, offsets, offset_stride, first_step, scales, bias, blocks, words, step, begin, end, .. } =
+        product;
+    let &Product { x, x_stride, x_scales, scale_stride, y, y_stride, .. } = product;
+    const { assert!(size_of::<D::Sum>() == 4 * BLOCK, "a sum is kept in the place of sixteen results") };
+    // Codes of one step are one exact sum, which can be left off and taken up again anywhere.
+    let one_sum = D::SCALED && step == words;
     // SAFETY: the tile lies inside the product, whose pointers the caller vouches for, and inside one group.
     unsafe {
         let group = block / GROUP * GROUP;
         let width = (blocks - group).min(GROUP) * BLOCK;
-        let segment_words = words / segments;
-        let before = from_segment * segment_words;
-        let mut line = weights.add(group * BLOCK * words + before * width + (block - group) * BLOCK);
+        let mut line = weights.add(group * BLOCK * words + begin * width + (block - group) * BLOCK);
         let mut xs = [x; C];
         for (c, start) in xs.iter_mut().enumerate() {
             *start = x.add((column + c) * x_stride);
@@ -147,7 +143,7 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize, const AHEAD:
             }
         }
         let mut total = [[S::splat(0.0); NB]; C];
-        if from_segment > 0 {
+        if begin > 0 && !one_sum {
             for c in 0..C {
                 for nb in 0..NB {
                     total[c][nb] = S::load(y.add((column + c) * y_stride + (block + nb) * BLOCK));
@@ -156,53 +152,65 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize, const AHEAD:
         } else if !D::SCALED {
             total = [biases; C];
         }
-        for segment in from_segment..to_segment {
-            let mut first = segment * segment_words;
-            let end = first + segment_words;
-            while first < end {
-                let last = if D::SCALED { end } else { end.min(first + D::RUN) };
-                let mut sum = [[D::zero(); NB]; C];
-                if D::SCALED {
-                    for nb in 0..NB {
-                        let start = D::start(offsets.add(segment * offset_stride + (block + nb) * BLOCK));
+        let (mut first, mut steps) = (begin, 0);
+        while first < end {
+            let mut sum = [[D::zero(); NB]; C];
+            if D::SCALED {
+                for nb in 0..NB {
+                    if one_sum && begin > 0 {
+                        for c in 0..C {
+                            let kept = y.add((column + c) * y_stride + (block + nb) * BLOCK);
+                            sum[c][nb] = kept.cast::<D::Sum>().read_unaligned();
+                        }
+                    } else {
+                        let start = D::start(offsets.add((first_step + steps) * offset_stride + (block + nb) * BLOCK));
                         for c in 0..C {
                             sum[c][nb] = start;
                         }
                     }
                 }
-                for word in first..last {
-                    let mut w = [D::weights(line); NB];
-                    for nb in 0..NB {
-                        w[nb] = D::weights(line.add(nb * BLOCK));
-                        if AHEAD {
-                            S::prefetch(line.wrapping_add(nb * BLOCK + PREFETCH));
-                        }
-                    }
-                    line = line.wrapping_add(width);
-                    for c in 0..C {
-                        let value = D::input(xs[c].add(word - before));
-                        for nb in 0..NB {
-                            sum[c][nb] = D::dot(sum[c][nb], w[nb], value);
-                        }
+            }
+            let last = if one_sum { end } else { end.min(first + step) };
+            for word in first..last {
+                let mut w = [D::weights(line); NB];
+                for nb in 0..NB {
+                    w[nb] = D::weights(line.add(nb * BLOCK));
+                    if AHEAD {
+                        S::prefetch(line.wrapping_add(nb * BLOCK + PREFETCH));
                     }
                 }
+                line = line.wrapping_add(width);
+                for c in 0..C {
+                    let value = D::input(xs[c].add(word - begin));
+                    for nb in 0..NB {
+                        sum[c][nb] = D::dot(sum[c][nb], w[nb], value);
+                    }
+                }
+            }
+            if one_sum && end < words {
                 for c in 0..C {
                     for nb in 0..NB {
-                        let part = D::finish(sum[c][nb]);
-                        total[c][nb] = if D::SCALED {
-                            let scale = S::splat(
-                                *x_scales.add((column + c) * (to_segment - from_segment) + segment - from_segment),
-                            );
-                            S::mul_add(part, scale, total[c][nb])
-                        } else {
-                            S::add(total[c][nb], part)
-                        };
+                        let keep = y.add((column + c) * y_stride + (block + nb) * BLOCK);
+                        keep.cast::<D::Sum>().write_unaligned(sum[c][nb]);
                     }
                 }
-                first = last;
+                return;
             }
+            for c in 0..C {
+                for nb in 0..NB {
+                    let part = D::finish(sum[c][nb]);
+                    total[c][nb] = if D::SCALED {
+                        let scale = S::splat(*x_scales.add((column + c) * scale_stride + steps));
+                        S::mul_add(part, scale, total[c][nb])
+                    } else {
+                        S::add(total[c][nb], part)
+                    };
+                }
+            }
+            first = last;
+            steps += 1;
         }
-        if to_segment < segments {
+        if end < words {
             for c in 0..C {
                 for nb in 0..NB {
                     S::store(y.add((column + c) * y_stride + (block + nb) * BLOCK), total[c][nb]);
@@ -210,19 +218,49 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize, const AHEAD:
             }
             return;
         }
+        // Several columns would take the registers that the gate needs.
+        let gated = C == 1 && NB.is_multiple_of(2) && !product.z.is_null();
         for nb in 0..NB {
             let scale = if D::SCALED { S::load(scales.add((block + nb) * BLOCK)) } else { S::splat(1.0) };
             for c in 0..C {
                 let to = y.add((column + c) * y_stride + (block + nb) * BLOCK);
                 let value = if D::SCALED { S::mul_add(total[c][nb], scale, biases[nb]) } else { total[c][nb] };
-                let value = match product.epilogue {
+                total[c][nb] = match product.epilogue {
                     Epilogue::Store => value,
                     // In this order, a sum that is not a number stays one on every processor.
                     Epilogue::Relu => S::max(S::splat(0.0), value),
                     Epilogue::AddTo => S::add(S::load(to), value),
                 };
-                S::store(to, value);
+                if !gated {
+                    S::store(to, total[c][nb]);
+                }
             }
+        }
+        if gated {
+            for c in 0..C {
+                for pair in 0..NB / 2 {
+                    let to = product
+                        .z
+                        .add((column + c) * product.z_stride + (block / 2 + pair) * <D::Coding as Coding<S>>::WORDS);
+                    D::Coding::gate(total[c][2 * pair], total[c][2 * pair + 1], to);
+                }
+            }
+        }
+    }
+}
+
+/// The gate of blocks that a tile of one block has stored.
+#[inline(always)]
+unsafe fn gate_stored<S: Simd, D: Dot<S>>(product: &Product, blocks: Range<usize>, columns: Range<usize>) {
+    if product.z.is_null() {
+        return;
+    }
+    for column in columns {
+        // SAFETY: the caller vouches for the pointers; these blocks have been stored.
+        unsafe {
+            let h = product.y.add(column * product.y_stride + blocks.start * BLOCK);
+            let z = product.z.add(column * product.z_stride + blocks.start / 2 * <D::Coding as Coding<S>>::WORDS);
+            super::simd::gate::<S, D::Coding>(h, z, blocks.len() / 2);
         }
     }
 }
@@ -271,16 +309,41 @@ unsafe fn chunk<S: Simd, D: Dot<S>, const TWO: usize, const FOUR: usize, const E
             first_or_later::<S, D, TWO, 2>(product, block, column);
             column += 2;
         }
+        gate_stored::<S, D>(product, block..block + TWO, 0..column);
         if column < columns {
             first_or_later::<S, D, TWO, 1>(product, block, column);
         }
     }
 }
 
+/// As [`product`], of one column.
+#[inline(always)]
+pub(super) unsafe fn product_alone<S: Simd, D: Dot<S>, const ONE: usize, const TWO: usize>(product: &Product) {
+    let blocks = product.blocks;
+    let mut block = 0;
+    // SAFETY: as in `product`.
+    unsafe {
+        while block + ONE <= blocks {
+            first_or_later::<S, D, ONE, 1>(product, block, 0);
+            block += ONE;
+        }
+        while block + TWO <= blocks {
+            first_or_later::<S, D, TWO, 1>(product, block, 0);
+            block += TWO;
+        }
+        let single = if ONE == 1 { 0 } else { block };
+        while block < blocks {
+            first_or_later::<S, D, 1, 1>(product, block, 0);
+            block += 1;
+        }
+        gate_stored::<S, D>(product, single..blocks, 0..1);
+    }
+}
+
 /// See [`super::contract::Primitives::product`]. With one column, `ONE` blocks of rows at a time; with several, `TWO`
 /// blocks by two columns, `FOUR` by four or `EIGHT` by eight (0: never): as many sums as there are registers for and at
 /// least eight vectors of them, since that many fused operations are under way at once. `ONE` divides [`GROUP`], `TWO`
-/// divides it, `FOUR` and `EIGHT` divide `TWO`.
+/// divides it, `FOUR` and `EIGHT` divide `TWO`; `ONE` and `TWO` are even, or both are 1.
 #[inline(always)]
 pub(super) unsafe fn product<
     S: Simd,
@@ -292,30 +355,23 @@ pub(super) unsafe fn product<
 >(
     product: &Product,
 ) {
-    let blocks = product.blocks;
+    let (blocks, columns) = (product.blocks, product.columns);
     let mut block = 0;
     // SAFETY: as for `tile`. A tile whose number of blocks divides `GROUP` and which starts at a multiple of that number
-    // lies in one group; so does one block. The gate reads what was just written.
+    // lies in one group; so does one block.
     unsafe {
-        if product.columns == 1 {
-            while block + ONE <= blocks {
-                first_or_later::<S, D, ONE, 1>(product, block, 0);
-                block += ONE;
-            }
+        if columns == 1 {
+            return product_alone::<S, D, ONE, TWO>(product);
         }
         while block + TWO <= blocks {
             chunk::<S, D, TWO, FOUR, EIGHT>(product, block);
             block += TWO;
         }
+        let single = if TWO == 1 { 0 } else { block };
         while block < blocks {
             chunk::<S, D, 1, 1, 0>(product, block);
             block += 1;
         }
-        if !product.z.is_null() {
-            for column in 0..product.columns {
-                let (h, z) = (product.y.add(column * product.y_stride), product.z.add(column * product.z_stride));
-                super::simd::gate::<S, D::Coding>(h, z, blocks / 2);
-            }
-        }
+        gate_stored::<S, D>(product, single..blocks, 0..columns);
     }
 }

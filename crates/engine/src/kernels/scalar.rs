@@ -21,7 +21,6 @@ impl Dot<Scalar> for ScalarBytes {
     type Weights = [[i8; 4]; 16];
     type Input = [u8; 4];
     const SCALED: bool = true;
-    const RUN: usize = usize::MAX;
 
     #[inline(always)]
     unsafe fn zero() -> [i32; 16] {
@@ -117,9 +116,12 @@ impl Simd for Scalar {
         a.into_iter().fold(f32::NEG_INFINITY, |largest, value| if value > largest { value } else { largest })
     }
     #[inline(always)]
-    unsafe fn store_bytes(to: *mut u8, a: Self::V) {
+    unsafe fn store_codes(to: *mut u8, a: Self::V) {
         // SAFETY: the trait's contract.
-        unsafe { to.cast::<[u8; 16]>().write_unaligned(a.map(|value| value as i32 as u8)) }
+        unsafe {
+            let codes = Self::round(a).map(|value| (value as i32 + i32::from(CODE_OFFSET)) as u8);
+            to.cast::<[u8; 16]>().write_unaligned(codes);
+        }
     }
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, a: Self::V) {

@@ -5,10 +5,12 @@
 //! A pass ([`pass`]) takes one or more frames of one or more takes as columns through the network layer by layer, so that
 //! each weight is read once per pass. What a take remembers between passes is its [`WaveNetState`].
 
+mod layer;
 mod pass;
 mod split;
 mod state;
 
+pub(in crate::kernels) use layer::Stack;
 pub use pass::Scratch;
 pub use state::WaveNetState;
 
@@ -20,9 +22,6 @@ use continuo_package::wavenet::WaveNetShape;
 /// Most memory that packed weights may take, in lines of 64 bytes (4 GiB). Rows are padded to whole blocks, so that a
 /// network of one-channel layers would need sixteen times its file.
 pub(super) const MOST_LINES: u64 = (4 << 30) / 64;
-
-/// Most parts of the skip sum: each one more is an addition per row, and lets the other threads begin earlier.
-const MOST_SKIP_SEGMENTS: usize = 6;
 
 /// A WaveNet with its weights in the order in which the kernels read them.
 #[derive(Debug)]
@@ -86,17 +85,6 @@ impl Sizes {
     fn z_stride(self) -> usize {
         (self.layers * self.gate_words).next_multiple_of(BLOCK) + BLOCK
     }
-
-    /// Parts of a layer's taps that have a scale each.
-    fn tap_segments(self) -> usize {
-        if self.precision == Precision::Int8 { self.taps } else { 1 }
-    }
-
-    /// Parts in which the skip paths can be summed while later layers still run: the most up to [`MOST_SKIP_SEGMENTS`]
-    /// that have the same number of layers each.
-    fn skip_segments(self) -> usize {
-        (1..=MOST_SKIP_SEGMENTS).rev().find(|&segments| self.layers.is_multiple_of(segments)).unwrap_or(1)
-    }
 }
 
 /// Lines of 64 bytes that packing a WaveNet of this shape takes.
@@ -110,8 +98,7 @@ pub(super) fn packed_lines(shape: &WaveNetShape, precision: Precision) -> u64 {
     let apart = if int8 { f - 1 } else { 0 };
     let layer = 2 * blocks(shape.dilation_channels) * (f * words(shape.residual_channels) + beside + apart)
         + blocks(shape.residual_channels) * (words(shape.dilation_channels) + beside);
-    let skip_offsets = if int8 { Sizes::of(shape, precision).skip_segments() as u64 - 1 } else { 0 };
-    let skip = blocks(shape.skip_channels) * (layers * words(shape.dilation_channels) + beside + skip_offsets);
+    let skip = blocks(shape.skip_channels) * (layers * words(shape.dilation_channels) + beside);
     let end = blocks(shape.end_channels) * (words(shape.skip_channels) + beside)
         + blocks(shape.levels) * (words(shape.end_channels) + beside);
     layers * layer + skip + end + (f * u64::from(shape.levels) + 1) * blocks(shape.residual_channels)
@@ -152,7 +139,7 @@ impl PackedWaveNet {
         let mut arena = Arena::with_capacity(precision, lines as usize);
         let plain = |arena: &mut Arena, matrix: &Matrix| {
             let rows: Vec<_> = (0..matrix.rows()).map(Some).collect();
-            let rows = Rows { rows: &rows, parts: 1, inputs: matrix.inputs(), segments: 1 };
+            let rows = Rows { rows: &rows, parts: 1, inputs: matrix.inputs(), scaled: false };
             arena.push(rows, |row, input| matrix.weight(row, input), matrix.bias().map(|bias| |row: usize| bias[row]))
         };
 
@@ -166,10 +153,18 @@ impl PackedWaveNet {
             // The file has [2D, R, F]: input = channel · F + tap. The pass has the taps' vectors one after another.
             let weight = |row, input: usize| layer.dilated.weight(row, (input % residual) * taps + input / residual);
             let bias = layer.dilated.bias().map(|bias| |row: usize| bias[row]);
-            let rows = Rows { rows: &gate_rows, parts: taps, inputs: residual, segments: sizes.tap_segments() };
+            let rows = Rows { rows: &gate_rows, parts: taps, inputs: residual, scaled: true };
             let dilated = arena.push(rows, weight, bias);
             let residual = layer.residual.as_ref().map(|matrix| plain(&mut arena, matrix));
             layers.push(PackedLayer { dilated, residual });
+        }
+        // `Stack::alone` checks the first layer's products for all.
+        if let [first, others @ ..] = &layers[..] {
+            let alike = |other: &PackedLayer| {
+                let residual = other.residual.zip(first.residual).is_none_or(|(other, first)| other.is_like(&first));
+                other.dilated.is_like(&first.dilated) && residual
+            };
+            assert!(others.iter().all(alike), "layers of one shape");
         }
 
         let skip_rows: Vec<_> = (0..shape.skip_channels as usize).map(Some).collect();
@@ -177,7 +172,7 @@ impl PackedWaveNet {
             let sum: f64 = weights.layers.iter().filter_map(|layer| Some(f64::from(layer.skip.bias()?[row]))).sum();
             sum as f32
         });
-        let rows = Rows { rows: &skip_rows, parts: sizes.layers, inputs: gate, segments: sizes.skip_segments() };
+        let rows = Rows { rows: &skip_rows, parts: sizes.layers, inputs: gate, scaled: false };
         let weight = |row, input: usize| weights.layers[input / gate].skip.weight(row, input % gate);
         let skip = arena.push(rows, weight, skip_bias);
         let end = [&weights.end[0], &weights.end[1]].map(|matrix| plain(&mut arena, matrix));

@@ -1,34 +1,32 @@
 //! Columns of frames through the network, layer by layer.
 
-use super::{PackedWaveNet, Sizes, WaveNetState};
-use crate::kernels::contract::{Epilogue, Gated, Inputs, Kernel};
+use super::{PackedWaveNet, Sizes, Stack, WaveNetState};
+use crate::kernels::contract::{Epilogue, Inputs, Kernel};
 use crate::kernels::packed::{BLOCK, Block, MatrixRef, blocks_for, floats, floats_mut};
 use crate::kernels::precision::Precision;
 use crate::kernels::simd::GATE_SCALE;
 use continuo_package::wavenet::WaveNetShape;
+use std::ops::Range;
 
 /// Most frames that one pass takes through the network: enough that arithmetic and not reading weights bounds priming,
 /// few enough that the columns stay in the nearest caches.
 const FRAMES_PER_PASS: usize = 16;
 
-/// How many layers ahead a layer's past is asked for.
-const LAYERS_AHEAD: usize = 2;
-
 /// Room for what a pass computes on its way. Grows to the widest pass and is then reused.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// `[column][R]`: what goes from layer to layer.
-    x: Vec<Block>,
+    pub(super) x: Vec<Block>,
     /// `[column][F·R]`, words: what a layer sees.
-    taps: Vec<u32>,
+    pub(super) taps: Vec<u32>,
     /// `[column][segment]`
-    tap_scales: Vec<f32>,
+    pub(super) tap_scales: Vec<f32>,
     /// `[column][2D]`: what goes into the gate.
-    h: Vec<Block>,
+    pub(super) h: Vec<Block>,
     /// `[column][L·D]`, words: what the gates of all layers gave.
-    z: Vec<u32>,
+    pub(super) z: Vec<u32>,
     /// `[column]`: what the gates' codes are multiplied with.
-    z_scales: Vec<f32>,
+    pub(super) z_scales: Vec<f32>,
     /// `[column][S]`
     skip: Vec<Block>,
     /// `[column][E]`
@@ -48,9 +46,9 @@ impl Scratch {
         self.skip.resize(ends * skip, Block::default());
         self.end.resize(ends * end, Block::default());
         self.taps.resize(columns * sizes.taps_stride(), 0);
-        self.tap_scales.resize(columns * sizes.tap_segments(), 1.0);
+        self.tap_scales.resize(columns * sizes.taps, 1.0);
         self.z.resize(columns * sizes.z_stride(), 0);
-        self.z_scales.resize(columns * sizes.skip_segments(), GATE_SCALE);
+        self.z_scales.resize(columns, GATE_SCALE);
         self.coded.resize(ends * skip.max(end) * BLOCK, 0);
         self.coded_scales.resize(ends, 1.0);
     }
@@ -83,7 +81,13 @@ impl PackedWaveNet {
         let code = |take: usize, frame: usize| codes[take * frames + frame];
         self.feed_frames(kernel, scratch, states, code, 0..frames - 1, 0);
         scratch.resize(&self.shape, self.sizes(), states.len(), true);
-        self.through_layers(kernel, scratch, states, |take| code(take, frames - 1));
+        self.embed(scratch, states, |take, _| code(take, frames - 1), 1);
+        let layers = 0..self.layers.len();
+        if states.len() == 1 {
+            kernel.alone(self.stack(scratch, states), layers);
+        } else {
+            layers.for_each(|index| kernel.layer(self.stack(scratch, states), index, 1));
+        }
         self.head(kernel, scratch, states.len(), logits);
     }
 
@@ -111,7 +115,7 @@ impl PackedWaveNet {
         scratch: &mut Scratch,
         states: &mut [WaveNetState],
         code: impl Fn(usize, usize) -> u32,
-        frames: std::ops::Range<usize>,
+        frames: Range<usize>,
         behind: usize,
     ) {
         let mut first = frames.start;
@@ -123,39 +127,27 @@ impl PackedWaveNet {
         }
     }
 
-    fn through_layers(
+    /// Takes one frame of a take alone through the layers. Calls `done` with the gates after each of these parts of them.
+    pub(super) fn frame_alone(
         &self,
         kernel: Kernel,
         scratch: &mut Scratch,
-        states: &mut [WaveNetState],
-        code: impl Fn(usize) -> u32,
+        state: &mut WaveNetState,
+        code: u32,
+        parts: &[Range<usize>],
+        mut done: impl FnMut(&[u32], Range<usize>),
     ) {
-        self.embed(scratch, states, |take, _| code(take), 1);
-        for index in 0..self.layers.len() {
-            self.layer(kernel, scratch, states, index, 1);
+        let states = std::slice::from_mut(state);
+        scratch.resize(&self.shape, self.sizes(), 1, false);
+        self.embed(scratch, states, |_, _| code, 1);
+        for part in parts {
+            kernel.alone(self.stack(scratch, states), part.clone());
+            done(&scratch.z, part.clone());
         }
     }
 
-    /// Takes one frame of each take through the layers and calls `done` with the gates after every part of the skip sum
-    /// that has become ready, and with the number of that part.
-    pub(super) fn layers_of_frame(
-        &self,
-        kernel: Kernel,
-        scratch: &mut Scratch,
-        states: &mut [WaveNetState],
-        codes: &[u32],
-        mut done: impl FnMut(&[u32], usize),
-    ) {
-        let sizes = self.sizes();
-        scratch.resize(&self.shape, sizes, states.len(), false);
-        self.embed(scratch, states, |take, _| codes[take], 1);
-        let per_part = self.layers.len() / sizes.skip_segments();
-        for index in 0..self.layers.len() {
-            self.layer(kernel, scratch, states, index, 1);
-            if (index + 1).is_multiple_of(per_part) {
-                done(&scratch.z, index / per_part);
-            }
-        }
+    fn stack<'a>(&'a self, scratch: &'a mut Scratch, states: &'a mut [WaveNetState]) -> Stack<'a> {
+        Stack { net: self, sizes: self.sizes(), scratch, states }
     }
 
     /// One pass of `frames` frames per take, with `behind` frames from its last one to the clip's last. Columns are take by
@@ -178,9 +170,9 @@ impl PackedWaveNet {
         for (index, &heard) in self.heard.iter().enumerate() {
             let next = self.heard.get(index + 1).copied().unwrap_or(0);
             if age <= next {
-                self.layer(kernel, scratch, states, index, frames);
+                kernel.layer(self.stack(scratch, states), index, frames);
             } else if age <= heard {
-                self.exchange(kernel, scratch, states, index, frames);
+                kernel.exchange(self.stack(scratch, states), index, frames);
             } else {
                 for state in &mut *states {
                     state.layers[index].skip(frames);
@@ -199,10 +191,10 @@ impl PackedWaveNet {
             self.embed(scratch, states, |_, _| code, 1);
         }
         for index in 0..self.layers.len() {
-            self.exchange(kernel, scratch, states, index, 1);
+            kernel.exchange(self.stack(scratch, states), index, 1);
             states[0].layers[index].fill_with_newest();
             // Once more, now that the past is as silent as the present.
-            self.layer(kernel, scratch, states, index, 1);
+            kernel.layer(self.stack(scratch, states), index, 1);
         }
     }
 
@@ -224,58 +216,6 @@ impl PackedWaveNet {
                 let row = &table[code as usize * blocks..][..blocks];
                 floats_mut(x).iter_mut().zip(floats(row)).for_each(|(x, weight)| *x += weight);
             }
-        }
-    }
-
-    /// A layer's past for every column, and its input put in the place of the oldest.
-    fn exchange(
-        &self,
-        kernel: Kernel,
-        scratch: &mut Scratch,
-        states: &mut [WaveNetState],
-        index: usize,
-        frames: usize,
-    ) {
-        let sizes = self.sizes();
-        let Sizes { precision, taps, residual_blocks, residual_words, .. } = sizes;
-        let (segments, stride) = (sizes.tap_segments(), sizes.taps_stride());
-        let Scratch { x, taps: seen, tap_scales, .. } = scratch;
-        // A ring is far larger than what a step reads of it, so that every step finds it in a slower cache.
-        for state in &*states {
-            if let Some(ring) = state.layers.get(index + LAYERS_AHEAD) {
-                kernel.fetch(ring.oldest_frame());
-            }
-        }
-        let inputs = x.chunks_exact(residual_blocks).zip(seen.chunks_exact_mut(stride));
-        for (column, ((x, seen), scales)) in inputs.zip(tap_scales.chunks_exact_mut(segments)).enumerate() {
-            let ring = &mut states[column / frames].layers[index];
-            let (past, newest) = seen.split_at_mut((taps - 1) * residual_words);
-            ring.past(past, scales);
-            let scale = kernel.encode(precision, x, newest);
-            if precision == Precision::Int8 {
-                scales[segments - 1] = scale;
-            }
-            ring.push(&newest[..residual_words], scale);
-        }
-    }
-
-    /// A layer: its dilated convolution over the past and the newest frame, the gate, and the residual path.
-    fn layer(&self, kernel: Kernel, scratch: &mut Scratch, states: &mut [WaveNetState], index: usize, frames: usize) {
-        self.exchange(kernel, scratch, states, index, frames);
-        let sizes = self.sizes();
-        let gate_words = sizes.gate_words;
-        let z_stride = sizes.z_stride();
-        let Scratch { x, taps: seen, tap_scales, h, z, z_scales, .. } = scratch;
-        let columns = states.len() * frames;
-        let layer = &self.layers[index];
-        let seen = Inputs { words: seen, stride: sizes.taps_stride(), scales: tap_scales };
-        // The padding of one layer's gate lies where the next one writes.
-        let first = index * gate_words;
-        let gate = Gated { words: &mut z[first..], stride: z_stride };
-        kernel.product(self.arena.matrix(layer.dilated), columns, seen, h, Epilogue::Store, Some(gate));
-        if let Some(matrix) = layer.residual {
-            let z = Inputs { words: &z[first..], stride: z_stride, scales: z_scales };
-            kernel.product(self.arena.matrix(matrix), columns, z, x, Epilogue::AddTo, None);
         }
     }
 

@@ -1,6 +1,7 @@
-//! One pass shared by several threads: the layers depend on one another, so one thread, the leader, runs them; the skip
-//! paths of all layers and the two last convolutions, which hold most weights of a wide network, are shared by rows. The
-//! others sum the skip paths of the first layers while the leader runs the next ones, so the leader's share is smaller.
+//! One frame of a take shared by several threads: the layers depend on one another, so one thread, the leader, runs them;
+//! the skip paths of all layers and the two last convolutions, which hold most weights of a wide network, are shared by
+//! rows. The others sum their rows of the skip paths of the first layers while the leader runs the next ones, so the
+//! leader's share is smaller.
 //!
 //! The members meet three times per frame, for well under a microsecond each, so they spin for each other. They do so only
 //! within [`PackedWaveNet::generate_split`]; between two calls they sleep in their pool.
@@ -8,11 +9,16 @@
 use super::pass::{Coded, Scratch};
 use super::{PackedWaveNet, WaveNetState};
 use crate::kernels::contract::{Epilogue, Inputs, Kernel};
-use crate::kernels::packed::{BLOCK, Block, MatrixRef};
+use crate::kernels::packed::{BLOCK, Block, MatrixRef, PackedMatrix};
 use crate::kernels::simd::GATE_SCALE;
 use std::cell::UnsafeCell;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+/// Most parts of the layers whose gates are handed over together: each one more costs a little and lets the other threads
+/// begin earlier.
+const MOST_PARTS: usize = 11;
 
 /// Turns of a waiting loop before the processor is offered to others: some ten microseconds.
 const SPINS: usize = 4096;
@@ -30,7 +36,7 @@ impl<T: Default> Shared<T> {
 
     /// # Safety
     /// Nobody writes to these values until the next meeting.
-    unsafe fn read(&self, range: std::ops::Range<usize>) -> &[T] {
+    unsafe fn read(&self, range: Range<usize>) -> &[T] {
         let cells = &self.0[range];
         // SAFETY: an `UnsafeCell` is laid out as what is in it; the caller promises that it stays as it is.
         unsafe { std::slice::from_raw_parts(cells.as_ptr().cast(), cells.len()) }
@@ -39,7 +45,7 @@ impl<T: Default> Shared<T> {
     /// # Safety
     /// Nobody else touches these values until the next meeting.
     #[allow(clippy::mut_from_ref, reason = "the caller promises that no two such borrows meet")]
-    unsafe fn write(&self, range: std::ops::Range<usize>) -> &mut [T] {
+    unsafe fn write(&self, range: Range<usize>) -> &mut [T] {
         let cells = &self.0[range];
         // SAFETY: as above, and nobody else looks.
         unsafe { std::slice::from_raw_parts_mut(cells.as_ptr().cast_mut().cast(), cells.len()) }
@@ -97,7 +103,8 @@ impl Drop for StopOnPanic<'_> {
 struct Board<'a> {
     net: &'a PackedWaveNet,
     kernel: Kernel,
-    columns: usize,
+    /// The layers whose gates are handed over together.
+    parts: Vec<Range<usize>>,
     z: Shared<u32>,
     skip: Shared<Block>,
     end: Shared<Block>,
@@ -109,75 +116,64 @@ struct Board<'a> {
 }
 
 impl Board<'_> {
-    /// A member's share of the head of one frame; `false` when there is no further frame.
-    fn head(&self, member: usize, own: &mut Own) -> bool {
-        let (net, columns) = (self.net, self.columns);
-        let (precision, sizes) = (net.precision, net.sizes());
-        let parts = sizes.skip_segments();
-        let part_words = sizes.layers / parts * sizes.gate_words;
-        for part in 0..parts {
+    /// A member's rows of the skip sum of one frame; `false` when there is no further frame.
+    fn skip(&self, member: usize, own: &mut Own) -> bool {
+        let (first, rows) = self.rows(&self.skip_shares, member, self.net.skip);
+        let gate_words = self.net.sizes().gate_words;
+        for part in &self.parts {
             own.parts += 1;
             if !self.meeting.wait(&self.meeting.parts, own.parts) {
                 return false;
             }
-            for column in 0..columns {
-                let start = column * sizes.z_stride() + part * part_words;
+            if rows.blocks > 0 {
                 // SAFETY: the leader has written these gates and next touches them after the last meeting of this frame.
-                let words = unsafe { self.z.read(start..start + part_words) };
-                let z = Inputs { words, stride: part_words, scales: &[GATE_SCALE] };
-                self.share(&self.skip_shares, member, net.skip, part, column, z, (&self.skip, Epilogue::Relu));
+                let words = unsafe { self.z.read(part.start * gate_words..part.end * gate_words) };
+                // SAFETY: rows do not overlap, and nobody else touches them before the next meeting.
+                let y = unsafe { self.skip.write(first..first + rows.blocks) };
+                let z = Inputs { words, stride: 0, scales: &[GATE_SCALE] };
+                self.kernel.product_of(rows, part.clone(), 1, z, y, Epilogue::Relu, None);
             }
         }
+        true
+    }
+
+    /// A member's rows of the two last convolutions; `false` when there is no further frame.
+    fn head(&self, member: usize, own: &mut Own) -> bool {
         if !self.meeting.attend(&mut own.turn) {
             return false;
         }
+        let (net, precision) = (self.net, self.net.precision);
         let [first, second] = net.end;
-        own.words.resize(columns * net.skip.blocks().max(first.blocks()) * BLOCK, 0);
-        own.scales.resize(columns, 1.0);
-        let mut coded = Coded { words: &mut own.words, scales: &mut own.scales };
+        own.words.resize(net.skip.blocks().max(first.blocks()) * BLOCK, 0);
+        let mut scale = [1.0];
+        let mut coded = Coded { words: &mut own.words, scales: &mut scale };
         // SAFETY: the skip sums are written before the meeting and next after the first gates of another frame.
-        let skip = unsafe { self.skip.read(0..columns * net.skip.blocks()) };
+        let skip = unsafe { self.skip.read(0..net.skip.blocks()) };
         let skip = coded.encode(self.kernel, precision, skip, net.skip.blocks());
-        self.shares(member, first, skip, (&self.end, Epilogue::Relu));
+        self.share(member, first, skip, &self.end, Epilogue::Relu);
         if !self.meeting.attend(&mut own.turn) {
             return false;
         }
         // SAFETY: as before, one meeting later.
-        let end = unsafe { self.end.read(0..columns * first.blocks()) };
+        let end = unsafe { self.end.read(0..first.blocks()) };
         let end = coded.encode(self.kernel, precision, end, first.blocks());
-        self.shares(member, second, end, (&self.logits, Epilogue::Store));
+        self.share(member, second, end, &self.logits, Epilogue::Store);
         self.meeting.attend(&mut own.turn)
     }
 
-    /// A member's rows of a product of one segment, for every column.
-    fn shares(&self, member: usize, matrix: MatrixRef, x: Inputs<'_>, to: (&Shared<Block>, Epilogue)) {
-        for column in 0..self.columns {
-            let scales = x.scales.get(column..).unwrap_or_default();
-            let x = Inputs { words: &x.words[column * x.stride..], stride: x.stride, scales };
-            self.share(&self.even_shares, member, matrix, 0, column, x, to);
-        }
+    /// A member's rows of a product, and the block with which they begin.
+    fn rows(&self, shares: &[f64], member: usize, matrix: MatrixRef) -> (usize, PackedMatrix<'_>) {
+        self.net.arena.matrix(matrix).share(shares[member], shares[member + 1])
     }
 
-    /// A member's rows of one segment of a product, for one column.
-    #[allow(clippy::too_many_arguments, reason = "whose, of which, from where and to where")]
-    fn share(
-        &self,
-        shares: &[f64],
-        member: usize,
-        matrix: MatrixRef,
-        segment: usize,
-        column: usize,
-        x: Inputs<'_>,
-        (y, epilogue): (&Shared<Block>, Epilogue),
-    ) {
-        let (first, share) = self.net.arena.matrix(matrix).share(shares[member], shares[member + 1]);
-        if share.blocks == 0 {
-            return;
+    /// A member's rows of one of the last convolutions.
+    fn share(&self, member: usize, matrix: MatrixRef, x: Inputs<'_>, y: &Shared<Block>, epilogue: Epilogue) {
+        let (first, rows) = self.rows(&self.even_shares, member, matrix);
+        if rows.blocks > 0 {
+            // SAFETY: rows do not overlap, and nobody else touches them before the next meeting.
+            let y = unsafe { y.write(first..first + rows.blocks) };
+            self.kernel.product(rows, 1, x, y, epilogue, None);
         }
-        let start = column * matrix.blocks() + first;
-        // SAFETY: shares do not overlap, and nobody else touches them before the next meeting.
-        let y = unsafe { y.write(start..start + share.blocks) };
-        self.kernel.product_of(share, segment..segment + 1, 1, x, y, epilogue, None);
     }
 }
 
@@ -185,7 +181,6 @@ impl Board<'_> {
 #[derive(Default)]
 struct Own {
     words: Vec<u32>,
-    scales: Vec<f32>,
     /// Meetings attended.
     turn: usize,
     /// Parts of the skip sum waited for.
@@ -199,7 +194,7 @@ impl PackedWaveNet {
         bytes(self.skip) + bytes(self.end[0]) + bytes(self.end[1])
     }
 
-    /// Generates frames with all threads of `pool` on each. `codes` holds the newest code of each take; `next` gets the
+    /// Generates frames of a take alone with all threads of `pool` on each. `code` is the newest code; `next` gets the
     /// logits of the frame after it and writes the code of that one, or ends with `false`.
     ///
     /// The bits are those of [`PackedWaveNet::advance`].
@@ -208,21 +203,21 @@ impl PackedWaveNet {
         kernel: Kernel,
         pool: &rayon::ThreadPool,
         scratch: &mut Scratch,
-        states: &mut [WaveNetState],
-        codes: &mut [u32],
-        next: &mut (dyn FnMut(&[Block], &mut [u32]) -> bool + Send),
+        state: &mut WaveNetState,
+        code: &mut u32,
+        next: &mut (dyn FnMut(&[Block], &mut u32) -> bool + Send),
     ) {
-        let columns = states.len();
         let [first, second] = self.end;
-        let members = pool.current_num_threads();
+        let (members, layers) = (pool.current_num_threads(), self.layers.len());
+        let parts = MOST_PARTS.min(layers);
         let board = Board {
             net: self,
             kernel,
-            columns,
-            z: Shared::new(columns * self.sizes().z_stride()),
-            skip: Shared::new(columns * self.skip.blocks()),
-            end: Shared::new(columns * first.blocks()),
-            logits: Shared::new(columns * second.blocks()),
+            parts: (0..parts).map(|part| layers * part / parts..layers * (part + 1) / parts).collect(),
+            z: Shared::new(self.sizes().z_stride()),
+            skip: Shared::new(self.skip.blocks()),
+            end: Shared::new(first.blocks()),
+            logits: Shared::new(second.blocks()),
             skip_shares: shares(self.leaders_share(members), members),
             even_shares: shares(1.0 / members as f64, members),
             meeting: Meeting {
@@ -232,33 +227,29 @@ impl PackedWaveNet {
                 stop: AtomicBool::new(false),
             },
         };
-        let leader = Mutex::new((scratch, states, codes, next));
+        let leader = Mutex::new((scratch, state, code, next));
         pool.broadcast(|context| {
             let _guard = StopOnPanic(&board.meeting);
             let mut own = Own::default();
             if context.index() > 0 {
-                while board.head(context.index(), &mut own) {}
+                while board.skip(context.index(), &mut own) && board.head(context.index(), &mut own) {}
                 return;
             }
             let mut leader = leader.lock().unwrap_or_else(PoisonError::into_inner);
-            let (scratch, states, codes, next) = &mut *leader;
-            let sizes = self.sizes();
-            let part_words = sizes.layers / sizes.skip_segments() * sizes.gate_words;
+            let (scratch, state, code, next) = &mut *leader;
+            let gate_words = self.sizes().gate_words;
             loop {
-                self.layers_of_frame(kernel, scratch, states, codes, |z, part| {
-                    for column in 0..columns {
-                        let start = column * sizes.z_stride() + part * part_words;
-                        let place = start..start + part_words;
-                        // SAFETY: the others only read these gates once this part is counted.
-                        unsafe { board.z.write(place.clone()) }.copy_from_slice(&z[place]);
-                    }
+                self.frame_alone(kernel, scratch, state, **code, &board.parts, |z, part| {
+                    let place = part.start * gate_words..part.end * gate_words;
+                    // SAFETY: the others only read these gates once this part is counted.
+                    unsafe { board.z.write(place.clone()) }.copy_from_slice(&z[place]);
                     board.meeting.parts.fetch_add(1, Ordering::AcqRel);
                 });
-                if !board.head(0, &mut own) {
+                if !(board.skip(0, &mut own) && board.head(0, &mut own)) {
                     return;
                 }
                 // SAFETY: logits are written before the last meeting of a frame.
-                if !next(unsafe { board.logits.read(0..columns * second.blocks()) }, codes) {
+                if !next(unsafe { board.logits.read(0..second.blocks()) }, code) {
                     board.meeting.stop.store(true, Ordering::Release);
                     return;
                 }

@@ -93,8 +93,17 @@ impl WaveNetState {
 
 impl Ring {
     /// The words that the next step reads first.
+    #[inline(always)]
     pub(super) fn oldest_frame(&self) -> &[u32] {
         &self.words[self.oldest * self.width..][..self.width]
+    }
+
+    /// The words of a past tap, counted from the oldest, and what 8-bit codes among them are multiplied with.
+    #[inline(always)]
+    pub(super) fn tap(&self, tap: usize) -> (&[u32], f32) {
+        let slot = self.oldest + tap * self.dilation;
+        let slot = if slot >= self.length { slot - self.length } else { slot };
+        (&self.words[slot * self.width..][..self.width], self.scales.get(slot).copied().unwrap_or(1.0))
     }
 
     /// Gives the past taps, oldest first, to `past`, and their scales to `scales`.
@@ -110,18 +119,34 @@ impl Ring {
         }
     }
 
-    /// Puts the newest frame in the place of the oldest.
-    pub(super) fn push(&mut self, newest: &[u32], scale: f32) {
-        self.words[self.oldest * self.width..][..self.width].copy_from_slice(newest);
+    /// The place of the oldest frame, into which the newest one's words can be written; then [`Ring::pushed`].
+    #[inline(always)]
+    pub(super) fn place(&mut self) -> &mut [u32] {
+        &mut self.words[self.oldest * self.width..][..self.width]
+    }
+
+    /// The newest frame lies in the place of the oldest, and this is what its codes are multiplied with.
+    #[inline(always)]
+    pub(super) fn pushed(&mut self, scale: f32) {
         if let Some(to) = self.scales.get_mut(self.oldest) {
             *to = scale;
         }
         self.skip(1);
     }
 
+    /// Puts the newest frame in the place of the oldest.
+    #[inline(always)]
+    pub(super) fn push(&mut self, newest: &[u32], scale: f32) {
+        self.place().copy_from_slice(newest);
+        self.pushed(scale);
+    }
+
     /// Lets frames pass without writing them: they are pushed out again before anybody reads them.
+    #[inline(always)]
     pub(super) fn skip(&mut self, frames: usize) {
-        self.oldest = (self.oldest + frames) % self.length;
+        let next = self.oldest + frames;
+        // A division takes longer than all else here, and one frame at a time never needs it.
+        self.oldest = if next < self.length { next } else { next % self.length };
     }
 
     /// Makes every frame what the newest is.

@@ -1,0 +1,192 @@
+//! What a layer does, written once over instruction sets and precisions and inlined into one function for each, so that
+//! nothing stands between its small steps.
+
+use super::{PackedWaveNet, Scratch, Sizes, WaveNetState};
+use crate::kernels::contract::{Epilogue, Gated, Inputs, Product};
+use crate::kernels::packed::BLOCK;
+use crate::kernels::precision::Precision;
+use crate::kernels::product::{Dot, product, product_alone};
+use crate::kernels::simd::{Coding, Simd, fetch};
+use std::ops::Range;
+
+/// How many layers ahead a layer's past is asked for.
+const LAYERS_AHEAD: usize = 2;
+
+/// The layers of a network, what takes remember of them, and the room in which a pass works.
+pub(in crate::kernels) struct Stack<'a> {
+    pub(super) net: &'a PackedWaveNet,
+    pub(super) sizes: Sizes,
+    pub(super) scratch: &'a mut Scratch,
+    pub(super) states: &'a mut [WaveNetState],
+}
+
+impl Stack<'_> {
+    /// In what the products of these layers are computed.
+    pub fn precision(&self) -> Precision {
+        self.sizes.precision
+    }
+
+    /// A layer's past for every column, and its input put in the place of the oldest.
+    ///
+    /// # Safety
+    /// The caller has the instruction set of `S`.
+    #[inline(always)]
+    pub unsafe fn exchange<S: Simd, D: Dot<S>>(&mut self, index: usize, frames: usize) {
+        let Sizes { precision, taps, residual_blocks, residual_words, .. } = self.sizes;
+        let (segments, stride) = (taps, self.sizes.taps_stride());
+        let Scratch { x, taps: seen, tap_scales, .. } = &mut *self.scratch;
+        // A ring is far larger than what a step reads of it, so that every step finds it in a slower cache.
+        for state in &*self.states {
+            if let Some(ring) = state.layers.get(index + LAYERS_AHEAD) {
+                let frame = ring.oldest_frame();
+                // SAFETY: the caller has the instruction set.
+                unsafe { fetch::<S>(frame.as_ptr(), frame.len()) };
+            }
+        }
+        let inputs = x.chunks_exact(residual_blocks).zip(seen.chunks_exact_mut(stride));
+        for (column, ((x, seen), scales)) in inputs.zip(tap_scales.chunks_exact_mut(segments)).enumerate() {
+            let ring = &mut self.states[column / frames].layers[index];
+            let (past, newest) = seen.split_at_mut((taps - 1) * residual_words);
+            ring.past(past, scales);
+            assert!(newest.len() >= precision.words(x.len() * BLOCK), "words of activations");
+            // SAFETY: the caller has the instruction set; the words fit.
+            let scale = unsafe { D::Coding::encode(x.as_ptr().cast(), x.len(), newest.as_mut_ptr()) };
+            scales[segments - 1] = scale;
+            ring.push(&newest[..residual_words], scale);
+        }
+    }
+
+    /// A layer for every column: its dilated convolution over the past and the newest frame, the gate, and the residual
+    /// path.
+    ///
+    /// # Safety
+    /// The caller has the instruction set of `S`; the tiles are as [`product`] needs them.
+    #[inline(always)]
+    pub unsafe fn layer<
+        S: Simd,
+        D: Dot<S>,
+        const ONE: usize,
+        const TWO: usize,
+        const FOUR: usize,
+        const EIGHT: usize,
+    >(
+        &mut self,
+        index: usize,
+        frames: usize,
+    ) {
+        // SAFETY: the caller has the instruction set.
+        unsafe { self.exchange::<S, D>(index, frames) };
+        let Sizes { gate_words, .. } = self.sizes;
+        let z_stride = self.sizes.z_stride();
+        let columns = self.states.len() * frames;
+        let Scratch { x, taps: seen, tap_scales, h, z, z_scales, .. } = &mut *self.scratch;
+        let layer = &self.net.layers[index];
+        let seen = Inputs { words: seen, stride: self.sizes.taps_stride(), scales: tap_scales };
+        // The padding of one layer's gate lies where the next one writes.
+        let first = index * gate_words;
+        let gate = Gated { words: &mut z[first..], stride: z_stride };
+        let matrix = self.net.arena.matrix(layer.dilated);
+        let all = 0..self.sizes.taps;
+        let dilated = Product::checked(matrix, all, columns, seen, h, Epilogue::Store, Some(gate));
+        // SAFETY: the caller has the instruction set; the product is checked.
+        unsafe { product::<S, D, ONE, TWO, FOUR, EIGHT>(&dilated) };
+        if let Some(matrix) = layer.residual {
+            let z = Inputs { words: &z[first..], stride: z_stride, scales: z_scales };
+            let matrix = self.net.arena.matrix(matrix);
+            let residual = Product::checked(matrix, 0..1, columns, z, x, Epilogue::AddTo, None);
+            // SAFETY: as above.
+            unsafe { product::<S, D, ONE, TWO, FOUR, EIGHT>(&residual) };
+        }
+    }
+
+    /// Some layers for one column, which is the one frame of a take alone: the same bits as [`Stack::layer`] one after
+    /// another. Before the first of these layers, those before it have gone this way.
+    ///
+    /// A frame alone is a chain of small steps that wait for one another: encode, product, gate, product. What does not
+    /// wait, the next layer's convolution over its past, comes behind the gate: the processor reads those weights while it
+    /// computes the gate.
+    ///
+    /// # Safety
+    /// The caller has the instruction set of `S`; the tiles are as [`product`] needs them.
+    #[inline(always)]
+    pub unsafe fn alone<S: Simd, D: Dot<S>, const ONE: usize, const TWO: usize>(&mut self, layers: Range<usize>) {
+        let Sizes { taps, gate_words, residual_words, precision, .. } = self.sizes;
+        let Scratch { x, taps: seen, h, z, z_scales, .. } = &mut *self.scratch;
+        let (net, [state]) = (self.net, &mut *self.states) else { return };
+        let (count, newest) = (net.layers.len(), taps - 1);
+        let [first, ..] = &net.layers[..] else { return };
+        assert!(layers.end <= count && state.layers.len() == count, "layers of a pass");
+        assert!(z.len() >= self.sizes.z_stride() && seen.len() >= precision.words(x.len() * BLOCK), "room of a pass");
+        // All layers have one shape, so their products are checked once; what changes is where the weights lie. From here
+        // on, the room is reached by these pointers alone.
+        let scale = [1.0];
+        let inputs = Inputs { words: seen, stride: 0, scales: &scale };
+        let dilated = Product::checked(net.arena.matrix(first.dilated), 0..1, 1, inputs, h, Epilogue::Store, None);
+        let inputs = Inputs { words: z, stride: 0, scales: z_scales };
+        let residual = first
+            .residual
+            .map(|matrix| Product::checked(net.arena.matrix(matrix), 0..1, 1, inputs, x, Epilogue::AddTo, None));
+        let (blocks, x, seen) = (x.len(), x.as_mut_ptr().cast::<f32>(), seen.as_mut_ptr());
+        let block_words = precision.words(blocks * BLOCK);
+        let (h, z) = (h.as_mut_ptr().cast::<f32>(), z.as_mut_ptr());
+        if layers.start == 0 {
+            // SAFETY: the caller has the instruction set; the product is checked but for where things lie.
+            unsafe { past::<S, D, ONE, TWO>(net, state, 0, newest, Product { y: h, ..dilated }) };
+        }
+        for index in layers {
+            let layer = &net.layers[index];
+            let ring = &mut state.layers[index];
+            let place = ring.place();
+            // Whole blocks have no padding that would reach into the next frame.
+            let at = if place.len() == block_words { place.as_mut_ptr() } else { seen };
+            // SAFETY: the caller has the instruction set; either place has room for the blocks' words.
+            let scale = unsafe { D::Coding::encode(x, blocks, at) };
+            if place.len() < block_words {
+                // SAFETY: these words were just written.
+                place.copy_from_slice(unsafe { std::slice::from_raw_parts(at, residual_words) });
+            }
+            ring.pushed(scale);
+            // SAFETY: there are so many layers' gates.
+            let z = unsafe { z.add(index * gate_words) };
+            let product = net.arena.place(dilated.part(newest), layer.dilated);
+            // SAFETY: the caller has the instruction set; the product is checked but for what was just set.
+            unsafe {
+                product_alone::<S, D, ONE, TWO>(&Product { x: at, x_scales: &raw const scale, y: h, z, ..product });
+            }
+            if let (Some(product), Some(matrix)) = (residual, layer.residual) {
+                let product = net.arena.place(product, matrix);
+                // SAFETY: as above.
+                unsafe { product_alone::<S, D, ONE, TWO>(&Product { x: z, y: x, ..product }) };
+            }
+            if index + 1 < count {
+                // SAFETY: as above.
+                unsafe { past::<S, D, ONE, TWO>(net, state, index + 1, newest, Product { y: h, ..dilated }) };
+            }
+        }
+    }
+}
+
+/// The convolution of a layer over its past: `y` then holds the sums to which the newest frame is added.
+#[inline(always)]
+unsafe fn past<S: Simd, D: Dot<S>, const ONE: usize, const TWO: usize>(
+    net: &PackedWaveNet,
+    state: &WaveNetState,
+    index: usize,
+    newest: usize,
+    dilated: Product,
+) {
+    if let Some(later) = state.layers.get(index + LAYERS_AHEAD) {
+        let frame = later.oldest_frame();
+        // SAFETY: the caller has the instruction set.
+        unsafe { fetch::<S>(frame.as_ptr(), frame.len()) };
+    }
+    for tap in 0..newest {
+        let (words, scale) = state.layers[index].tap(tap);
+        let product = net.arena.place(dilated.part(tap), net.layers[index].dilated);
+        assert!(words.len() == product.end - product.begin, "words of a tap");
+        // SAFETY: the caller has the instruction set; the product is checked but for where things lie.
+        unsafe {
+            product_alone::<S, D, ONE, TWO>(&Product { x: words.as_ptr(), x_scales: &raw const scale, ..product });
+        }
+    }
+}
