@@ -62,8 +62,6 @@ pub(super) struct Product {
     pub z: *mut u32,
     /// Words from one gate column to the next.
     pub z_stride: usize,
-    /// Whether to ask for weights ahead of their use, because they come from beyond the caches.
-    pub ahead: bool,
 }
 
 impl Product {
@@ -82,7 +80,7 @@ impl Product {
         gate: Option<Gated<'_>>,
     ) -> Self {
         let PackedMatrix { precision, weights, offsets, offset_stride, scales, bias, blocks, .. } = matrix;
-        let PackedMatrix { parts, part_words, step, far, .. } = matrix;
+        let PackedMatrix { parts, part_words, step, .. } = matrix;
         let words = parts * part_words;
         assert!(columns > 0 && blocks > 0, "a product of nothing");
         assert!(weights.len() == blocks * words, "weights of a product");
@@ -134,7 +132,6 @@ impl Product {
             epilogue,
             z,
             z_stride,
-            ahead: far,
         }
     }
 

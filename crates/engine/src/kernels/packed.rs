@@ -74,7 +74,6 @@ pub struct PackedMatrix<'a> {
     pub(super) part_words: usize,
     /// Words that are summed before their sum is added to the total.
     pub(super) step: usize,
-    pub(super) far: bool,
 }
 
 /// The rows of a matrix that is to be packed, and what its inputs are.
@@ -93,9 +92,6 @@ pub struct Rows<'a> {
 /// Inputs of one part that are summed before their sum is added to the total: rounding errors of a sum grow with its
 /// length.
 const SUMMED: usize = 256;
-
-/// Bytes of an arena above which its weights are not expected in a core's own caches from one step to the next.
-const FAR: usize = 2 << 20;
 
 /// All matrices of a network in one aligned piece of memory, in the order of use, so that a step reads it straight on.
 #[derive(Debug, Default)]
@@ -213,7 +209,6 @@ impl Arena {
             parts,
             part_words,
             step,
-            far: self.lines.len() * 64 > FAR,
         }
     }
 

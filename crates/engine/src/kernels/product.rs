@@ -7,9 +7,6 @@ use super::packed::{BLOCK, GROUP};
 use super::simd::{Coding, Simd};
 use std::ops::Range;
 
-/// How far ahead weights are asked for, in words, where they come from beyond the caches: 16 KiB.
-const PREFETCH: usize = 4096;
-
 /// How sixteen rows of weights of one precision are multiplied with inputs and summed.
 ///
 /// # Safety
@@ -112,15 +109,10 @@ impl<S: Simd> Dot<S> for WideDot {
     }
 }
 
-/// `NB` blocks of rows times `C` columns, held in registers over all inputs. `AHEAD`: ask for the weights that come
-/// [`PREFETCH`] words later.
+/// `NB` blocks of rows times `C` columns, held in registers over all inputs.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "iterators over these arrays keep the sums in memory: twice the time")]
-unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize, const AHEAD: bool>(
-    product: &Product,
-    block: usize,
-    column: usize,
-) {
+unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize>(product: &Product, block: usize, column: usize) {
     let &Product { weights, offsets, offset_stride, first_step, scales, bias, blocks, words, step, begin, end, .. } =
         product;
     let &Product { x, x_stride, x_scales, scale_stride, y, y_stride, .. } = product;
@@ -175,9 +167,6 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize, const AHEAD:
                 let mut w = [D::weights(line); NB];
                 for nb in 0..NB {
                     w[nb] = D::weights(line.add(nb * BLOCK));
-                    if AHEAD {
-                        S::prefetch(line.wrapping_add(nb * BLOCK + PREFETCH));
-                    }
                 }
                 line = line.wrapping_add(width);
                 for c in 0..C {
@@ -265,23 +254,6 @@ unsafe fn gate_stored<S: Simd, D: Dot<S>>(product: &Product, blocks: Range<usize
     }
 }
 
-/// As [`tile`]; weights are asked for ahead only by the first column, since the others find them near.
-#[inline(always)]
-unsafe fn first_or_later<S: Simd, D: Dot<S>, const NB: usize, const C: usize>(
-    product: &Product,
-    block: usize,
-    column: usize,
-) {
-    // SAFETY: passed on.
-    unsafe {
-        if product.ahead && column == 0 {
-            tile::<S, D, NB, C, true>(product, block, column);
-        } else {
-            tile::<S, D, NB, C, false>(product, block, column);
-        }
-    }
-}
-
 /// `TWO` blocks of rows times all columns: by eights in parts of `EIGHT` blocks, by fours in parts of `FOUR`, then two,
 /// then one.
 #[inline(always)]
@@ -297,21 +269,21 @@ unsafe fn chunk<S: Simd, D: Dot<S>, const TWO: usize, const FOUR: usize, const E
     unsafe {
         for part in (block..block + TWO).step_by(EIGHT.max(1)) {
             for column in (0..eights).step_by(8) {
-                first_or_later::<S, D, EIGHT, 8>(product, part, column);
+                tile::<S, D, EIGHT, 8>(product, part, column);
             }
         }
         for part in (block..block + TWO).step_by(FOUR) {
             for column in (eights..fours).step_by(4) {
-                first_or_later::<S, D, FOUR, 4>(product, part, column);
+                tile::<S, D, FOUR, 4>(product, part, column);
             }
         }
         if column + 2 <= columns {
-            first_or_later::<S, D, TWO, 2>(product, block, column);
+            tile::<S, D, TWO, 2>(product, block, column);
             column += 2;
         }
         gate_stored::<S, D>(product, block..block + TWO, 0..column);
         if column < columns {
-            first_or_later::<S, D, TWO, 1>(product, block, column);
+            tile::<S, D, TWO, 1>(product, block, column);
         }
     }
 }
@@ -324,16 +296,16 @@ pub(super) unsafe fn product_alone<S: Simd, D: Dot<S>, const ONE: usize, const T
     // SAFETY: as in `product`.
     unsafe {
         while block + ONE <= blocks {
-            first_or_later::<S, D, ONE, 1>(product, block, 0);
+            tile::<S, D, ONE, 1>(product, block, 0);
             block += ONE;
         }
         while block + TWO <= blocks {
-            first_or_later::<S, D, TWO, 1>(product, block, 0);
+            tile::<S, D, TWO, 1>(product, block, 0);
             block += TWO;
         }
         let single = if ONE == 1 { 0 } else { block };
         while block < blocks {
-            first_or_later::<S, D, 1, 1>(product, block, 0);
+            tile::<S, D, 1, 1>(product, block, 0);
             block += 1;
         }
         gate_stored::<S, D>(product, single..blocks, 0..1);
