@@ -48,6 +48,19 @@ struct PackedLayer {
     residual: Option<MatrixRef>,
 }
 
+/// Every layer's products are the first one's but for where their weights lie: [`Stack::alone`] checks them once.
+///
+/// # Panics
+/// If they are not, which is a mistake here: their sizes come from one shape.
+fn assert_alike(layers: &[PackedLayer]) {
+    let [first, others @ ..] = layers else { return };
+    let alike = |other: &PackedLayer| {
+        let residual = other.residual.zip(first.residual).is_none_or(|(other, first)| other.is_like(&first));
+        other.dilated.is_like(&first.dilated) && residual
+    };
+    assert!(others.iter().all(alike), "layers of one shape");
+}
+
 /// Sizes in the units that the pass uses.
 #[derive(Debug, Clone, Copy)]
 struct Sizes {
@@ -158,14 +171,7 @@ impl PackedWaveNet {
             let residual = layer.residual.as_ref().map(|matrix| plain(&mut arena, matrix));
             layers.push(PackedLayer { dilated, residual });
         }
-        // `Stack::alone` checks the first layer's products for all.
-        if let [first, others @ ..] = &layers[..] {
-            let alike = |other: &PackedLayer| {
-                let residual = other.residual.zip(first.residual).is_none_or(|(other, first)| other.is_like(&first));
-                other.dilated.is_like(&first.dilated) && residual
-            };
-            assert!(others.iter().all(alike), "layers of one shape");
-        }
+        assert_alike(&layers);
 
         let skip_rows: Vec<_> = (0..shape.skip_channels as usize).map(Some).collect();
         let skip_bias = shape.biases.then_some(|row: usize| {
