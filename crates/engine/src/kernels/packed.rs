@@ -5,6 +5,7 @@
 
 use super::contract::Product;
 use super::precision::{CODE_OFFSET, Precision, bf16_bits, row_codes};
+use std::ops::{Deref, DerefMut};
 
 /// Rows that are computed together: one AVX-512 vector, two AVX ones, four NEON ones.
 pub const BLOCK: usize = 16;
@@ -38,6 +39,44 @@ pub const fn blocks_for(values: usize) -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[repr(C, align(64))]
 pub struct Line(pub [u32; BLOCK]);
+
+/// Words that begin with a cache line, so that a vector of them does not lie across two.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Words {
+    lines: Vec<Line>,
+    length: usize,
+}
+
+impl Words {
+    /// As many words of one value.
+    pub fn filled(value: u32, length: usize) -> Self {
+        Self { lines: vec![Line([value; BLOCK]); length.div_ceil(BLOCK)], length }
+    }
+
+    /// Makes them so many; new ones are zero or what was there before.
+    pub fn resize(&mut self, length: usize) {
+        self.lines.resize(length.div_ceil(BLOCK), Line::default());
+        self.length = length;
+    }
+}
+
+impl Deref for Words {
+    type Target = [u32];
+
+    #[inline(always)]
+    fn deref(&self) -> &[u32] {
+        // SAFETY: a `Line` is 16 words without padding, and `length` is at most as many as there are.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) }
+    }
+}
+
+impl DerefMut for Words {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [u32] {
+        // SAFETY: as in `deref`, and the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.length) }
+    }
+}
 
 /// Where a matrix lies in an [`Arena`].
 #[derive(Debug, Clone, Copy)]

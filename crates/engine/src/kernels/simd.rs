@@ -248,3 +248,21 @@ pub(super) unsafe fn fetch<S: Simd>(from: *const u32, words: usize) {
         unsafe { S::prefetch(from.wrapping_add(line * BLOCK)) }
     }
 }
+
+/// Copies words: so few that a call of the system's routine would take longer.
+#[inline(always)]
+pub(super) unsafe fn copy<S: Simd>(from: *const u32, to: *mut u32, words: usize) {
+    let vectors = words / BLOCK * BLOCK;
+    // SAFETY: the caller has the instruction set of `S` and gives so many words on both sides.
+    unsafe {
+        let mut word = 0;
+        while word < vectors {
+            S::store(to.add(word).cast(), S::load(from.add(word).cast()));
+            word += BLOCK;
+        }
+        while word < words {
+            *to.add(word) = *from.add(word);
+            word += 1;
+        }
+    }
+}

@@ -6,7 +6,7 @@ use crate::kernels::contract::{Epilogue, Gated, Inputs, Product};
 use crate::kernels::packed::BLOCK;
 use crate::kernels::precision::Precision;
 use crate::kernels::product::{Dot, product, product_alone};
-use crate::kernels::simd::{Coding, Simd, fetch};
+use crate::kernels::simd::{Coding, Simd, copy, fetch};
 use std::ops::Range;
 
 /// How many layers ahead a layer's past is asked for.
@@ -33,8 +33,9 @@ impl Stack<'_> {
     #[inline(always)]
     pub unsafe fn exchange<S: Simd, D: Dot<S>>(&mut self, index: usize, frames: usize) {
         let Sizes { precision, taps, residual_blocks, residual_words, .. } = self.sizes;
-        let (segments, stride) = (taps, self.sizes.taps_stride());
+        let (newest, stride) = (taps - 1, self.sizes.taps_stride());
         let Scratch { x, taps: seen, tap_scales, .. } = &mut *self.scratch;
+        assert!(stride >= newest * residual_words + precision.words(residual_blocks * BLOCK), "words of activations");
         // A ring is far larger than what a step reads of it, so that every step finds it in a slower cache.
         for state in &*self.states {
             if let Some(ring) = state.layers.get(index + LAYERS_AHEAD) {
@@ -43,16 +44,33 @@ impl Stack<'_> {
                 unsafe { fetch::<S>(frame.as_ptr(), frame.len()) };
             }
         }
-        let inputs = x.chunks_exact(residual_blocks).zip(seen.chunks_exact_mut(stride));
-        for (column, ((x, seen), scales)) in inputs.zip(tap_scales.chunks_exact_mut(segments)).enumerate() {
-            let ring = &mut self.states[column / frames].layers[index];
-            let (past, newest) = seen.split_at_mut((taps - 1) * residual_words);
-            ring.past(past, scales);
-            assert!(newest.len() >= precision.words(x.len() * BLOCK), "words of activations");
-            // SAFETY: the caller has the instruction set; the words fit.
-            let scale = unsafe { D::Coding::encode(x.as_ptr().cast(), x.len(), newest.as_mut_ptr()) };
-            scales[segments - 1] = scale;
-            ring.push(&newest[..residual_words], scale);
+        let columns = self.states.len() * frames;
+        assert!(x.len() >= columns * residual_blocks && seen.len() >= columns * stride, "columns of a pass");
+        assert!(tap_scales.len() >= columns * taps, "scales of a pass");
+        let (x, seen, scales) = (x.as_ptr(), seen.as_mut_ptr(), tap_scales.as_mut_ptr());
+        let mut column = 0;
+        for state in &mut *self.states {
+            let ring = &mut state.layers[index];
+            assert!(ring.place().len() == residual_words, "words of a frame");
+            for _ in 0..frames {
+                // SAFETY: the caller has the instruction set; each column has its part of the three, as was just checked, and
+                // the words of whole blocks fit behind its past.
+                unsafe {
+                    let (x, seen) = (x.add(column * residual_blocks), seen.add(column * stride));
+                    let scales = scales.add(column * taps);
+                    for tap in 0..newest {
+                        let (words, scale) = ring.tap(tap);
+                        copy::<S>(words.as_ptr(), seen.add(tap * residual_words), residual_words);
+                        *scales.add(tap) = scale;
+                    }
+                    let seen = seen.add(newest * residual_words);
+                    let scale = D::Coding::encode(x.cast(), residual_blocks, seen);
+                    *scales.add(newest) = scale;
+                    copy::<S>(seen, ring.place().as_mut_ptr(), residual_words);
+                    ring.pushed(scale);
+                }
+                column += 1;
+            }
         }
     }
 

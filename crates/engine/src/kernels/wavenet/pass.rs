@@ -2,7 +2,7 @@
 
 use super::{PackedWaveNet, Sizes, Stack, WaveNetState};
 use crate::kernels::contract::{Epilogue, Inputs, Kernel};
-use crate::kernels::packed::{BLOCK, Block, MatrixRef, blocks_for, floats, floats_mut};
+use crate::kernels::packed::{BLOCK, Block, MatrixRef, Words, blocks_for, floats, floats_mut};
 use crate::kernels::precision::Precision;
 use crate::kernels::simd::GATE_SCALE;
 use continuo_package::wavenet::WaveNetShape;
@@ -18,13 +18,13 @@ pub struct Scratch {
     /// `[column][R]`: what goes from layer to layer.
     pub(super) x: Vec<Block>,
     /// `[column][F·R]`, words: what a layer sees.
-    pub(super) taps: Vec<u32>,
+    pub(super) taps: Words,
     /// `[column][segment]`
     pub(super) tap_scales: Vec<f32>,
     /// `[column][2D]`: what goes into the gate.
     pub(super) h: Vec<Block>,
     /// `[column][L·D]`, words: what the gates of all layers gave.
-    pub(super) z: Vec<u32>,
+    pub(super) z: Words,
     /// `[column]`: what the gates' codes are multiplied with.
     pub(super) z_scales: Vec<f32>,
     /// `[column][S]`
@@ -32,7 +32,7 @@ pub struct Scratch {
     /// `[column][E]`
     end: Vec<Block>,
     /// `[column][S or E]`, words: what the last two products see.
-    coded: Vec<u32>,
+    coded: Words,
     /// `[column]`
     coded_scales: Vec<f32>,
 }
@@ -45,11 +45,11 @@ impl Scratch {
         self.h.resize(columns * 2 * sizes.gate_blocks, Block::default());
         self.skip.resize(ends * skip, Block::default());
         self.end.resize(ends * end, Block::default());
-        self.taps.resize(columns * sizes.taps_stride(), 0);
+        self.taps.resize(columns * sizes.taps_stride());
         self.tap_scales.resize(columns * sizes.taps, 1.0);
-        self.z.resize(columns * sizes.z_stride(), 0);
+        self.z.resize(columns * sizes.z_stride());
         self.z_scales.resize(columns, GATE_SCALE);
-        self.coded.resize(ends * skip.max(end) * BLOCK, 0);
+        self.coded.resize(ends * skip.max(end) * BLOCK);
         self.coded_scales.resize(ends, 1.0);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Sizes;
 use crate::kernels::contract::Kernel;
-use crate::kernels::packed::{Block, blocks_for, floats_mut};
+use crate::kernels::packed::{Block, Words, blocks_for, floats_mut};
 use crate::kernels::precision::{CODE_OFFSET, Precision};
 use continuo_package::wavenet::WaveNetShape;
 
@@ -19,7 +19,7 @@ pub struct WaveNetState {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Ring {
     /// `[frame][words of R values]`
-    words: Vec<u32>,
+    words: Words,
     /// `[frame]`: what 8-bit codes are multiplied with; empty otherwise.
     scales: Vec<f32>,
     channels: usize,
@@ -41,7 +41,7 @@ impl WaveNetState {
             let dilation = dilation as usize;
             let length = dilation * (sizes.taps - 1);
             let scales = if precision == Precision::Int8 { vec![0.0; length] } else { Vec::new() };
-            Ring { words: vec![zero; length * width], scales, channels, width, dilation, length, oldest: 0 }
+            Ring { words: Words::filled(zero, length * width), scales, channels, width, dilation, length, oldest: 0 }
         };
         let layers = shape.dilations.iter().map(ring).collect();
         Self { precision, recent: vec![shape.levels / 2; sizes.taps], layers }
@@ -106,19 +106,6 @@ impl Ring {
         (&self.words[slot * self.width..][..self.width], self.scales.get(slot).copied().unwrap_or(1.0))
     }
 
-    /// Gives the past taps, oldest first, to `past`, and their scales to `scales`.
-    pub(super) fn past(&self, past: &mut [u32], scales: &mut [f32]) {
-        let mut slot = self.oldest;
-        for (index, tap) in past.chunks_exact_mut(self.width).enumerate() {
-            tap.copy_from_slice(&self.words[slot * self.width..][..self.width]);
-            if let Some(scale) = self.scales.get(slot) {
-                scales[index] = *scale;
-            }
-            slot += self.dilation;
-            slot = if slot >= self.length { slot - self.length } else { slot };
-        }
-    }
-
     /// The place of the oldest frame, into which the newest one's words can be written; then [`Ring::pushed`].
     #[inline(always)]
     pub(super) fn place(&mut self) -> &mut [u32] {
@@ -132,13 +119,6 @@ impl Ring {
             *to = scale;
         }
         self.skip(1);
-    }
-
-    /// Puts the newest frame in the place of the oldest.
-    #[inline(always)]
-    pub(super) fn push(&mut self, newest: &[u32], scale: f32) {
-        self.place().copy_from_slice(newest);
-        self.pushed(scale);
     }
 
     /// Lets frames pass without writing them: they are pushed out again before anybody reads them.
