@@ -10,8 +10,10 @@ use std::ops::{Deref, DerefMut};
 /// Rows that are computed together: one AVX-512 vector, two AVX ones, four NEON ones.
 pub const BLOCK: usize = 16;
 
-/// Blocks that lie side by side in a matrix: one word's weights for all of them are contiguous.
-pub const GROUP: usize = 8;
+/// Blocks that lie side by side in a matrix: one word's weights for all of them are contiguous. With many columns, registers
+/// hold the sums of so many blocks, and the weights are read straight on; with one column, a tile of more blocks reads some
+/// groups side by side, which is as fast.
+pub const GROUP: usize = 2;
 
 /// Sixteen values in one cache line.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

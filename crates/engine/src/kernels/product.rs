@@ -119,11 +119,13 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize>(product: &Pr
     const { assert!(size_of::<D::Sum>() == 4 * BLOCK, "a sum is kept in the place of sixteen results") };
     // Codes of one step are one exact sum, which can be left off and taken up again anywhere.
     let one_sum = D::SCALED && step == words;
-    // SAFETY: the tile lies inside the product, whose pointers the caller vouches for, and inside one group.
+    // SAFETY: the tile lies inside the product, whose pointers the caller vouches for, and inside one group or covers whole ones.
     unsafe {
         let group = block / GROUP * GROUP;
         let width = (blocks - group).min(GROUP) * BLOCK;
         let mut line = weights.add(group * BLOCK * words + begin * width + (block - group) * BLOCK);
+        // From one group of a tile to the next.
+        let groups = GROUP * BLOCK * words;
         let mut xs = [x; C];
         for (c, start) in xs.iter_mut().enumerate() {
             *start = x.add((column + c) * x_stride);
@@ -166,7 +168,7 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize>(product: &Pr
             for word in first..last {
                 let mut w = [D::weights(line); NB];
                 for nb in 0..NB {
-                    w[nb] = D::weights(line.add(nb * BLOCK));
+                    w[nb] = D::weights(line.add(nb / GROUP * groups + nb % GROUP * BLOCK));
                 }
                 line = line.wrapping_add(width);
                 for c in 0..C {
@@ -314,8 +316,8 @@ pub(super) unsafe fn product_alone<S: Simd, D: Dot<S>, const ONE: usize, const T
 
 /// See [`super::contract::Primitives::product`]. With one column, `ONE` blocks of rows at a time; with several, `TWO`
 /// blocks by two columns, `FOUR` by four or `EIGHT` by eight (0: never): as many sums as there are registers for and at
-/// least eight vectors of them, since that many fused operations are under way at once. `ONE` divides [`GROUP`], `TWO`
-/// divides it, `FOUR` and `EIGHT` divide `TWO`; `ONE` and `TWO` are even, or both are 1.
+/// least eight vectors of them, since that many fused operations are under way at once. `TWO` divides `ONE`, `FOUR` and
+/// `EIGHT` divide `TWO`; each is 1 or a multiple of [`GROUP`].
 #[inline(always)]
 pub(super) unsafe fn product<
     S: Simd,
