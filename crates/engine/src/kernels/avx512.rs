@@ -10,25 +10,25 @@ use std::arch::x86_64::*;
 
 // Of 32 registers, up to 16 hold sums.
 primitives! {
-    /// With AVX-512 for floats alone; 8-bit products are AVX2's.
-    PLAIN = "AVX-512", || is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx2"),
-    Avx512, { #[target_feature(enable = "avx512f,avx2,fma")] },
+    /// With AVX-512 for floats and to narrow integers (F and BW), but not to multiply them; 8-bit products are AVX2's.
+    PLAIN = "AVX-512", || is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx2"),
+    Avx512, { #[target_feature(enable = "avx512f,avx512bw,avx2,fma")] },
     f32: FloatDot, [8, 4, 4, 2], bf16: WideDot, [4, 4, 2, 2], int8: Avx2Bytes, [4, 2, 1, 0]
 }
 primitives! {
     VNNI = "AVX-512 VNNI",
-    || is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni"),
-    Avx512, { #[target_feature(enable = "avx512f,avx512vnni")] },
+    || is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni"),
+    Avx512, { #[target_feature(enable = "avx512f,avx512bw,avx512vnni")] },
     f32: FloatDot, [8, 4, 4, 2], bf16: WideDot, [4, 4, 2, 2], int8: Vnni, [8, 4, 4, 2]
 }
 primitives! {
     VNNI_BF16 = "AVX-512 VNNI BF16",
     || {
-        is_x86_feature_detected!("avx512f")
+        is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vnni")
             && is_x86_feature_detected!("avx512bf16")
     },
-    Avx512, { #[target_feature(enable = "avx512f,avx512vnni,avx512bf16")] },
+    Avx512, { #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx512bf16")] },
     f32: FloatDot, [8, 4, 4, 2], bf16: Bf16, [8, 4, 4, 2], int8: Vnni, [8, 4, 4, 2]
 }
 
@@ -190,6 +190,18 @@ impl Simd for Avx512 {
         unsafe {
             let bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a));
             _mm_storeu_si128(to.cast(), _mm_xor_si128(bytes, _mm_set1_epi8(CODE_OFFSET as i8)));
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_codes_of_four(to: *mut u8, a: [__m512; 4]) {
+        // SAFETY: the trait's contract, and as above. Narrowing puts quarter i of all four next to one another.
+        unsafe {
+            let low = _mm512_packs_epi32(_mm512_cvtps_epi32(a[0]), _mm512_cvtps_epi32(a[1]));
+            let high = _mm512_packs_epi32(_mm512_cvtps_epi32(a[2]), _mm512_cvtps_epi32(a[3]));
+            let bytes = _mm512_packs_epi16(low, high);
+            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            let bytes = _mm512_permutexvar_epi32(order, bytes);
+            _mm512_storeu_si512(to.cast(), _mm512_xor_si512(bytes, _mm512_set1_epi8(CODE_OFFSET as i8)));
         }
     }
     #[inline(always)]

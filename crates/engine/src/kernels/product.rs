@@ -267,23 +267,30 @@ unsafe fn chunk<S: Simd, D: Dot<S>, const TWO: usize, const FOUR: usize, const E
     let eights = if EIGHT > 0 { columns / 8 * 8 } else { 0 };
     let fours = columns / 4 * 4;
     let mut column = fours;
-    // SAFETY: as for `tile`; every tile stays below `columns`.
+    // SAFETY: as for `tile`; every tile stays below `columns`. Loops over ranges with a step are not compiled as well.
     unsafe {
-        for part in (block..block + TWO).step_by(EIGHT.max(1)) {
-            for column in (0..eights).step_by(8) {
-                tile::<S, D, EIGHT, 8>(product, part, column);
+        let mut part = 0;
+        while EIGHT > 0 && part < TWO {
+            let mut column = 0;
+            while column < eights {
+                tile::<S, D, EIGHT, 8>(product, block + part, column);
+                column += 8;
             }
+            part += EIGHT;
         }
-        for part in (block..block + TWO).step_by(FOUR) {
-            for column in (eights..fours).step_by(4) {
-                tile::<S, D, FOUR, 4>(product, part, column);
+        let mut part = 0;
+        while part < TWO {
+            let mut column = eights;
+            while column < fours {
+                tile::<S, D, FOUR, 4>(product, block + part, column);
+                column += 4;
             }
+            part += FOUR;
         }
         if column + 2 <= columns {
             tile::<S, D, TWO, 2>(product, block, column);
             column += 2;
         }
-        gate_stored::<S, D>(product, block..block + TWO, 0..column);
         if column < columns {
             tile::<S, D, TWO, 1>(product, block, column);
         }
@@ -331,8 +338,7 @@ pub(super) unsafe fn product<
 ) {
     let (blocks, columns) = (product.blocks, product.columns);
     let mut block = 0;
-    // SAFETY: as for `tile`. A tile whose number of blocks divides `GROUP` and which starts at a multiple of that number
-    // lies in one group; so does one block.
+    // SAFETY: as for `tile`. Tiles of more than one block begin at a multiple of their number of blocks, and so with a group.
     unsafe {
         if columns == 1 {
             return product_alone::<S, D, ONE, TWO>(product);
@@ -346,6 +352,9 @@ pub(super) unsafe fn product<
             chunk::<S, D, 1, 1, 0>(product, block);
             block += 1;
         }
-        gate_stored::<S, D>(product, single..blocks, 0..columns);
+        // Where columns are odd, the last one is alone, and tiles of one column have a gate of their own.
+        let paired = columns / 2 * 2;
+        gate_stored::<S, D>(product, 0..blocks, 0..paired);
+        gate_stored::<S, D>(product, single..blocks, paired..columns);
     }
 }

@@ -35,6 +35,14 @@ pub(super) trait Simd {
     unsafe fn largest(a: Self::V) -> f32;
     /// Sixteen values in [−127, 127], to the nearest whole number, ties to even, and shifted by [`CODE_OFFSET`], as bytes.
     unsafe fn store_codes(to: *mut u8, a: Self::V);
+    /// As [`Simd::store_codes`], 64 values; `to` reaches as many.
+    #[inline(always)]
+    unsafe fn store_codes_of_four(to: *mut u8, a: [Self::V; 4]) {
+        for index in 0..4 {
+            // SAFETY: the trait's contract.
+            unsafe { Self::store_codes(to.add(index * BLOCK), a[index]) }
+        }
+    }
     /// Sixteen floats as bfloat16, to the nearest, ties to even.
     unsafe fn store_bf16(to: *mut u16, a: Self::V);
     /// Sixteen pairs of bfloat16 as floats: the low halves of the words, and the high ones.
@@ -142,6 +150,21 @@ pub(super) trait Coding<S: Simd> {
     /// The caller has the instruction set of `S`; `to` reaches the words of sixteen values.
     unsafe fn gate(a: S::V, b: S::V, to: *mut u32);
 
+    /// As [`Coding::gate`] of four pairs of sixteen values, `from` which sixteen of `a` and of `b` take turns.
+    ///
+    /// # Safety
+    /// The caller has the instruction set of `S`; `from` reaches 128 floats and `to` the words of 64 values.
+    #[inline(always)]
+    unsafe fn gate_of_four(from: *const f32, to: *mut u32) {
+        for pair in 0..4 {
+            // SAFETY: the caller gives this much.
+            unsafe {
+                let a = from.add(pair * 2 * BLOCK);
+                Self::gate(S::load(a), S::load(a.add(BLOCK)), to.add(pair * Self::WORDS));
+            }
+        }
+    }
+
     /// Writes the words of `blocks` blocks of values, and gives back what the codes must be multiplied with.
     ///
     /// # Safety
@@ -207,35 +230,87 @@ impl<S: Simd> Coding<S> for Codes {
     }
 
     #[inline(always)]
-    unsafe fn encode(from: *const f32, blocks: usize, to: *mut u32) -> f32 {
-        // SAFETY: the trait's contract. The largest value becomes ±127, to within a rounding.
+    unsafe fn gate_of_four(from: *const f32, to: *mut u32) {
+        // SAFETY: the trait's contract, and as above.
         unsafe {
-            let mut largest = S::splat(0.0);
+            let mut z = [S::splat(0.0); 4];
+            for pair in 0..4 {
+                let a = from.add(pair * 2 * BLOCK);
+                z[pair] = coarse_gated::<S>(S::load(a), S::load(a.add(BLOCK)), MOST_CODE);
+            }
+            S::store_codes_of_four(to.cast(), z);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn encode(from: *const f32, blocks: usize, to: *mut u32) -> f32 {
+        // SAFETY: the trait's contract.
+        unsafe {
+            if blocks == 4 {
+                return encode_four::<S>(from, to);
+            }
+            let (mut most, mut least) = (S::splat(0.0), S::splat(0.0));
             for block in 0..blocks {
                 let value = S::load(from.add(block * BLOCK));
-                largest = S::max(largest, S::max(value, S::sub(S::splat(0.0), value)));
+                most = S::max(most, value);
+                least = S::min(least, value);
             }
-            let largest = S::largest(largest);
-            // Beyond this the reciprocal is no number any more; so quiet a frame is silence.
-            let inverse = if largest > 1e-30 { MOST_CODE / largest } else { 0.0 };
-            let inverse = S::splat(inverse);
+            let (scale, inverse) = code_scales::<S>(most, least);
             for block in 0..blocks {
                 S::store_codes(to.cast::<u8>().add(block * BLOCK), S::mul(S::load(from.add(block * BLOCK)), inverse));
             }
-            largest * GATE_SCALE
+            scale
         }
+    }
+}
+
+/// What codes are multiplied with, and values to make codes of them, if these are the largest and the smallest among them:
+/// the largest in size becomes ±127, to within a rounding.
+#[inline(always)]
+unsafe fn code_scales<S: Simd>(most: S::V, least: S::V) -> (f32, S::V) {
+    // SAFETY: the caller has the instruction set of `S`.
+    unsafe {
+        let largest = S::largest(S::max(most, S::sub(S::splat(0.0), least)));
+        // Beyond this the reciprocal is no number any more; so quiet a frame is silence.
+        let inverse = if largest > 1e-30 { MOST_CODE / largest } else { 0.0 };
+        (largest * GATE_SCALE, S::splat(inverse))
+    }
+}
+
+/// [`Codes::encode`] of four blocks, the usual number, which stay in registers between the two looks at them.
+#[inline(always)]
+unsafe fn encode_four<S: Simd>(from: *const f32, to: *mut u32) -> f32 {
+    // SAFETY: the caller has the instruction set of `S` and gives 64 floats and room for their words.
+    unsafe {
+        let mut values = [S::splat(0.0); 4];
+        for block in 0..4 {
+            values[block] = S::load(from.add(block * BLOCK));
+        }
+        let most = S::max(S::max(values[0], values[1]), S::max(values[2], values[3]));
+        let least = S::min(S::min(values[0], values[1]), S::min(values[2], values[3]));
+        let (scale, inverse) = code_scales::<S>(most, least);
+        for block in 0..4 {
+            values[block] = S::mul(values[block], inverse);
+        }
+        S::store_codes_of_four(to.cast(), values);
+        scale
     }
 }
 
 /// See [`super::contract::Primitives::gate`].
 #[inline(always)]
 pub(super) unsafe fn gate<S: Simd, C: Coding<S>>(h: *const f32, z: *mut u32, pairs: usize) {
-    for pair in 0..pairs {
-        // SAFETY: the caller gives `h` 32 floats and `z` the words of 16 values per pair.
-        unsafe {
-            let a = S::load(h.add(pair * 2 * BLOCK));
-            let b = S::load(h.add(pair * 2 * BLOCK + BLOCK));
-            C::gate(a, b, z.add(pair * C::WORDS));
+    let mut pair = 0;
+    // SAFETY: the caller gives `h` 32 floats and `z` the words of 16 values per pair.
+    unsafe {
+        while pair + 4 <= pairs {
+            C::gate_of_four(h.add(pair * 2 * BLOCK), z.add(pair * C::WORDS));
+            pair += 4;
+        }
+        while pair < pairs {
+            let a = h.add(pair * 2 * BLOCK);
+            C::gate(S::load(a), S::load(a.add(BLOCK)), z.add(pair * C::WORDS));
+            pair += 1;
         }
     }
 }
@@ -252,11 +327,13 @@ pub(super) unsafe fn fetch<S: Simd>(from: *const u32, words: usize) {
 /// Copies words: so few that a call of the system's routine would take longer.
 #[inline(always)]
 pub(super) unsafe fn copy<S: Simd>(from: *const u32, to: *mut u32, words: usize) {
-    let vectors = words / BLOCK * BLOCK;
     // SAFETY: the caller has the instruction set of `S` and gives so many words on both sides.
     unsafe {
+        if words == BLOCK {
+            return S::store(to.cast(), S::load(from.cast()));
+        }
         let mut word = 0;
-        while word < vectors {
+        while word + BLOCK <= words {
             S::store(to.add(word).cast(), S::load(from.add(word).cast()));
             word += BLOCK;
         }
