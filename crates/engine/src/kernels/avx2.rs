@@ -1,4 +1,7 @@
-//! AVX2 with FMA.
+//! AVX2 with FMA, without and with its instruction for 8-bit integers (AVX-VNNI).
+//!
+//! Small functions here are macros or take no vectors: a closure or a function that is not always inlined would hand vectors
+//! over in memory, since it does not have the instruction set of where it is called.
 
 use super::contract::primitives;
 use super::precision::CODE_OFFSET;
@@ -13,6 +16,58 @@ primitives! {
     Avx2, { #[target_feature(enable = "avx2,fma")] },
     f32: FloatDot, [4, 2, 1, 0], bf16: WideDot, [2, 2, 1, 0], int8: Avx2Bytes, [4, 2, 1, 0]
 }
+primitives! {
+    VNNI = "AVX2 VNNI",
+    || {
+        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("avxvnni")
+    },
+    Avx2, { #[target_feature(enable = "avx2,fma,avxvnni")] },
+    f32: FloatDot, [4, 2, 1, 0], bf16: WideDot, [2, 2, 1, 0], int8: Vnni, [4, 2, 1, 0]
+}
+
+/// Four unsigned bytes times four signed ones, added to a 32-bit sum: exact, as nothing saturates.
+struct Vnni;
+
+impl Dot<Avx2> for Vnni {
+    type Coding = Codes;
+    type Sum = Sums;
+    type Weights = [__m256i; 2];
+    type Input = __m256i;
+    const SCALED: bool = true;
+
+    #[inline(always)]
+    unsafe fn zero() -> Sums {
+        // SAFETY: the trait's contract.
+        unsafe { [_mm256_setzero_si256(); 2] }
+    }
+    #[inline(always)]
+    unsafe fn start(offsets: *const i32) -> Sums {
+        // SAFETY: the trait's contract. The inputs are 128 too large; the offsets take that back.
+        unsafe { [_mm256_loadu_si256(offsets.cast()), _mm256_loadu_si256(offsets.add(8).cast())] }
+    }
+    #[inline(always)]
+    unsafe fn weights(from: *const u32) -> [__m256i; 2] {
+        // SAFETY: the trait's contract.
+        unsafe { [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(8).cast())] }
+    }
+    #[inline(always)]
+    unsafe fn input(from: *const u32) -> __m256i {
+        // SAFETY: the trait's contract.
+        unsafe { _mm256_set1_epi32(*from as i32) }
+    }
+    #[inline(always)]
+    unsafe fn dot(sum: Sums, weights: [__m256i; 2], input: __m256i) -> Sums {
+        // SAFETY: the trait's contract.
+        unsafe {
+            [_mm256_dpbusd_avx_epi32(sum[0], input, weights[0]), _mm256_dpbusd_avx_epi32(sum[1], input, weights[1])]
+        }
+    }
+    #[inline(always)]
+    unsafe fn finish(sum: Sums) -> [__m256; 2] {
+        // SAFETY: the trait's contract.
+        unsafe { [_mm256_cvtepi32_ps(sum[0]), _mm256_cvtepi32_ps(sum[1])] }
+    }
+}
 
 /// Four codes of a row at a time, in pairs of 16 bits between: exact, as neither weights nor activations reach −128, and
 /// two products of 127 · 127 fit.
@@ -23,7 +78,7 @@ type Sums = [__m256i; 2];
 
 /// What AVX2 does for any vector of floats that it shares its processor with.
 macro_rules! bytes {
-    ($simd:ty, $finish:expr) => {
+    ($simd:ty, $joined:ident) => {
         impl Dot<$simd> for Avx2Bytes {
             type Coding = Codes;
             type Sum = Sums;
@@ -55,27 +110,43 @@ macro_rules! bytes {
                 // SAFETY: the trait's contract. The input's sign goes to the weight, since the multiplication takes one
                 // side unsigned.
                 unsafe {
-                    let half = |sum: __m256i, weights: __m256i| {
-                        let pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(weights, signed));
-                        _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
-                    };
-                    [half(sum[0], weights[0]), half(sum[1], weights[1])]
+                    let ones = _mm256_set1_epi16(1);
+                    let low = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(weights[0], signed));
+                    let high = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(weights[1], signed));
+                    [
+                        _mm256_add_epi32(sum[0], _mm256_madd_epi16(low, ones)),
+                        _mm256_add_epi32(sum[1], _mm256_madd_epi16(high, ones)),
+                    ]
                 }
             }
             #[inline(always)]
             unsafe fn finish(sum: Sums) -> <$simd as Simd>::V {
                 // SAFETY: the trait's contract.
-                unsafe { $finish([_mm256_cvtepi32_ps(sum[0]), _mm256_cvtepi32_ps(sum[1])]) }
+                unsafe { $joined!(_mm256_cvtepi32_ps(sum[0]), _mm256_cvtepi32_ps(sum[1])) }
             }
         }
     };
 }
 
-bytes!(Avx2, |floats: [__m256; 2]| floats);
-bytes!(super::avx512::Avx512, |floats: [__m256; 2]| {
-    let low = _mm512_castps_pd(_mm512_castps256_ps512(floats[0]));
-    _mm512_castpd_ps(_mm512_insertf64x4::<1>(low, _mm256_castps_pd(floats[1])))
-});
+/// Two registers of eight floats as they are.
+macro_rules! two {
+    ($low:expr, $high:expr) => {
+        [$low, $high]
+    };
+}
+
+/// Two registers of eight floats in one of sixteen.
+macro_rules! one {
+    ($low:expr, $high:expr) => {
+        _mm512_castpd_ps(_mm512_insertf64x4::<1>(
+            _mm512_castps_pd(_mm512_castps256_ps512($low)),
+            _mm256_castps_pd($high),
+        ))
+    };
+}
+
+bytes!(Avx2, two);
+bytes!(super::avx512::Avx512, one);
 
 /// Sixteen floats in two registers.
 pub(super) struct Avx2;
@@ -147,11 +218,15 @@ impl Simd for Avx2 {
     unsafe fn scale(a: Self::V, n: Self::V) -> Self::V {
         // SAFETY: the trait's contract. 2ⁿ is the float whose exponent field is n + 127.
         unsafe {
-            let power = |n: __m256| {
-                let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
-            };
-            [_mm256_mul_ps(a[0], power(n[0])), _mm256_mul_ps(a[1], power(n[1]))]
+            macro_rules! power {
+                ($n:expr) => {
+                    _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(
+                        _mm256_cvtps_epi32($n),
+                        _mm256_set1_epi32(127),
+                    )))
+                };
+            }
+            [_mm256_mul_ps(a[0], power!(n[0])), _mm256_mul_ps(a[1], power!(n[1]))]
         }
     }
     #[inline(always)]
@@ -179,13 +254,15 @@ impl Simd for Avx2 {
     unsafe fn store_bf16(to: *mut u16, a: Self::V) {
         // SAFETY: the trait's contract.
         unsafe {
-            let half = |a: __m256| {
-                let bits = _mm256_castps_si256(a);
-                let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
-                let rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
-                _mm256_srli_epi32::<16>(rounded)
-            };
-            let words = _mm256_packus_epi32(half(a[0]), half(a[1]));
+            macro_rules! half {
+                ($a:expr) => {{
+                    let bits = _mm256_castps_si256($a);
+                    let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+                    let rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+                    _mm256_srli_epi32::<16>(rounded)
+                }};
+            }
+            let words = _mm256_packus_epi32(half!(a[0]), half!(a[1]));
             _mm256_storeu_si256(to.cast(), _mm256_permute4x64_epi64::<0b11_01_10_00>(words));
         }
     }
@@ -196,8 +273,14 @@ impl Simd for Avx2 {
             let words = [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(8).cast())];
             let mask = _mm256_set1_epi32(0xffff_0000_u32 as i32);
             [
-                words.map(|words| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words))),
-                words.map(|words| _mm256_castsi256_ps(_mm256_and_si256(words, mask))),
+                [
+                    _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words[0])),
+                    _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words[1])),
+                ],
+                [
+                    _mm256_castsi256_ps(_mm256_and_si256(words[0], mask)),
+                    _mm256_castsi256_ps(_mm256_and_si256(words[1], mask)),
+                ],
             ]
         }
     }

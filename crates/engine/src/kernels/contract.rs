@@ -279,6 +279,8 @@ static ALL: &[Primitives] = &[
     #[cfg(target_arch = "x86_64")]
     super::avx512::PLAIN,
     #[cfg(target_arch = "x86_64")]
+    super::avx2::VNNI,
+    #[cfg(target_arch = "x86_64")]
     super::avx2::AVX2,
     #[cfg(target_arch = "aarch64")]
     super::neon::NEON,

@@ -539,6 +539,8 @@ suite!(scalar, "scalar");
 #[cfg(target_arch = "x86_64")]
 suite!(avx2, "AVX2");
 #[cfg(target_arch = "x86_64")]
+suite!(avx2_vnni, "AVX2 VNNI");
+#[cfg(target_arch = "x86_64")]
 suite!(avx512, "AVX-512");
 #[cfg(target_arch = "x86_64")]
 suite!(avx512_vnni, "AVX-512 VNNI");
