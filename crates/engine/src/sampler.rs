@@ -1,7 +1,7 @@
 //! From logits to the code of the next frame.
 
 use crate::error::EngineError;
-use crate::kernels::{EXP, LN_2_HIGH, LN_2_HIGH_EXCESS};
+use crate::kernels::Kernel;
 use crate::random;
 
 /// How codes are drawn.
@@ -42,11 +42,20 @@ impl Sampling {
 }
 
 /// Draws codes; holds what it needs for that between frames.
-#[derive(Debug, Default)]
+///
+/// All kernels give the same weights, so what is drawn does not depend on which one is there.
+#[derive(Debug)]
 pub(crate) struct Sampler {
+    kernel: Kernel,
     weights: Vec<f32>,
     sums: Vec<f64>,
     ranked: Vec<f32>,
+}
+
+impl Default for Sampler {
+    fn default() -> Self {
+        Self { kernel: Kernel::best(), weights: Vec::new(), sums: Vec::new(), ranked: Vec::new() }
+    }
 }
 
 impl Sampler {
@@ -54,18 +63,12 @@ impl Sampler {
     ///
     /// Ties go to the lower code: for the likeliest code, and at the edge of the `top_k` likeliest.
     pub fn draw(&mut self, logits: &[f32], sampling: &Sampling, take: u32, frame: u64) -> Option<u32> {
-        // Without an early end, so that compilers make vectors of it.
-        if logits.iter().fold(logits.is_empty(), |bad, logit| bad | !logit.is_finite()) {
-            return None;
-        }
-        let highest = highest(logits);
+        let highest = self.kernel.highest(logits)?;
         let likeliest = logits.iter().position(|&logit| logit >= highest)?;
         if sampling.temperature < f32::MIN_POSITIVE || sampling.top_k == 1 {
             return Some(likeliest as u32);
         }
-        let inverse = 1.0 / sampling.temperature;
-        self.weights.clear();
-        self.weights.extend(logits.iter().map(|logit| exp((logit - highest) * inverse)));
+        self.kernel.weigh(logits, highest, 1.0 / sampling.temperature, &mut self.weights);
         let kept = sampling.top_k as usize;
         if kept > 0 && kept < logits.len() {
             self.keep_likeliest(logits, kept);
@@ -114,34 +117,6 @@ impl Sampler {
     }
 }
 
-/// The largest of some finite numbers, sixteen at a time.
-fn highest(values: &[f32]) -> f32 {
-    let larger = |a: f32, b: f32| if b > a { b } else { a };
-    let mut lanes = [f32::NEG_INFINITY; RUN];
-    let runs = values.chunks_exact(RUN);
-    let rest = runs.remainder().iter().copied().fold(f32::NEG_INFINITY, larger);
-    for run in runs {
-        lanes.iter_mut().zip(run).for_each(|(lane, &value)| *lane = larger(*lane, value));
-    }
-    lanes.into_iter().fold(rest, larger)
-}
-
-/// `eˣ` for x ≤ 0: relative error below 3 · 10⁻⁷, and 0 below −87.
-///
-/// Made of additions and multiplications alone, each rounded by itself, so that every machine draws the same code from
-/// the same logits; the system's library does not promise that. The reduction and polynomial are those of
-/// [`crate::kernels`].
-fn exp(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0;
-    let clamped = x.max(-87.0);
-    let n = (clamped * std::f32::consts::LOG2_E + ROUND) - ROUND;
-    let r = (clamped - n * LN_2_HIGH) + n * LN_2_HIGH_EXCESS;
-    let p = EXP.iter().fold(0.0, |p, coefficient| p * r + coefficient);
-    let mantissa = (r * r * p + r) + 1.0;
-    let power = f32::from_bits(((n as i32 + 127) as u32) << 23);
-    if x < -87.0 { 0.0 } else { mantissa * power }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,17 +133,6 @@ mod tests {
             counts[sampler.draw(logits, &sampling, 3, frame).unwrap() as usize] += 1.0 / draws as f64;
         }
         counts
-    }
-
-    #[test]
-    fn exponential_is_within_its_bound() {
-        for step in 0..=870_000 {
-            let x = -f64::from(step) / 10_000.0;
-            let error = f64::from(exp(x as f32)) / f64::from(x as f32).exp() - 1.0;
-            assert!(error.abs() < 3e-7, "{x}: {error:e}");
-        }
-        assert!((exp(0.0) - 1.0).abs() < f32::EPSILON);
-        assert!(exp(-88.0) == 0.0 && exp(f32::MIN) == 0.0);
     }
 
     #[test]

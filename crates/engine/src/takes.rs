@@ -48,7 +48,7 @@ pub(crate) trait Takes: std::fmt::Debug + Send {
 
 /// Bytes of shared weights from which it pays to split a frame: below, waiting for one another takes longer than reading
 /// them alone. Measured by `cargo xtask bench engine`.
-const SPLIT_BYTES: usize = 1 << 20;
+const SPLIT_BYTES: usize = 512 << 10;
 
 /// Takes that a native kernel steps, all in one pass.
 #[derive(Debug)]

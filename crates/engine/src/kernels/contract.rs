@@ -185,6 +185,16 @@ pub(super) struct Primitives {
     /// # Safety
     /// The instruction set is there.
     pub peak: [unsafe fn(rounds: u64) -> u64; 3],
+    /// The highest of some logits; not finite where one of them is not.
+    ///
+    /// # Safety
+    /// The instruction set is there; `logits` reaches 16 · `blocks` floats.
+    pub highest: unsafe fn(logits: *const f32, blocks: usize) -> f32,
+    /// Their weights in a softmax; see [`Kernel::weigh`].
+    ///
+    /// # Safety
+    /// The instruction set is there; `logits` and `weights` reach 16 · `blocks` floats.
+    pub weigh: unsafe fn(logits: *const f32, blocks: usize, highest: f32, inverse: f32, weights: *mut f32),
     /// Reads blocks and does next to nothing with them.
     ///
     /// # Safety
@@ -212,6 +222,16 @@ macro_rules! primitives {
                 // SAFETY: passed on; `supported` stands for the instruction set.
                 unsafe { $crate::kernels::roofline::read::<$simd>(from, blocks) }
             }
+            $(#[$attribute])*
+            unsafe fn highest(logits: *const f32, blocks: usize) -> f32 {
+                // SAFETY: passed on; `supported` stands for the instruction set.
+                unsafe { $crate::kernels::softmax::highest::<$simd>(logits, blocks) }
+            }
+            $(#[$attribute])*
+            unsafe fn weigh(logits: *const f32, blocks: usize, highest: f32, inverse: f32, weights: *mut f32) {
+                // SAFETY: passed on; `supported` stands for the instruction set.
+                unsafe { $crate::kernels::softmax::weigh::<$simd>(logits, blocks, highest, inverse, weights) }
+            }
             Primitives {
                 name: $name,
                 supported: $supported,
@@ -222,6 +242,8 @@ macro_rules! primitives {
                 layer: [f32_layer, bf16_layer, int8_layer],
                 alone: [f32_alone, bf16_alone, int8_alone],
                 peak: [f32_peak, bf16_peak, int8_peak],
+                highest,
+                weigh,
                 read,
             }
         };
@@ -287,7 +309,7 @@ static ALL: &[Primitives] = &[
     super::scalar::SCALAR,
 ];
 
-/// For [`super::roofline`].
+/// For those that add to [`Kernel`].
 pub(super) fn primitives_of(kernel: Kernel) -> &'static Primitives {
     kernel.0
 }

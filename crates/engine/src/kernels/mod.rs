@@ -25,6 +25,7 @@ mod product;
 pub mod roofline;
 mod scalar;
 mod simd;
+mod softmax;
 pub mod wavenet;
 
 #[cfg(test)]
@@ -32,4 +33,3 @@ mod suite;
 
 pub use contract::Kernel;
 pub use precision::Precision;
-pub(crate) use simd::{EXP, LN_2_HIGH, LN_2_HIGH_EXCESS};

@@ -55,11 +55,11 @@ pub(super) trait Simd {
 }
 
 /// The first bits of ln 2, 355/512, so that a whole number times them is exact; and by how much they exceed it.
-pub(crate) const LN_2_HIGH: f32 = 355.0 / 512.0;
-pub(crate) const LN_2_HIGH_EXCESS: f32 = 2.121_944_4e-4;
+pub(super) const LN_2_HIGH: f32 = 355.0 / 512.0;
+pub(super) const LN_2_HIGH_EXCESS: f32 = 2.121_944_4e-4;
 
 /// Coefficients of eʳ − 1 − r over r², for |r| ≤ ln 2 / 2, the highest power first (Cephes library, `expf`).
-pub(crate) const EXP: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+pub(super) const EXP: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
 
 /// `eˣ` for |x| ≤ 87: relative error below 2 · 10⁻⁷.
 ///

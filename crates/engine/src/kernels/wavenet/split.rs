@@ -262,13 +262,10 @@ impl PackedWaveNet {
         let bytes = |matrix: MatrixRef| self.arena.matrix(matrix).weights.len();
         let skip = bytes(self.skip) as f64;
         let layers: usize = self.layers.iter().map(|l| bytes(l.dilated) + l.residual.map_or(0, bytes)).sum();
-        let (layers, members) = (LAYERS_COST * layers as f64, members as f64);
+        let (layers, members) = (layers as f64, members as f64);
         ((skip - layers * (members - 1.0)) / (members * skip)).clamp(0.0, 1.0 / members)
     }
 }
-
-/// How much longer a weight of a layer takes than one of the skip sum: each layer waits for the one before.
-const LAYERS_COST: f64 = 2.0;
 
 /// Where each member's part begins, and where the last one's ends, if the leader has this much of the whole.
 fn shares(leader: f64, members: usize) -> Vec<f64> {
