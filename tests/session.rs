@@ -10,14 +10,25 @@ use std::time::Duration;
 
 use continuo::Continuo;
 use continuo::params::SeedSource;
-use continuo::session::{Command, Origin, Snapshot, Status, Storage};
+use continuo::session::{Command, Origin, Preferences, Priority, Snapshot, Status, Storage};
+use continuo_engine::Precision;
 use continuo_engine::audio::{WavFormat, read, write_wav};
 use nice_plug::params::persist::PersistentField as _;
 use nice_plug::params::{InternalParamMut as _, Param as _};
 
 /// Waits until the session's snapshot is as wanted, and gives it.
 fn wait(instance: &Continuo, what: &str, wanted: impl Fn(&Snapshot) -> bool) -> Snapshot {
+    wait_while(instance, what, || {}, wanted)
+}
+
+/// As [`wait`], with an editor open.
+fn watch(instance: &Continuo, what: &str, wanted: impl Fn(&Snapshot) -> bool) -> Snapshot {
+    wait_while(instance, what, || instance.parameters().session.watch(), wanted)
+}
+
+fn wait_while(instance: &Continuo, what: &str, doing: impl Fn(), wanted: impl Fn(&Snapshot) -> bool) -> Snapshot {
     for _ in 0..6_000 {
+        doing();
         let snapshot = instance.parameters().session.snapshot();
         if wanted(&snapshot) {
             return snapshot;
@@ -85,6 +96,47 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     unsafe {
         params.seed_source._internal_set_normalized_value(params.seed_source.preview_normalized(SeedSource::Clip))
     };
+
+    // Who looks is told how long a render will take before there was any, by which kernel and with which settings; nobody
+    // opens a model for those who do not look.
+    let unseen = params.session.snapshot();
+    assert!(unseen.stepper.is_none() && unseen.forecast_seconds.is_none() && unseen.preferences.is_none());
+    let seen = watch(&instance, "a forecast before a render", |snapshot| snapshot.forecast_seconds.is_some());
+    assert!(seen.stepper.unwrap().contains("kernel"));
+    assert_eq!(seen.preferences, Some(Preferences::default()));
+    // Other settings are kept, and asked for anew what has not been measured with them.
+    let preferred = Preferences { threads: 1, priority: Priority::Normal, precision: Some(Precision::Bf16) };
+    send(&instance, Command::Prefer(preferred));
+    wait(&instance, "the settings", |snapshot| snapshot.preferences == Some(preferred));
+    let file = path("data").join("continuo/renderer.json");
+    let kept: Preferences = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(kept, preferred);
+    let measured = || {
+        let folder = std::fs::read_dir(path("data").join("continuo/calibrations")).unwrap();
+        let texts = folder.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+        texts.into_iter().any(|text| text.contains("bf16, 1 threads"))
+    };
+    watch(&instance, "a measurement in 16 bits", |_| measured());
+    watch(&instance, "its forecast", |snapshot| snapshot.forecast_seconds.is_some());
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    send(&instance, Command::Prefer(Preferences { threads: 2, ..preferred }));
+    complains(&instance, "renderer.json");
+    std::fs::remove_dir(&file).unwrap();
+    send(&instance, Command::Prefer(preferred));
+    // A model that cannot be opened costs whoever looks a forecast, and is complained of when it is rendered with.
+    std::fs::write(path("broken.continuo"), "no package").unwrap();
+    send(&instance, Command::ChooseModel(path("broken.continuo")));
+    let broken = |snapshot: &Snapshot| snapshot.model.name == "broken.continuo" && snapshot.forecast_seconds.is_none();
+    watch(&instance, "no forecast", broken);
+    for _ in 0..10 {
+        params.session.watch();
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(params.session.snapshot().error, None);
+    }
+    send(&instance, Command::Render);
+    complains(&instance, "broken.continuo");
+    send(&instance, Command::ChooseModel(path("model.continuo")));
 
     // A whole render, without a host.
     write_wav(&path("seed.wav"), &common::seed_clip(), WavFormat::I24).unwrap();

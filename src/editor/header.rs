@@ -7,9 +7,8 @@ use egui::{
 };
 
 use super::bar::gesture;
-use super::messages::capitalised;
 use super::widgets::{elided, segments};
-use super::{Cx, chooser, theme};
+use super::{Cx, chooser, stepper, theme};
 use crate::params::{Mode, SeedSource};
 use crate::session::CaptureRing;
 
@@ -33,15 +32,7 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
         chooser::model(ui, cx, (room * 0.5).clamp(200.0, 420.0));
 
         ui.add_space(theme::GAP);
-        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW), Sense::hover());
-        let stepper = cx.snapshot.stepper.as_deref();
-        let words = stepper.map_or_else(|| "The model is opened at the first render".to_owned(), capitalised);
-        let galley = elided(ui, &words, theme::caption(), theme::FAINT, rect.width());
-        let at = pos2(rect.right() - galley.size().x, rect.center().y - galley.size().y / 2.0);
-        ui.painter().galley(at, galley, theme::FAINT);
-        if let Some(stepper) = stepper {
-            response.on_hover_text(format!("How the model makes its frames on this machine: {stepper}"));
-        }
+        stepper::stepper(ui, cx);
     });
 }
 

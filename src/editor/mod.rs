@@ -14,6 +14,7 @@ mod header;
 mod library;
 mod messages;
 mod render_bar;
+mod stepper;
 #[cfg(test)]
 mod tests;
 mod theme;
@@ -112,6 +113,7 @@ impl NiceEguiApp for ContinuoApp {
 /// One frame of the editor.
 fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &mut State) {
     let session = &params.session;
+    session.watch();
     let snapshot = session.snapshot();
     let mut cx = Cx { session, params, setter, snapshot: &snapshot, state };
     tell_host(&mut cx);

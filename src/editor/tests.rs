@@ -16,7 +16,7 @@ use nice_plug::prelude::{Param as _, PluginState};
 
 use super::{State, show, theme};
 use crate::params::{ContinuoParams, LengthUnit, Mode};
-use crate::session::{Command, Peak, Status, TakeOverview};
+use crate::session::{Command, Peak, Preferences, Status, TakeOverview};
 
 /// What a host hears of a change.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -175,6 +175,29 @@ fn render_and_cancel_are_sent_as_commands() {
     bench.harness.step();
     bench.harness.step();
     assert_eq!(bench.commands(), [Command::Cancel]);
+}
+
+#[test]
+fn the_renderers_settings_are_chosen_behind_the_words_on_how_the_model_steps() {
+    let mut bench = Bench::open();
+    bench.click("Renderer");
+    assert!(bench.harness.query_by_label_contains("16-bit").is_none(), "nobody has said yet what the settings are");
+    let now = Preferences { threads: 1, ..Preferences::default() };
+    bench.params.session.post(|snapshot| snapshot.preferences = Some(now));
+    bench.harness.run();
+    if bench.harness.query_by_label_contains("16-bit").is_none() {
+        bench.click("Renderer");
+    }
+    bench.harness.get_by_label_contains("16-bit").click();
+    bench.harness.run();
+    let [Command::Prefer(wanted)] = bench.commands()[..] else { panic!("one command") };
+    assert_eq!((wanted.precision_name(), wanted.threads), ("bf16", 1));
+    bench.harness.get_by_label_contains("gives way").click();
+    bench.harness.run();
+    assert_eq!(bench.commands(), [], "it is low already");
+    bench.harness.get_by_label_contains("Automatic: ").click();
+    bench.harness.run();
+    assert_eq!(bench.commands(), [Command::Prefer(Preferences { threads: 0, ..now })]);
 }
 
 #[test]

@@ -56,6 +56,14 @@ pub enum RenderError {
     /// The take does not fit.
     #[error(transparent)]
     Bench(#[from] BenchError),
+    /// The renderer's settings cannot be kept.
+    #[error("{}: the renderer's settings could not be written ({reason}); they hold until the host closes. Check that the folder is there and may be written to", path.display())]
+    PreferencesNotKept {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// There is no finished take.
     #[error("there is no finished take to export; render one first")]
     NothingToExport,

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use continuo_engine::audio::{Clip, read_bounded};
 use continuo_engine::{EngineError, Model, RenderBlock, RenderRequest, Sampling};
 
-use super::{RenderError, Request, Shared, conclude, priority};
+use super::service::workload;
+use super::{Job, RenderError, Request, Shared, conclude, priority};
 use crate::params::{Mode, SeedSource, Settings};
 use crate::resources;
 use crate::session::overview::OverviewBuilder;
@@ -29,24 +30,52 @@ pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
 }
 
 fn run(shared: &Arc<Shared>) {
-    priority::set(shared.preferences().priority);
-    while let Some(request) = shared.next_request() {
-        let Some(session) = request.session.upgrade() else { continue };
-        let started = Instant::now();
-        // A host, an offline one above all, waits for an end: there must be one even if the engine has a fault.
-        let outcome = catch_unwind(AssertUnwindSafe(|| render(shared, &session, &request)));
-        let status = match outcome.unwrap_or(Err(RenderError::Fault)) {
-            Ok(()) => Status::Finished { seconds: started.elapsed().as_secs_f32() },
-            Err(RenderError::Cancelled) => Status::Cancelled,
-            Err(error) => {
-                session.complain(&error);
-                Status::Failed
+    let own = shared.preferences(None).priority;
+    priority::set(own);
+    while let Some(job) = shared.next_job(own) {
+        match job {
+            Job::Render(request) => serve(shared, &request),
+            Job::Measure(session) => {
+                let Some(session) = session.upgrade() else { continue };
+                // A fault here costs a forecast. It will be told when it costs a render.
+                let _ = catch_unwind(AssertUnwindSafe(|| measure(shared, &session)));
             }
-        };
-        // Whatever was not finished goes before the request ends, so that an offline host sees the take before it again.
-        session.give_up_live(request.ticket.id);
-        conclude(&session, &request.ticket, status);
+        }
     }
+}
+
+fn serve(shared: &Shared, request: &Request) {
+    let Some(session) = request.session.upgrade() else { return };
+    let started = Instant::now();
+    // A host, an offline one above all, waits for an end: there must be one even if the engine has a fault.
+    let outcome = catch_unwind(AssertUnwindSafe(|| render(shared, &session, request)));
+    let status = match outcome.unwrap_or(Err(RenderError::Fault)) {
+        Ok(()) => Status::Finished { seconds: started.elapsed().as_secs_f32() },
+        Err(RenderError::Cancelled) => Status::Cancelled,
+        Err(error) => {
+            session.complain(&error);
+            Status::Failed
+        }
+    };
+    // Whatever was not finished goes before the request ends, so that an offline host sees the take before it again.
+    session.give_up_live(request.ticket.id);
+    conclude(&session, &request.ticket, status);
+}
+
+/// Opens the model of a session in whose editor somebody is looking, and measures what the forecast of its next render
+/// needs. Gives way to renders, and is not tried again with a model that cannot be opened or does not run.
+fn measure(shared: &Shared, session: &Session) {
+    let Some(path) = session.snapshot().model.path.or_else(|| resources::default_model().ok()) else { return };
+    // Until the end is known to be good, as a fault must not come back four times a second.
+    shared.models.measuring(&path, true);
+    let Ok(model) = shared.models.load(&path) else { return };
+    let Some(work) = workload(shared, session, &model) else { return };
+    match model.forecast(&work, &shared.give_way) {
+        Ok(_) | Err(EngineError::Cancelled) => {}
+        Err(_) => return,
+    }
+    shared.models.measuring(&path, false);
+    session.post(|snapshot| snapshot.stepper = Some(model.stepper().to_string().into()));
 }
 
 /// What a request is made of, found and read.
@@ -135,7 +164,7 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         rng_seed: settings.rng_seed,
         takes: settings.takes,
         frames: ((settings.seconds * f64::from(model_rate_hz)).round() as u64).max(1),
-        precision: model.precision_for(shared.preferences().precision),
+        precision: model.precision_for(shared.preferences(Some(session)).precision),
         engine_version: continuo_engine::VERSION.to_owned(),
     };
     Ok(Material { model, seed, recipe })

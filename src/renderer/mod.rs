@@ -13,7 +13,7 @@ mod service;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use continuo_engine::Workers;
@@ -21,10 +21,8 @@ use continuo_engine::Workers;
 pub use error::RenderError;
 pub(crate) use job::MAX_SEED_SECONDS;
 
-use preferences::Preferences;
-
 use crate::params::Settings;
-use crate::session::{BELL, Session, Status, Ticket, lock};
+use crate::session::{BELL, Preferences, Priority, Session, Status, Ticket, lock};
 
 /// The process's renderer, for as long as somebody holds it.
 pub struct Renderer {
@@ -36,12 +34,38 @@ pub struct Renderer {
 struct Shared {
     stop: AtomicBool,
     sessions: Mutex<Vec<Weak<Session>>>,
-    queue: Mutex<VecDeque<Request>>,
+    queue: Mutex<Queue>,
     /// Rung when the queue has grown or the renderer stops.
     work: Condvar,
+    /// Makes a measurement give way to a render.
+    give_way: AtomicBool,
     models: models::Models,
-    preferences: OnceLock<(Preferences, Option<RenderError>)>,
-    workers: OnceLock<Workers>,
+    /// What the user wants of the renderer; read from their file when somebody first asks.
+    preferences: Mutex<Option<Preferences>>,
+    /// What was wrong with that file, until somebody has been told.
+    problem: Mutex<Option<RenderError>>,
+    /// The threads that renders share; started when something is first rendered or measured.
+    workers: Mutex<Option<Workers>>,
+}
+
+/// What there is to do for the worker.
+#[derive(Default)]
+struct Queue {
+    requests: VecDeque<Request>,
+    /// For this session, the model is to be measured; renders come first.
+    measure: Option<Weak<Session>>,
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.measure.is_none()
+    }
+}
+
+/// What the worker does next.
+enum Job {
+    Render(Request),
+    Measure(Weak<Session>),
 }
 
 /// A render that was asked for.
@@ -62,11 +86,13 @@ impl Renderer {
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
             sessions: Mutex::new(Vec::new()),
-            queue: Mutex::new(VecDeque::new()),
+            queue: Mutex::default(),
             work: Condvar::new(),
+            give_way: AtomicBool::new(false),
             models: models::Models::default(),
-            preferences: OnceLock::new(),
-            workers: OnceLock::new(),
+            preferences: Mutex::new(None),
+            problem: Mutex::new(None),
+            workers: Mutex::new(None),
         });
         let service =
             service::start(Arc::clone(&shared)).inspect_err(|error| tracing::error!("no renderer: {error}")).ok();
@@ -95,7 +121,8 @@ impl Renderer {
 impl Drop for Renderer {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
-        for request in lock(&self.shared.queue).drain(..) {
+        self.shared.give_way.store(true, Ordering::Release);
+        for request in lock(&self.shared.queue).requests.drain(..) {
             request.ticket.stop();
         }
         BELL.ring();
@@ -107,25 +134,45 @@ impl Drop for Renderer {
 }
 
 impl Shared {
-    /// What the user wants of the renderer; read from their file when something is first rendered.
-    fn preferences(&self) -> &Preferences {
-        &self.preferences.get_or_init(Preferences::of_user).0
+    /// What the user wants of the renderer. A file that cannot be understood is told to the first session that asks.
+    fn preferences(&self, session: Option<&Session>) -> Preferences {
+        let preferences = *lock(&self.preferences).get_or_insert_with(|| {
+            let (preferences, problem) = preferences::read();
+            *lock(&self.problem) = problem;
+            preferences
+        });
+        if let Some(session) = session
+            && let Some(problem) = lock(&self.problem).take()
+        {
+            session.complain(&problem);
+        }
+        preferences
     }
 
-    /// The threads that renders share; started when something is first rendered.
+    /// Renders like this from now on. What is being rendered goes on as it began.
+    fn prefer(&self, wanted: Preferences) -> Result<(), RenderError> {
+        let before = lock(&self.preferences).replace(wanted);
+        let changed = |what: fn(&Preferences) -> (usize, Priority)| before.as_ref().map(what) != Some(what(&wanted));
+        if changed(|preferences| (preferences.threads_used(), preferences.priority)) {
+            // A render holds on to its threads until it ends.
+            drop(lock(&self.workers).take());
+            // The worker ends and is started again, since no thread may raise its own priority.
+            self.work.notify_all();
+        }
+        preferences::write(&wanted)
+    }
+
+    /// The threads that renders share.
     fn workers(&self, session: &Session) -> Workers {
+        let preferences = self.preferences(Some(session));
         let start = || {
-            let (preferences, problem) = self.preferences.get_or_init(Preferences::of_user);
-            if let Some(problem) = problem {
-                session.complain(problem);
-            }
             let priority = preferences.priority;
-            Workers::new(preferences.threads(), move || priority::set(priority)).unwrap_or_else(|error| {
+            Workers::new(preferences.threads_used(), move || priority::set(priority)).unwrap_or_else(|error| {
                 session.complain(&error);
                 Workers::alone()
             })
         };
-        self.workers.get_or_init(start).clone()
+        lock(&self.workers).get_or_insert_with(start).clone()
     }
 
     fn stopping(&self) -> bool {
@@ -141,26 +188,40 @@ impl Shared {
         session.post(|snapshot| {
             snapshot.error = None;
             snapshot.notice = None;
-            snapshot.status = Status::Waiting { ahead: queue.len() };
+            snapshot.status = Status::Waiting { ahead: queue.requests.len() };
         });
-        queue.push_back(Request { session: Arc::downgrade(session), ticket, settings });
+        queue.requests.push_back(Request { session: Arc::downgrade(session), ticket, settings });
+        self.give_way.store(true, Ordering::Release);
         drop(queue);
         self.work.notify_all();
     }
 
-    /// The next request; `None` when the renderer stops.
-    fn next_request(&self) -> Option<Request> {
+    /// Has the model of this session measured when there is nothing to render.
+    fn measure(&self, session: &Arc<Session>) {
+        lock(&self.queue).measure = Some(Arc::downgrade(session));
+        self.work.notify_all();
+    }
+
+    /// What a worker of this priority does next; `None` when it is to end.
+    fn next_job(&self, priority: Priority) -> Option<Job> {
+        let ends = || self.stopping() || self.preferences(None).priority != priority;
         let queue = lock(&self.queue);
-        let mut queue = self
-            .work
-            .wait_while(queue, |queue| queue.is_empty() && !self.stopping())
-            .unwrap_or_else(PoisonError::into_inner);
-        if self.stopping() { None } else { queue.pop_front() }
+        let mut queue =
+            self.work.wait_while(queue, |queue| queue.is_empty() && !ends()).unwrap_or_else(PoisonError::into_inner);
+        if ends() {
+            return None;
+        }
+        if let Some(request) = queue.requests.pop_front() {
+            return Some(Job::Render(request));
+        }
+        // Under the lock: a request that comes from now on makes the measurement give way.
+        self.give_way.store(self.stopping(), Ordering::Release);
+        queue.measure.take().map(Job::Measure)
     }
 
     /// Ends all requests that wait.
     fn refuse_all(&self, error: &RenderError) {
-        let waiting = std::mem::take(&mut *lock(&self.queue));
+        let waiting = std::mem::take(&mut lock(&self.queue).requests);
         for Request { session, ticket, .. } in waiting {
             if let Some(session) = session.upgrade() {
                 session.complain(error);
@@ -174,7 +235,7 @@ impl Shared {
         let mut cancelled = Vec::new();
         let mut queue = lock(&self.queue);
         let mut ahead = 0;
-        queue.retain(|request| {
+        queue.requests.retain(|request| {
             let Some(session) = request.session.upgrade() else { return false };
             if request.ticket.is_cancelled() {
                 cancelled.push((session, Arc::clone(&request.ticket)));

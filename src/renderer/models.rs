@@ -22,6 +22,8 @@ const KEPT: usize = 3;
 pub(super) struct Models {
     /// The most recently used last.
     loaded: Mutex<Vec<Loaded>>,
+    /// Files whose measurement has begun and not ended well.
+    doubtful: Mutex<Vec<File>>,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,21 @@ impl Models {
     /// The model in the package at `path`, if it is loaded and the file has not changed. Reads no file.
     pub(super) fn at_hand(&self, path: &Path) -> Option<Arc<Model>> {
         self.known(&File::at(path)?)
+    }
+
+    /// Whether the model in the package at `path` may be measured: not where that has failed, until the file changes.
+    pub(super) fn can_be_measured(&self, path: &Path) -> bool {
+        File::at(path).is_some_and(|file| !lock(&self.doubtful).contains(&file))
+    }
+
+    /// Notes that a measurement begins, or that it has ended well.
+    pub(super) fn measuring(&self, path: &Path, begins: bool) {
+        let Some(file) = File::at(path) else { return };
+        let mut doubtful = lock(&self.doubtful);
+        doubtful.retain(|other| *other != file);
+        if begins {
+            doubtful.push(file);
+        }
     }
 
     fn known(&self, file: &File) -> Option<Arc<Model>> {

@@ -1,6 +1,6 @@
 //! Rendering gives way to everything else.
 
-use super::preferences::Priority;
+use crate::session::Priority;
 
 /// Sets the priority of the calling thread and of those that it starts. Failing to is no error: it only costs manners.
 pub(super) fn set(priority: Priority) {

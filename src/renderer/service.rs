@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use continuo_engine::Workload;
 use continuo_engine::audio::{Clip, WavFormat, write_wav};
+use continuo_engine::{Model, Workload};
 
 use super::{RenderError, Shared, job};
 use crate::params::{Mode, Settings};
@@ -29,7 +29,7 @@ pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
 }
 
 fn run(shared: &Arc<Shared>) {
-    // The worker starts with the first request: a host that scans sees no more than a sleeping thread.
+    // The worker starts when there is something to do: a host that scans sees no more than a sleeping thread.
     let mut worker: Option<JoinHandle<()>> = None;
     let mut forecast_at = Instant::now();
     while !shared.stopping() {
@@ -45,7 +45,7 @@ fn run(shared: &Arc<Shared>) {
             }
             forecast_at = Instant::now();
         }
-        if worker.is_none() && !lock(&shared.queue).is_empty() {
+        if worker.as_ref().is_none_or(JoinHandle::is_finished) && !lock(&shared.queue).is_empty() {
             worker = job::start(Arc::clone(shared))
                 .inspect_err(|error| shared.refuse_all(&RenderError::NoThread(error.to_string())))
                 .ok();
@@ -148,39 +148,58 @@ fn obey(shared: &Shared, session: &Arc<Session>, command: Command) -> Result<(),
             session.post(|snapshot| snapshot.inline_limit = bytes);
             session.repack();
         }
+        Command::Prefer(preferences) => {
+            let outcome = shared.prefer(preferences);
+            session.post(|snapshot| snapshot.preferences = Some(preferences));
+            outcome?;
+        }
         Command::DismissError => session.post(|snapshot| snapshot.error = None),
     }
     Ok(())
 }
 
-/// Says how long a render would take, if the model is loaded already: forecasts alone open no file.
-fn forecast(shared: &Shared, session: &Session) {
-    if shared.models.is_empty() {
+/// Says how long a render would take, and has it measured if that is not known and somebody is looking.
+fn forecast(shared: &Shared, session: &Arc<Session>) {
+    let watched = session.is_watched();
+    if shared.models.is_empty() && !watched {
         return;
     }
     let snapshot = session.snapshot();
+    if watched {
+        let preferences = shared.preferences(Some(session));
+        if snapshot.preferences != Some(preferences) {
+            session.post(|snapshot| snapshot.preferences = Some(preferences));
+        }
+    }
     if snapshot.status.busy() {
         return;
     }
-    let seconds = (|| {
-        let path = snapshot.model.path.or_else(|| resources::default_model().ok())?;
-        let model = shared.models.at_hand(&path)?;
-        let settings = session.settings()?;
-        let frames = (settings.seconds * f64::from(model.sample_rate_hz())) as u64;
-        let heard = if settings.mode == Mode::Continue { model.manifest().receptive_field_frames } else { 0 };
-        let work = Workload {
-            seed_frames: heard,
-            frames,
-            takes: settings.takes,
-            precision: shared.preferences().precision,
-            workers: shared.workers(session),
-        };
-        // Only what is known: measuring belongs to renders, whose thread may take its time.
+    let Some(path) = snapshot.model.path.or_else(|| resources::default_model().ok()) else { return };
+    let model = shared.models.at_hand(&path);
+    let known = model.as_ref().and_then(|model| {
+        let work = workload(shared, session, model)?;
         model.known_forecast(&work).map(|forecast| forecast.as_secs_f32())
-    })();
-    if seconds != snapshot.forecast_seconds {
-        session.post(|snapshot| snapshot.forecast_seconds = seconds);
+    });
+    if known != snapshot.forecast_seconds {
+        session.post(|snapshot| snapshot.forecast_seconds = known);
     }
+    if known.is_none() && watched && shared.models.can_be_measured(&path) {
+        shared.measure(session);
+    }
+}
+
+/// What a render with the session's present settings would be.
+pub(super) fn workload(shared: &Shared, session: &Session, model: &Model) -> Option<Workload> {
+    let settings = session.settings()?;
+    let frames = (settings.seconds * f64::from(model.sample_rate_hz())) as u64;
+    let heard = if settings.mode == Mode::Continue { model.manifest().receptive_field_frames } else { 0 };
+    Some(Workload {
+        seed_frames: heard,
+        frames,
+        takes: settings.takes,
+        precision: shared.preferences(Some(session)).precision,
+        workers: shared.workers(session),
+    })
 }
 
 fn existing(path: PathBuf) -> Result<PathBuf, RenderError> {

@@ -5,6 +5,7 @@
 
 mod link;
 pub(crate) mod overview;
+mod preferences;
 mod preview;
 mod restore;
 mod saved;
@@ -12,12 +13,13 @@ mod saved;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::queue::SegQueue;
 use nice_plug_egui::RepaintNotifier;
 
 pub use link::{AudioCommand, AudioLink, CaptureRing};
+pub use preferences::{Preferences, Priority};
 pub use preview::SeedPreview;
 pub(crate) use restore::Ticket;
 pub use saved::{PersistentSession, SavedSession};
@@ -46,6 +48,8 @@ pub enum Command {
     ExportTake(PathBuf),
     /// Keep takes up to this many packed bytes inside the host's session; larger ones go to the take store.
     InlineLimit(u64),
+    /// Render like this from now on, in every instance, and keep these settings for the user.
+    Prefer(Preferences),
     /// The user has read the error.
     DismissError,
 }
@@ -172,9 +176,11 @@ pub struct Snapshot {
     pub notice: Option<Arc<str>>,
     /// How the model steps: its kernel, or why it falls back to ONNX Runtime. `None` before the first render.
     pub stepper: Option<Arc<str>>,
-    /// How long a render with the present parameters would take, in seconds; `None` until the model was opened by a first
-    /// render and measured.
+    /// How long a render with the present parameters would take, in seconds; `None` until that was measured, for which an
+    /// editor must be open or something like it have been rendered.
     pub forecast_seconds: Option<f32>,
+    /// The renderer's settings; `None` until somebody has asked for them.
+    pub preferences: Option<Preferences>,
     /// The chosen seed clip drawn small, once an editor has asked for it with [`Session::preview_seed`].
     pub seed_preview: Option<Arc<SeedPreview>>,
     /// The take that plays.
@@ -186,6 +192,9 @@ pub struct Snapshot {
     /// Seconds of sidechain audio captured.
     pub captured_seconds: f32,
 }
+
+/// An editor that has not looked for so long is closed: at rest, it looks four times a second.
+const WATCHED: Duration = Duration::from_secs(1);
 
 /// What [`Snapshot`] is cloned from.
 #[derive(Debug)]
@@ -205,6 +214,8 @@ pub struct Session {
     pub(crate) bench: Mutex<Bench>,
     pub(crate) tickets: Mutex<Vec<Arc<Ticket>>>,
     revision: AtomicU64,
+    /// When an editor last looked.
+    watched: Mutex<Option<Instant>>,
     params: OnceLock<Weak<ContinuoParams>>,
 }
 
@@ -252,6 +263,7 @@ impl Session {
                     notice: None,
                     stepper: None,
                     forecast_seconds: None,
+                    preferences: None,
                     seed_preview: None,
                     take: None,
                     storage: None,
@@ -263,6 +275,7 @@ impl Session {
             bench: Mutex::new(Bench::default()),
             tickets: Mutex::new(Vec::new()),
             revision: AtomicU64::new(0),
+            watched: Mutex::new(None),
             params: OnceLock::new(),
         })
     }
@@ -281,6 +294,16 @@ impl Session {
         let mut snapshot = lock(&self.board).snapshot.clone();
         snapshot.captured_seconds = self.link.captured_seconds();
         snapshot
+    }
+
+    /// Says that an editor is looking; to be said again with every frame it draws.
+    pub fn watch(&self) {
+        *lock(&self.watched) = Some(Instant::now());
+    }
+
+    /// Whether somebody sees what is posted: only then is it worth opening a model or measuring it ahead of a render.
+    pub(crate) fn is_watched(&self) -> bool {
+        lock(&self.watched).is_some_and(|last| last.elapsed() < WATCHED)
     }
 
     /// Frames that `process()` had to replace with silence since the instance was made, because they were not ready.

@@ -1,0 +1,100 @@
+//! How the model steps on this machine, and the renderer's settings behind it.
+
+use egui::{CursorIcon, Popup, PopupCloseBehavior, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+
+use super::messages::capitalised;
+use super::widgets::elided;
+use super::{Cx, theme};
+use crate::session::{Command, Preferences, Priority};
+
+/// Width of the popup.
+const WIDTH: f32 = 300.0;
+
+/// The words at the right of the header; a click opens the settings.
+pub fn stepper(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Renderer"));
+    let stepper = cx.snapshot.stepper.as_deref();
+    let words = stepper.map_or_else(|| "Renderer".to_owned(), capitalised);
+    let room = rect.width() - theme::GAP;
+    let hue = if response.hovered() { theme::TEXT } else { theme::FAINT };
+    let galley = elided(ui, &words, theme::caption(), hue, room);
+    let at = pos2(rect.right() - theme::GAP - galley.size().x, rect.center().y - galley.size().y / 2.0);
+    ui.painter().galley(at, galley, hue);
+    triangle(ui, rect);
+    if response.hovered() {
+        ui.set_cursor_icon(CursorIcon::PointingHand);
+    }
+    if let Some(preferences) = cx.snapshot.preferences {
+        Popup::menu(&response).width(WIDTH).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
+            settings(ui, cx, preferences);
+        });
+    }
+    let how = stepper.map_or_else(
+        || "The model is opened first.".to_owned(),
+        |stepper| format!("How the model makes its frames on this machine: {stepper}"),
+    );
+    response.on_hover_text(format!("{how}\n\nClick to choose precision, threads and priority."));
+}
+
+/// Something to open lies behind the words.
+fn triangle(ui: &Ui, rect: Rect) {
+    let tip = pos2(rect.right() - 4.0, rect.center().y + 2.0);
+    let points = vec![pos2(tip.x - 4.0, tip.y - 4.0), pos2(tip.x + 4.0, tip.y - 4.0), tip];
+    ui.painter().add(egui::Shape::convex_polygon(points, theme::FAINT, egui::Stroke::NONE));
+}
+
+fn settings(ui: &mut Ui, cx: &Cx<'_>, now: Preferences) {
+    heading(ui, "Precision");
+    for choice in now.by_precision() {
+        let (name, what) = match choice.precision_name() {
+            "auto" => ("Automatic", "the fastest that costs the model next to nothing"),
+            "f32" => ("32-bit", "as trained; slowest"),
+            "bf16" => ("16-bit", "half of the memory to read"),
+            "int8" => ("8-bit", "a quarter of it; fastest"),
+            other => (other, ""),
+        };
+        choose(ui, cx, now, choice, name, what);
+    }
+    heading(ui, "Threads");
+    for choice in now.by_threads() {
+        let name = match choice.threads {
+            0 => format!("Automatic: {}", threads(choice.threads_used())),
+            some => threads(some),
+        };
+        choose(ui, cx, now, choice, &name, "");
+    }
+    heading(ui, "Priority");
+    for (priority, name, what) in [
+        (Priority::Low, "Low", "gives way to the host"),
+        (Priority::Normal, "Normal", "faster on a busy machine; may disturb playback"),
+    ] {
+        choose(ui, cx, now, Preferences { priority, ..now }, name, what);
+    }
+    ui.add_space(theme::GAP);
+    ui.label(
+        RichText::new("For every project and instance. A render in progress goes on as it began.")
+            .font(theme::caption())
+            .color(theme::FAINT),
+    );
+}
+
+fn threads(number: usize) -> String {
+    if number == 1 { "1 thread".to_owned() } else { format!("{number} threads") }
+}
+
+fn heading(ui: &mut Ui, words: &str) {
+    ui.label(RichText::new(words).font(theme::caption()).color(theme::MUTED));
+}
+
+fn choose(ui: &mut Ui, cx: &Cx<'_>, now: Preferences, choice: Preferences, name: &str, what: &str) {
+    let mut words = egui::text::LayoutJob::default();
+    let mut add = |text: &str, font, color| words.append(text, 0.0, egui::TextFormat::simple(font, color));
+    add(name, theme::body(), theme::TEXT);
+    if !what.is_empty() {
+        add(&format!("  {what}"), theme::caption(), theme::FAINT);
+    }
+    if ui.selectable_label(now == choice, words).clicked() && now != choice {
+        cx.session.send(Command::Prefer(choice));
+    }
+}
