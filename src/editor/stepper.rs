@@ -8,7 +8,7 @@ use super::{Cx, theme};
 use crate::session::{Command, Preferences, Priority};
 
 /// Width of the popup.
-const WIDTH: f32 = 300.0;
+const WIDTH: f32 = 372.0;
 
 /// The words at the right of the header; a click opens the settings.
 pub fn stepper(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -48,7 +48,7 @@ fn settings(ui: &mut Ui, cx: &Cx<'_>, now: Preferences) {
     heading(ui, "Precision");
     for choice in now.by_precision() {
         let (name, what) = match choice.precision_name() {
-            "auto" => ("Automatic", "the fastest that costs the model next to nothing"),
+            "auto" => ("Automatic", "the fastest that keeps the quality"),
             "f32" => ("32-bit", "as trained; slowest"),
             "bf16" => ("16-bit", "half of the memory to read"),
             "int8" => ("8-bit", "a quarter of it; fastest"),
@@ -67,7 +67,7 @@ fn settings(ui: &mut Ui, cx: &Cx<'_>, now: Preferences) {
     heading(ui, "Priority");
     for (priority, name, what) in [
         (Priority::Low, "Low", "gives way to the host"),
-        (Priority::Normal, "Normal", "faster on a busy machine; may disturb playback"),
+        (Priority::Normal, "Normal", "faster beside others, may disturb playback"),
     ] {
         choose(ui, cx, now, Preferences { priority, ..now }, name, what);
     }
@@ -84,6 +84,7 @@ fn threads(number: usize) -> String {
 }
 
 fn heading(ui: &mut Ui, words: &str) {
+    ui.add_space(theme::GAP / 2.0);
     ui.label(RichText::new(words).font(theme::caption()).color(theme::MUTED));
 }
 
