@@ -10,6 +10,7 @@ use super::product::Dot;
 use super::simd::Simd;
 use std::hint::black_box;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// `N` sums of their own, all taking the same registers again and again.
@@ -57,29 +58,33 @@ pub(super) unsafe fn read<S: Simd>(from: *const f32, blocks: usize) -> f32 {
 const TIMES: usize = 7;
 
 /// Runs `work` on so many threads at once, and gives back the shortest time from a common start to the last one's end.
+///
+/// The threads work before they start and never sleep in between: to those that wake up, some systems give one core together.
 fn best_seconds(threads: usize, work: impl Fn() + Sync) -> f64 {
-    (0..TIMES)
-        .map(|_| {
-            let start = Barrier::new(threads + 1);
-            std::thread::scope(|scope| {
-                let members: Vec<_> = (0..threads)
-                    .map(|_| {
-                        scope.spawn(|| {
-                            start.wait();
-                            let began = Instant::now();
-                            work();
-                            (began, Instant::now())
-                        })
-                    })
-                    .collect();
-                start.wait();
-                let times: Vec<_> = members.into_iter().filter_map(|member| member.join().ok()).collect();
-                let first = times.iter().map(|(began, _)| *began).min();
-                let last = times.iter().map(|(_, ended)| *ended).max();
-                first.zip(last).map_or(f64::INFINITY, |(first, last)| (last - first).as_secs_f64())
-            })
-        })
-        .fold(f64::INFINITY, f64::min)
+    let arrived = AtomicUsize::new(0);
+    let times_of = || -> Vec<(Instant, Instant)> {
+        work();
+        let once = |run: usize| {
+            arrived.fetch_add(1, Ordering::AcqRel);
+            while arrived.load(Ordering::Acquire) < (run + 1) * threads {
+                std::hint::spin_loop();
+            }
+            let began = Instant::now();
+            work();
+            (began, Instant::now())
+        };
+        (0..TIMES).map(once).collect()
+    };
+    let times: Vec<_> = std::thread::scope(|scope| {
+        let members: Vec<_> = (0..threads).map(|_| scope.spawn(times_of)).collect();
+        members.into_iter().filter_map(|member| member.join().ok()).collect()
+    });
+    let seconds = |run: usize| {
+        let first = times.iter().map(|times| times[run].0).min();
+        let last = times.iter().map(|times| times[run].1).max();
+        first.zip(last).map_or(f64::INFINITY, |(first, last)| (last - first).as_secs_f64())
+    };
+    (0..TIMES).map(seconds).fold(f64::INFINITY, f64::min)
 }
 
 /// Multiplications with their additions per second, in registers alone.
