@@ -2,7 +2,7 @@
 //! sections 2.1–2.4), with the past of each layer kept in a ring ("fast WaveNet", Le Paine et al., *Fast Wavenet
 //! Generation Algorithm*, 2016).
 //!
-//! A pass ([`pass`]) takes one or more frames of one or more takes as columns through the network layer by layer, so that
+//! A pass (`pass.rs`) takes one or more frames of one or more takes as columns through the network layer by layer, so that
 //! each weight is read once per pass. What a take remembers between passes is its [`WaveNetState`].
 
 mod layer;
