@@ -169,11 +169,11 @@ pub(super) struct Primitives {
     /// # Safety
     /// The instruction set is there.
     pub exchange: [unsafe fn(Stack<'_>, index: usize, frames: usize); 3],
-    /// A layer, for every column; see [`super::wavenet::Stack::layer`].
+    /// Some layers, for every column; see [`super::wavenet::Stack::layers`].
     ///
     /// # Safety
     /// The instruction set is there.
-    pub layer: [unsafe fn(Stack<'_>, index: usize, frames: usize); 3],
+    pub layers: [unsafe fn(Stack<'_>, layers: Range<usize>, frames: usize); 3],
     /// Some layers for one column; see [`super::wavenet::Stack::alone`].
     ///
     /// # Safety
@@ -214,9 +214,9 @@ macro_rules! primitives {
         pub(super) const $table: $crate::kernels::contract::Primitives = {
             use $crate::kernels::contract::{Primitives, Product, primitives};
             use $crate::kernels::{product::Dot, simd, wavenet::Stack};
-            primitives!(@ f32_product, f32_gate, f32_encode, f32_exchange, f32_layer, f32_alone, f32_peak, $simd, $f32, $f32_tiles, { $(#[$attribute])* });
-            primitives!(@ bf16_product, bf16_gate, bf16_encode, bf16_exchange, bf16_layer, bf16_alone, bf16_peak, $simd, $bf16, $bf16_tiles, { $(#[$attribute])* });
-            primitives!(@ int8_product, int8_gate, int8_encode, int8_exchange, int8_layer, int8_alone, int8_peak, $simd, $int8, $int8_tiles, { $(#[$attribute])* });
+            primitives!(@ f32_product, f32_gate, f32_encode, f32_exchange, f32_layers, f32_alone, f32_peak, $simd, $f32, $f32_tiles, { $(#[$attribute])* });
+            primitives!(@ bf16_product, bf16_gate, bf16_encode, bf16_exchange, bf16_layers, bf16_alone, bf16_peak, $simd, $bf16, $bf16_tiles, { $(#[$attribute])* });
+            primitives!(@ int8_product, int8_gate, int8_encode, int8_exchange, int8_layers, int8_alone, int8_peak, $simd, $int8, $int8_tiles, { $(#[$attribute])* });
             $(#[$attribute])*
             unsafe fn read(from: *const f32, blocks: usize) -> f32 {
                 // SAFETY: passed on; `supported` stands for the instruction set.
@@ -239,7 +239,7 @@ macro_rules! primitives {
                 gate: [f32_gate, bf16_gate, int8_gate],
                 encode: [f32_encode, bf16_encode, int8_encode],
                 exchange: [f32_exchange, bf16_exchange, int8_exchange],
-                layer: [f32_layer, bf16_layer, int8_layer],
+                layers: [f32_layers, bf16_layers, int8_layers],
                 alone: [f32_alone, bf16_alone, int8_alone],
                 peak: [f32_peak, bf16_peak, int8_peak],
                 highest,
@@ -249,7 +249,7 @@ macro_rules! primitives {
         };
     };
     (
-        @ $product:ident, $gate:ident, $encode:ident, $exchange:ident, $layer:ident, $alone:ident, $peak:ident,
+        @ $product:ident, $gate:ident, $encode:ident, $exchange:ident, $layers:ident, $alone:ident, $peak:ident,
         $simd:ty, $dot:ty,
         [$one:literal, $two:literal, $four:literal, $eight:literal], { $(#[$attribute:meta])* }
     ) => {
@@ -274,9 +274,9 @@ macro_rules! primitives {
             unsafe { stack.exchange::<$simd, $dot>(index, frames) }
         }
         $(#[$attribute])*
-        unsafe fn $layer(mut stack: Stack<'_>, index: usize, frames: usize) {
+        unsafe fn $layers(mut stack: Stack<'_>, layers: std::ops::Range<usize>, frames: usize) {
             // SAFETY: passed on; `supported` stands for the instruction set.
-            unsafe { stack.layer::<$simd, $dot, $one, $two, $four, $eight>(index, frames) }
+            unsafe { stack.layers::<$simd, $dot, $one, $two, $four, $eight>(layers, frames) }
         }
         $(#[$attribute])*
         unsafe fn $alone(mut stack: Stack<'_>, layers: std::ops::Range<usize>) {
@@ -426,10 +426,10 @@ impl Kernel {
         unsafe { (self.0.exchange[stack.precision().index()])(stack, index, frames) }
     }
 
-    /// See [`Stack::layer`].
-    pub(super) fn layer(self, stack: Stack<'_>, index: usize, frames: usize) {
+    /// See [`Stack::layers`].
+    pub(super) fn layers(self, stack: Stack<'_>, layers: Range<usize>, frames: usize) {
         // SAFETY: as above.
-        unsafe { (self.0.layer[stack.precision().index()])(stack, index, frames) }
+        unsafe { (self.0.layers[stack.precision().index()])(stack, layers, frames) }
     }
 
     /// See [`Stack::alone`].

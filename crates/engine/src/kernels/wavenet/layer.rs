@@ -3,7 +3,7 @@
 
 use super::{PackedWaveNet, Scratch, Sizes, WaveNetState};
 use crate::kernels::contract::{Epilogue, Gated, Inputs, Product};
-use crate::kernels::packed::BLOCK;
+use crate::kernels::packed::{BLOCK, Block};
 use crate::kernels::precision::Precision;
 use crate::kernels::product::{Dot, product, product_alone};
 use crate::kernels::simd::{Coding, Simd, copy, fetch};
@@ -32,55 +32,18 @@ impl Stack<'_> {
     /// The caller has the instruction set of `S`.
     #[inline(always)]
     pub unsafe fn exchange<S: Simd, D: Dot<S>>(&mut self, index: usize, frames: usize) {
-        let Sizes { precision, taps, residual_blocks, residual_words, .. } = self.sizes;
-        let (newest, stride) = (taps - 1, self.sizes.taps_stride());
-        let Scratch { x, taps: seen, tap_scales, .. } = &mut *self.scratch;
-        assert!(stride >= newest * residual_words + precision.words(residual_blocks * BLOCK), "words of activations");
-        // A ring is far larger than what a step reads of it, so that every step finds it in a slower cache.
-        for state in &*self.states {
-            if let Some(ring) = state.layers.get(index + LAYERS_AHEAD) {
-                let frame = ring.oldest_frame();
-                // SAFETY: the caller has the instruction set.
-                unsafe { fetch::<S>(frame.as_ptr(), frame.len()) };
-            }
-        }
-        let columns = self.states.len() * frames;
-        assert!(x.len() >= columns * residual_blocks && seen.len() >= columns * stride, "columns of a pass");
-        assert!(tap_scales.len() >= columns * taps, "scales of a pass");
-        let (x, seen, scales) = (x.as_ptr(), seen.as_mut_ptr(), tap_scales.as_mut_ptr());
-        let mut column = 0;
-        for state in &mut *self.states {
-            let ring = &mut state.layers[index];
-            assert!(ring.place().len() == residual_words, "words of a frame");
-            for _ in 0..frames {
-                // SAFETY: the caller has the instruction set; each column has its part of the three, as was just checked, and
-                // the words of whole blocks fit behind its past.
-                unsafe {
-                    let (x, seen) = (x.add(column * residual_blocks), seen.add(column * stride));
-                    let scales = scales.add(column * taps);
-                    for tap in 0..newest {
-                        let (words, scale) = ring.tap(tap);
-                        copy::<S>(words.as_ptr(), seen.add(tap * residual_words), residual_words);
-                        *scales.add(tap) = scale;
-                    }
-                    let seen = seen.add(newest * residual_words);
-                    let scale = D::Coding::encode(x.cast(), residual_blocks, seen);
-                    *scales.add(newest) = scale;
-                    copy::<S>(seen, ring.place().as_mut_ptr(), residual_words);
-                    ring.pushed(scale);
-                }
-                column += 1;
-            }
-        }
+        let seen = Seen::of(self.sizes, self.scratch, self.states.len() * frames);
+        // SAFETY: the caller has the instruction set; there is room for so many columns.
+        unsafe { seen.exchange::<S, D>(self.sizes, self.states, index, frames) }
     }
 
-    /// A layer for every column: its dilated convolution over the past and the newest frame, the gate, and the residual
-    /// path.
+    /// Layers for every column: for each its dilated convolution over the past and the newest frame, the gate, and the
+    /// residual path.
     ///
     /// # Safety
     /// The caller has the instruction set of `S`; the tiles are as [`product`] needs them.
     #[inline(always)]
-    pub unsafe fn layer<
+    pub unsafe fn layers<
         S: Simd,
         D: Dot<S>,
         const ONE: usize,
@@ -89,36 +52,49 @@ impl Stack<'_> {
         const EIGHT: usize,
     >(
         &mut self,
-        index: usize,
+        layers: Range<usize>,
         frames: usize,
     ) {
-        // SAFETY: the caller has the instruction set.
-        unsafe { self.exchange::<S, D>(index, frames) };
-        let Sizes { gate_words, .. } = self.sizes;
-        let z_stride = self.sizes.z_stride();
-        let columns = self.states.len() * frames;
-        let Scratch { x, taps: seen, tap_scales, h, z, z_scales, .. } = &mut *self.scratch;
-        let layer = &self.net.layers[index];
-        let seen = Inputs { words: seen, stride: self.sizes.taps_stride(), scales: tap_scales };
-        // The padding of one layer's gate lies where the next one writes.
-        let first = index * gate_words;
-        let gate = Gated { words: &mut z[first..], stride: z_stride };
-        let matrix = self.net.arena.matrix(layer.dilated);
-        let all = 0..self.sizes.taps;
-        let dilated = Product::checked(matrix, all, columns, seen, h, Epilogue::Store, Some(gate));
-        // SAFETY: the caller has the instruction set; the product is checked.
-        unsafe { product::<S, D, ONE, TWO, FOUR, EIGHT>(&dilated) };
-        if let Some(matrix) = layer.residual {
-            let z = Inputs { words: &z[first..], stride: z_stride, scales: z_scales };
-            let matrix = self.net.arena.matrix(matrix);
-            let residual = Product::checked(matrix, 0..1, columns, z, x, Epilogue::AddTo, None);
-            // SAFETY: as above.
-            unsafe { product::<S, D, ONE, TWO, FOUR, EIGHT>(&residual) };
+        let (net, sizes, columns) = (self.net, self.sizes, self.states.len() * frames);
+        let Sizes { taps, gate_words, .. } = sizes;
+        let z_stride = sizes.z_stride();
+        let [first, ..] = &net.layers[..] else { return };
+        assert!(layers.end <= net.layers.len(), "layers of a pass");
+        // As in `alone`: what changes from layer to layer is where the weights lie, and the room is reached by these pointers
+        // alone. The padding of one layer's gate lies where the next one writes.
+        let room = &mut *self.scratch;
+        assert!(room.z.len() >= columns * z_stride && room.z_scales.len() >= columns, "room of a pass");
+        let inputs = Inputs { words: &room.z, stride: z_stride, scales: &room.z_scales };
+        let (matrix, epilogue) = (first.residual, Epilogue::AddTo);
+        let residual = matrix.map(|matrix| {
+            Product::checked(net.arena.matrix(matrix), 0..1, columns, inputs, &mut room.x, epilogue, None)
+        });
+        let inputs = Inputs { words: &room.taps, stride: sizes.taps_stride(), scales: &room.tap_scales };
+        let gate = Some(Gated { words: &mut room.z, stride: z_stride });
+        let matrix = net.arena.matrix(first.dilated);
+        let dilated = Product::checked(matrix, 0..taps, columns, inputs, &mut room.h, Epilogue::Store, gate);
+        let (h, z, z_scales) = (room.h.as_mut_ptr().cast(), room.z.as_mut_ptr(), room.z_scales.as_ptr());
+        let seen = Seen::of(sizes, room, columns);
+        let dilated = Product { x: seen.words, x_scales: seen.scales, y: h, ..dilated };
+        let residual = residual.map(|residual| Product { x_scales: z_scales, y: seen.x.cast(), ..residual });
+        for index in layers {
+            let layer = &net.layers[index];
+            // SAFETY: the caller has the instruction set; the products are checked but for where the weights and this layer's
+            // gates lie, and the room is for so many columns.
+            unsafe {
+                seen.exchange::<S, D>(sizes, self.states, index, frames);
+                let z = z.add(index * gate_words);
+                let dilated = net.arena.place(dilated, layer.dilated);
+                product::<S, D, ONE, TWO, FOUR, EIGHT>(&Product { z, ..dilated });
+                if let (Some(residual), Some(matrix)) = (residual, layer.residual) {
+                    let residual = net.arena.place(residual, matrix);
+                    product::<S, D, ONE, TWO, FOUR, EIGHT>(&Product { x: z, ..residual });
+                }
+            }
         }
     }
 
-    /// Some layers for one column, which is the one frame of a take alone: the same bits as [`Stack::layer`] one after
-    /// another. Before the first of these layers, those before it have gone this way.
+    /// Some layers for one column, which is the one frame of a take alone: the same bits as [`Stack::layers`]. Before the first of these layers, those before it have gone this way.
     ///
     /// A frame alone is a chain of small steps that wait for one another: encode, product, gate, product. What does not
     /// wait, the next layer's convolution over its past, comes behind the gate: the processor reads those weights while it
@@ -179,6 +155,80 @@ impl Stack<'_> {
             if index + 1 < count {
                 // SAFETY: as above.
                 unsafe { past::<S, D, ONE, TWO>(net, state, index + 1, newest, Product { y: h, ..dilated }) };
+            }
+        }
+    }
+}
+
+/// The room for what a layer sees, of so many columns.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// `[column][R]`: a layer's input, which its residual path adds to.
+    x: *mut Block,
+    /// `[column][tap]`, words.
+    words: *mut u32,
+    /// `[column][tap]`
+    scales: *mut f32,
+}
+
+impl Seen {
+    /// # Panics
+    /// If there is no room for so many columns: a mistake in the caller.
+    #[inline(always)]
+    fn of(sizes: Sizes, scratch: &mut Scratch, columns: usize) -> Self {
+        let Sizes { precision, taps, residual_blocks, residual_words, .. } = sizes;
+        let stride = sizes.taps_stride();
+        let Scratch { x, taps: words, tap_scales: scales, .. } = scratch;
+        assert!(stride >= (taps - 1) * residual_words + precision.words(residual_blocks * BLOCK), "words of a column");
+        assert!(x.len() >= columns * residual_blocks && words.len() >= columns * stride, "columns of a pass");
+        assert!(scales.len() >= columns * taps, "scales of a pass");
+        Self { x: x.as_mut_ptr(), words: words.as_mut_ptr(), scales: scales.as_mut_ptr() }
+    }
+
+    /// See [`Stack::exchange`].
+    ///
+    /// # Safety
+    /// The caller has the instruction set of `S`; this is room for `frames` columns of each state, and nobody else looks at it.
+    #[inline(always)]
+    unsafe fn exchange<S: Simd, D: Dot<S>>(
+        self,
+        sizes: Sizes,
+        states: &mut [WaveNetState],
+        index: usize,
+        frames: usize,
+    ) {
+        let Sizes { taps, residual_blocks, residual_words, .. } = sizes;
+        let (newest, stride) = (taps - 1, sizes.taps_stride());
+        // A ring is far larger than what a step reads of it, so that every step finds it in a slower cache.
+        for state in &*states {
+            if let Some(ring) = state.layers.get(index + LAYERS_AHEAD) {
+                let frame = ring.oldest_frame();
+                // SAFETY: the caller has the instruction set.
+                unsafe { fetch::<S>(frame.as_ptr(), frame.len()) };
+            }
+        }
+        let mut column = 0;
+        for state in states {
+            let ring = &mut state.layers[index];
+            assert!(ring.place().len() == residual_words, "words of a frame");
+            for _ in 0..frames {
+                // SAFETY: the caller has the instruction set; each column has its part of the three, and the words of whole
+                // blocks fit behind its past.
+                unsafe {
+                    let (x, seen) = (self.x.add(column * residual_blocks), self.words.add(column * stride));
+                    let scales = self.scales.add(column * taps);
+                    for tap in 0..newest {
+                        let (words, scale) = ring.tap(tap);
+                        copy::<S>(words.as_ptr(), seen.add(tap * residual_words), residual_words);
+                        *scales.add(tap) = scale;
+                    }
+                    let seen = seen.add(newest * residual_words);
+                    let scale = D::Coding::encode(x.cast(), residual_blocks, seen);
+                    *scales.add(newest) = scale;
+                    copy::<S>(seen, ring.place().as_mut_ptr(), residual_words);
+                    ring.pushed(scale);
+                }
+                column += 1;
             }
         }
     }

@@ -86,7 +86,7 @@ impl PackedWaveNet {
         if states.len() == 1 {
             kernel.alone(self.stack(scratch, states), layers);
         } else {
-            layers.for_each(|index| kernel.layer(self.stack(scratch, states), index, 1));
+            kernel.layers(self.stack(scratch, states), layers, 1);
         }
         self.head(kernel, scratch, states.len(), logits);
     }
@@ -170,7 +170,7 @@ impl PackedWaveNet {
         for (index, &heard) in self.heard.iter().enumerate() {
             let next = self.heard.get(index + 1).copied().unwrap_or(0);
             if age <= next {
-                kernel.layer(self.stack(scratch, states), index, frames);
+                kernel.layers(self.stack(scratch, states), index..index + 1, frames);
             } else if age <= heard {
                 kernel.exchange(self.stack(scratch, states), index, frames);
             } else {
@@ -194,7 +194,7 @@ impl PackedWaveNet {
             kernel.exchange(self.stack(scratch, states), index, 1);
             states[0].layers[index].fill_with_newest();
             // Once more, now that the past is as silent as the present.
-            kernel.layer(self.stack(scratch, states), index, 1);
+            kernel.layers(self.stack(scratch, states), index..index + 1, 1);
         }
     }
 
