@@ -6,7 +6,6 @@ use crate::model::Model;
 use crate::sampler::{Sampler, Sampling};
 use crate::takes::Takes;
 use crate::workers::Workers;
-use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -121,7 +120,7 @@ impl Group {
         Ok(())
     }
 
-    /// As [`Group::generate`], with all threads of `pool` on each frame.
+    /// As [`Group::generate`], with this thread and all of `pool` on each frame.
     fn generate_split(
         &mut self,
         pool: &rayon::ThreadPool,
@@ -386,20 +385,24 @@ impl Generator {
                 group.generate_split(pool, first, frames, cancel, out)?;
             }
             (groups, Some(pool)) if groups.len() > 1 => {
-                let mut parts = Vec::with_capacity(groups.len());
-                let mut rest = out;
-                for group in &*groups {
-                    let (part, others) = rest.split_at_mut(group.newest.len());
-                    parts.push(part);
-                    rest = others;
-                }
-                pool.install(|| {
-                    groups
-                        .par_iter_mut()
-                        .zip(parts.par_iter_mut())
-                        .with_max_len(1)
-                        .try_for_each(|(group, out)| group.generate(first, frames, cancel, out))
-                })?;
+                let mut results: Vec<_> = groups.iter().map(|_| Ok(())).collect();
+                // The first group is this thread's own.
+                pool.in_place_scope(|scope| {
+                    let (mut own, mut rest) = (None, out);
+                    for (group, result) in groups.iter_mut().zip(&mut results) {
+                        let (part, others) = rest.split_at_mut(group.newest.len());
+                        rest = others;
+                        if own.is_none() {
+                            own = Some((group, part, result));
+                        } else {
+                            scope.spawn(move |_| *result = group.generate(first, frames, cancel, part));
+                        }
+                    }
+                    if let Some((group, part, result)) = own {
+                        *result = group.generate(first, frames, cancel, part);
+                    }
+                });
+                results.into_iter().collect::<Result<(), _>>()?;
             }
             (groups, _) => {
                 let mut rest = out;

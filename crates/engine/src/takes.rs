@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// Gets the logits of a frame, with the floats from one take's to the next's, and writes the takes' codes, or ends with
 /// `false`.
-pub(crate) type Next<'a> = dyn FnMut(&[f32], usize, &mut [u32]) -> bool + Send + 'a;
+pub(crate) type Next<'a> = dyn FnMut(&[f32], usize, &mut [u32]) -> bool + 'a;
 
 /// The states of takes, and how they move on. Errors are what ONNX Runtime said; the states are then of no more use.
 pub(crate) trait Takes: std::fmt::Debug + Send {
@@ -42,13 +42,16 @@ pub(crate) trait Takes: std::fmt::Debug + Send {
         false
     }
 
-    /// Generates frames with all threads on each. Only where [`Takes::can_split`] is true.
+    /// Generates frames with this thread and those of `pool` on each. Only where [`Takes::can_split`] is true.
     fn split(&mut self, _pool: &rayon::ThreadPool, _codes: &mut [u32], _next: &mut Next<'_>) {}
 }
 
 /// Bytes of shared weights from which it pays to split a frame: below, waiting for one another takes longer than reading
 /// them alone. Measured by `cargo xtask bench engine`.
 const SPLIT_BYTES: usize = 512 << 10;
+
+/// How often a take is generated on one thread after the others did not come in time: the host needs their cores.
+const ALONE: u32 = 16;
 
 /// Takes that a native kernel steps, all in one pass.
 #[derive(Debug)]
@@ -58,13 +61,15 @@ pub(crate) struct NativeTakes {
     states: Vec<WaveNetState>,
     scratch: Scratch,
     logits: Vec<Block>,
+    /// How often it will not be asked for help.
+    alone: u32,
 }
 
 impl NativeTakes {
     /// One take before its first frame.
     pub fn new(net: Arc<PackedWaveNet>, kernel: Kernel) -> Self {
         let states = vec![net.new_state()];
-        Self { net, kernel, states, scratch: Scratch::default(), logits: Vec::new() }
+        Self { net, kernel, states, scratch: Scratch::default(), logits: Vec::new(), alone: 0 }
     }
 }
 
@@ -99,7 +104,7 @@ impl Takes for NativeTakes {
     fn fork(&self) -> Result<Box<dyn Takes>, String> {
         let states = self.states.iter().take(1).cloned().collect();
         let net = Arc::clone(&self.net);
-        Ok(Box::new(Self { net, kernel: self.kernel, states, scratch: Scratch::default(), logits: Vec::new() }))
+        Ok(Box::new(Self { states, ..Self::new(net, self.kernel) }))
     }
 
     fn hear_silence(&mut self, code: u32) -> bool {
@@ -117,8 +122,13 @@ impl Takes for NativeTakes {
     fn split(&mut self, pool: &rayon::ThreadPool, codes: &mut [u32], next: &mut Next<'_>) {
         let stride = self.net.logits_stride();
         let mut next = |logits: &[Block], code: &mut u32| next(floats(logits), stride, std::slice::from_mut(code));
-        if let ([state], [code]) = (&mut self.states[..], codes) {
-            self.net.generate_split(self.kernel, pool, &mut self.scratch, state, code, &mut next);
+        let ([state], [code]) = (&mut self.states[..], codes) else { return };
+        if self.alone > 0 {
+            self.alone -= 1;
+            self.logits.resize(stride / BLOCK, Block::default());
+            self.net.generate_alone(self.kernel, &mut self.scratch, state, code, &mut self.logits, &mut next);
+        } else if !self.net.generate_split(self.kernel, pool, &mut self.scratch, state, code, &mut next) {
+            self.alone = ALONE;
         }
     }
 }

@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 /// Most threads of a render.
 pub const MOST_THREADS: usize = 64;
 
-/// Threads that takes are spread over, or that share the frames of one take where its model is large enough. They sleep
-/// while nothing is rendered. Cheap to clone.
+/// Threads that takes are spread over, or that share the frames of one take where its model is large enough: the one that
+/// renders, and others that help it and sleep while nothing is rendered. Cheap to clone.
 ///
 /// What is rendered does not depend on them, to the bit.
 #[derive(Clone, Default)]
@@ -29,8 +29,8 @@ impl Workers {
         Self::default()
     }
 
-    /// So many threads, of which each calls `start` first, to set its priority for example. One thread is
-    /// [`Workers::alone`].
+    /// So many threads: the calling one of a render, and new ones for the rest, of which each calls `start` first, to set its
+    /// priority for example. One thread is [`Workers::alone`].
     ///
     /// # Errors
     /// [`EngineError::Request`] for none or more than [`MOST_THREADS`]; [`EngineError::Threads`] if the system has none left.
@@ -45,7 +45,7 @@ impl Workers {
         let start = Arc::new(start);
         let mut handles = Vec::with_capacity(threads);
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
+            .num_threads(threads - 1)
             .spawn_handler(|thread| {
                 let start = Arc::clone(&start);
                 let name = format!("continuo-render-{}", thread.index());
@@ -70,10 +70,10 @@ impl Workers {
 
     /// How many there are.
     pub fn threads(&self) -> usize {
-        self.pool().map_or(1, rayon::ThreadPool::current_num_threads)
+        1 + self.pool().map_or(0, rayon::ThreadPool::current_num_threads)
     }
 
-    /// The threads, for tasks of their own.
+    /// The threads that help.
     pub(crate) fn pool(&self) -> Option<&rayon::ThreadPool> {
         self.0.as_ref()?.threads.as_ref()
     }
@@ -124,11 +124,11 @@ mod tests {
         })
         .unwrap();
         assert_eq!(workers.threads(), 3);
-        assert_eq!(workers.pool().unwrap().broadcast(|context| context.index()), [0, 1, 2]);
-        assert_eq!(running.load(Ordering::SeqCst), 3);
+        assert_eq!(workers.pool().unwrap().broadcast(|context| context.index()), [0, 1]);
+        assert_eq!(running.load(Ordering::SeqCst), 2);
         let second = workers.clone();
         drop(workers);
-        assert_eq!(running.load(Ordering::SeqCst), 3);
+        assert_eq!(running.load(Ordering::SeqCst), 2);
         drop(second);
         assert_eq!(running.load(Ordering::SeqCst), 0);
     }

@@ -605,3 +605,43 @@ fn the_best_kernel_is_the_first_that_is_there() {
     Kernel::best().gate(Precision::F32, &h, &mut z);
     assert!((f32::from_bits(z[0]) - 0.5 * 1f32.tanh()).abs() < 1e-6);
 }
+
+#[test]
+fn a_take_goes_on_alone_where_nobody_comes_to_help() {
+    let shape = crooked();
+    for precision in Precision::ALL {
+        let (net, kernel) = (packed(&shape, 2, precision), Kernel::best());
+        let generated = |split: Option<(&rayon::ThreadPool, &dyn Fn())>| {
+            let (mut scratch, mut state, mut code) = (Scratch::default(), net.new_state(), 1);
+            let mut logits = vec![Block::default(); net.logits_stride() / BLOCK];
+            let mut heard = Vec::new();
+            let mut next = |logits: &[Block], code: &mut u32| {
+                heard.push(floats(logits)[..shape.levels as usize].to_vec());
+                *code = (*code * 7 + 3) % shape.levels;
+                if let (4, Some((_, release))) = (heard.len(), split) {
+                    release();
+                }
+                heard.len() < 60
+            };
+            let in_time = match split {
+                Some((pool, _)) => net.generate_split(kernel, pool, &mut scratch, &mut state, &mut code, &mut next),
+                None => {
+                    net.generate_alone(kernel, &mut scratch, &mut state, &mut code, &mut logits, &mut next);
+                    true
+                }
+            };
+            (heard, state, in_time)
+        };
+        let (expected, expected_state, _) = generated(None);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let (heard, state, _) = generated(Some((&pool, &|| {})));
+        assert!(heard == expected && state == expected_state, "{precision}: with help");
+
+        // A helper that is kept busy until some frames later.
+        let (release, released) = std::sync::mpsc::channel();
+        pool.spawn(move || released.recv().unwrap());
+        let (heard, state, in_time) = generated(Some((&pool, &|| release.send(()).unwrap())));
+        assert!(!in_time, "{precision}: nobody can have come");
+        assert!(heard == expected && state == expected_state, "{precision}: without help");
+    }
+}

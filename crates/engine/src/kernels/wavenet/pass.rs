@@ -219,6 +219,12 @@ impl PackedWaveNet {
         }
     }
 
+    /// The logits of a frame of a take alone that has gone through all layers.
+    pub(super) fn end_of_frame(&self, kernel: Kernel, scratch: &mut Scratch, logits: &mut [Block]) {
+        scratch.resize(&self.shape, self.sizes(), 1, true);
+        self.head(kernel, scratch, 1, logits);
+    }
+
     /// The skip paths of all layers, and the two last convolutions.
     fn head(&self, kernel: Kernel, scratch: &mut Scratch, columns: usize, logits: &mut [Block]) {
         let sizes = self.sizes();

@@ -4,7 +4,8 @@
 //! leader's share is smaller.
 //!
 //! The members meet three times per frame, for well under a microsecond each, so they spin for each other. They do so only
-//! within [`PackedWaveNet::generate_split`]; between two calls they sleep in their pool.
+//! within [`PackedWaveNet::generate_split`]; between two calls they sleep in their pool. A member that does not come, because
+//! the host needs its core, is not waited for: the leader finishes the frame and goes on alone.
 
 use super::pass::{Coded, Scratch};
 use super::{PackedWaveNet, WaveNetState};
@@ -14,7 +15,7 @@ use crate::kernels::simd::GATE_SCALE;
 use std::cell::UnsafeCell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Most parts of the layers whose gates are handed over together: each one more costs a little and lets the other threads
 /// begin earlier.
@@ -22,6 +23,10 @@ const MOST_PARTS: usize = 11;
 
 /// Turns of a waiting loop before the processor is offered to others: some ten microseconds.
 const SPINS: usize = 4096;
+
+/// How long the leader waits for the others at a meeting. Threads that run are a thousand times faster; one that has to wait
+/// for its core comes milliseconds later, with every frame.
+const PATIENCE: Duration = Duration::from_micros(300);
 
 /// Values that members write by turns: each its own part between two meetings, read by all after the next.
 struct Shared<T>(Box<[UnsafeCell<T>]>);
@@ -62,16 +67,17 @@ struct Meeting {
 }
 
 impl Meeting {
-    /// Arrives at a meeting and waits for the others; `false` if one of them has given up. `turn` counts the meetings.
-    fn attend(&self, turn: &mut usize) -> bool {
+    /// Arrives at a meeting and waits for the others; `false` if one of them has given up or patience has ended.
+    fn attend(&self, turn: &mut usize, patience: Option<Duration>) -> bool {
         *turn += 1;
         self.arrived.fetch_add(1, Ordering::AcqRel);
-        self.wait(&self.arrived, *turn * self.members)
+        self.wait(&self.arrived, *turn * self.members, patience)
     }
 
-    /// Waits until a counter has come to `wanted`; `false` if a member has given up.
-    fn wait(&self, counter: &AtomicUsize, wanted: usize) -> bool {
+    /// Waits until a counter has come to `wanted`; `false` if a member has given up or patience has ended.
+    fn wait(&self, counter: &AtomicUsize, wanted: usize, patience: Option<Duration>) -> bool {
         let mut spins = 0;
+        let mut since = None;
         while counter.load(Ordering::Acquire) < wanted {
             if self.stop.load(Ordering::Relaxed) {
                 return false;
@@ -82,6 +88,10 @@ impl Meeting {
             } else {
                 // The host may need the processor that a member is to run on.
                 std::thread::yield_now();
+                let since = since.get_or_insert_with(Instant::now);
+                if patience.is_some_and(|patience| since.elapsed() > patience) {
+                    return false;
+                }
             }
         }
         !self.stop.load(Ordering::Acquire)
@@ -115,14 +125,45 @@ struct Board<'a> {
     meeting: Meeting,
 }
 
-impl Board<'_> {
+impl<'a> Board<'a> {
+    fn new(net: &'a PackedWaveNet, kernel: Kernel, members: usize) -> Self {
+        let ([first, second], layers) = (net.end, net.layers.len());
+        let parts = MOST_PARTS.min(layers);
+        Self {
+            net,
+            kernel,
+            parts: (0..parts).map(|part| layers * part / parts..layers * (part + 1) / parts).collect(),
+            z: Shared::new(net.sizes().z_stride()),
+            skip: Shared::new(net.skip.blocks()),
+            end: Shared::new(first.blocks()),
+            logits: Shared::new(second.blocks()),
+            skip_shares: shares(net.leaders_share(members), members),
+            even_shares: shares(1.0 / members as f64, members),
+            meeting: Meeting {
+                members,
+                arrived: AtomicUsize::new(0),
+                parts: AtomicUsize::new(0),
+                stop: AtomicBool::new(false),
+            },
+        }
+    }
+
+    /// The leader gives these layers' gates to the others.
+    fn hand_over(&self, z: &[u32], part: Range<usize>) {
+        let gate_words = self.net.sizes().gate_words;
+        let place = part.start * gate_words..part.end * gate_words;
+        // SAFETY: the others only read these gates once this part is counted.
+        unsafe { self.z.write(place.clone()) }.copy_from_slice(&z[place]);
+        self.meeting.parts.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// A member's rows of the skip sum of one frame; `false` when there is no further frame.
     fn skip(&self, member: usize, own: &mut Own) -> bool {
         let (first, rows) = self.rows(&self.skip_shares, member, self.net.skip);
         let gate_words = self.net.sizes().gate_words;
         for part in &self.parts {
             own.parts += 1;
-            if !self.meeting.wait(&self.meeting.parts, own.parts) {
+            if !self.meeting.wait(&self.meeting.parts, own.parts, own.patience) {
                 return false;
             }
             if rows.blocks > 0 {
@@ -139,7 +180,7 @@ impl Board<'_> {
 
     /// A member's rows of the two last convolutions; `false` when there is no further frame.
     fn head(&self, member: usize, own: &mut Own) -> bool {
-        if !self.meeting.attend(&mut own.turn) {
+        if !self.meeting.attend(&mut own.turn, own.patience) {
             return false;
         }
         let (net, precision) = (self.net, self.net.precision);
@@ -151,14 +192,14 @@ impl Board<'_> {
         let skip = unsafe { self.skip.read(0..net.skip.blocks()) };
         let skip = coded.encode(self.kernel, precision, skip, net.skip.blocks());
         self.share(member, first, skip, &self.end, Epilogue::Relu);
-        if !self.meeting.attend(&mut own.turn) {
+        if !self.meeting.attend(&mut own.turn, own.patience) {
             return false;
         }
         // SAFETY: as before, one meeting later.
         let end = unsafe { self.end.read(0..first.blocks()) };
         let end = coded.encode(self.kernel, precision, end, first.blocks());
         self.share(member, second, end, &self.logits, Epilogue::Store);
-        self.meeting.attend(&mut own.turn)
+        self.meeting.attend(&mut own.turn, own.patience)
     }
 
     /// A member's rows of a product, and the block with which they begin.
@@ -185,6 +226,8 @@ struct Own {
     turn: usize,
     /// Parts of the skip sum waited for.
     parts: usize,
+    /// How long it waits for the others; none for ever, which is for those whom the leader stops.
+    patience: Option<Duration>,
 }
 
 impl PackedWaveNet {
@@ -194,10 +237,11 @@ impl PackedWaveNet {
         bytes(self.skip) + bytes(self.end[0]) + bytes(self.end[1])
     }
 
-    /// Generates frames of a take alone with all threads of `pool` on each. `code` is the newest code; `next` gets the
+    /// Generates frames of a take alone with this thread and all of `pool` on each. `code` is the newest code; `next` gets the
     /// logits of the frame after it and writes the code of that one, or ends with `false`.
     ///
-    /// The bits are those of [`PackedWaveNet::advance`].
+    /// Gives back whether the others came in time; otherwise this thread went on alone. The bits are those of
+    /// [`PackedWaveNet::advance`] in any case.
     pub fn generate_split(
         &self,
         kernel: Kernel,
@@ -205,56 +249,58 @@ impl PackedWaveNet {
         scratch: &mut Scratch,
         state: &mut WaveNetState,
         code: &mut u32,
-        next: &mut (dyn FnMut(&[Block], &mut u32) -> bool + Send),
-    ) {
-        let [first, second] = self.end;
-        let (members, layers) = (pool.current_num_threads(), self.layers.len());
-        let parts = MOST_PARTS.min(layers);
-        let board = Board {
-            net: self,
-            kernel,
-            parts: (0..parts).map(|part| layers * part / parts..layers * (part + 1) / parts).collect(),
-            z: Shared::new(self.sizes().z_stride()),
-            skip: Shared::new(self.skip.blocks()),
-            end: Shared::new(first.blocks()),
-            logits: Shared::new(second.blocks()),
-            skip_shares: shares(self.leaders_share(members), members),
-            even_shares: shares(1.0 / members as f64, members),
-            meeting: Meeting {
-                members,
-                arrived: AtomicUsize::new(0),
-                parts: AtomicUsize::new(0),
-                stop: AtomicBool::new(false),
-            },
-        };
-        let leader = Mutex::new((scratch, state, code, next));
-        pool.broadcast(|context| {
+        next: &mut dyn FnMut(&[Block], &mut u32) -> bool,
+    ) -> bool {
+        let board = &Board::new(self, kernel, pool.current_num_threads() + 1);
+        let mut in_time = true;
+        // This thread is one of the members: it runs anyway, and some systems wake threads up where it would sleep.
+        pool.in_place_scope(|scope| {
+            scope.spawn_broadcast(|_, context| {
+                let _guard = StopOnPanic(&board.meeting);
+                let (member, mut own) = (context.index() + 1, Own::default());
+                while board.skip(member, &mut own) && board.head(member, &mut own) {}
+            });
             let _guard = StopOnPanic(&board.meeting);
-            let mut own = Own::default();
-            if context.index() > 0 {
-                while board.skip(context.index(), &mut own) && board.head(context.index(), &mut own) {}
-                return;
-            }
-            let mut leader = leader.lock().unwrap_or_else(PoisonError::into_inner);
-            let (scratch, state, code, next) = &mut *leader;
-            let gate_words = self.sizes().gate_words;
-            loop {
-                self.frame_alone(kernel, scratch, state, **code, &board.parts, |z, part| {
-                    let place = part.start * gate_words..part.end * gate_words;
-                    // SAFETY: the others only read these gates once this part is counted.
-                    unsafe { board.z.write(place.clone()) }.copy_from_slice(&z[place]);
-                    board.meeting.parts.fetch_add(1, Ordering::AcqRel);
-                });
-                if !(board.skip(0, &mut own) && board.head(0, &mut own)) {
-                    return;
+            let mut own = Own { patience: Some(PATIENCE), ..Own::default() };
+            let mut more = true;
+            while more && in_time {
+                self.frame_alone(kernel, scratch, state, *code, &board.parts, |z, part| board.hand_over(z, part));
+                in_time = board.skip(0, &mut own) && board.head(0, &mut own);
+                if in_time {
+                    // SAFETY: logits are written before the last meeting of a frame.
+                    more = next(unsafe { board.logits.read(0..self.end[1].blocks()) }, code);
                 }
-                // SAFETY: logits are written before the last meeting of a frame.
-                if !next(unsafe { board.logits.read(0..second.blocks()) }, code) {
-                    board.meeting.stop.store(true, Ordering::Release);
-                    return;
+            }
+            board.meeting.stop.store(true, Ordering::Release);
+            if !in_time {
+                // The frame has gone through the layers already, and its gates are this thread's own.
+                let mut logits = vec![Block::default(); self.end[1].blocks()];
+                self.end_of_frame(kernel, scratch, &mut logits);
+                if next(&logits, code) {
+                    self.generate_alone(kernel, scratch, state, code, &mut logits, next);
                 }
             }
         });
+        in_time
+    }
+
+    /// As [`PackedWaveNet::generate_split`] with this thread alone; `logits` is room for a frame's.
+    pub fn generate_alone(
+        &self,
+        kernel: Kernel,
+        scratch: &mut Scratch,
+        state: &mut WaveNetState,
+        code: &mut u32,
+        logits: &mut [Block],
+        next: &mut dyn FnMut(&[Block], &mut u32) -> bool,
+    ) {
+        loop {
+            let states = std::slice::from_mut(state);
+            self.advance(kernel, scratch, states, std::slice::from_ref(code), Some(logits));
+            if !next(logits, code) {
+                return;
+            }
+        }
     }
 
     /// The leader's share of the skip sum: what is left to do when it comes from the layers, shared evenly.
