@@ -41,12 +41,13 @@ impl Dot<Neon> for NeonBytes {
     }
     #[inline(always)]
     unsafe fn dot(sum: Self::Sum, weights: Self::Weights, input: int8x8_t) -> Self::Sum {
-        // SAFETY: the trait's contract. Each quarter holds four rows of four codes.
+        // SAFETY: the trait's contract. Each quarter holds four rows of four codes; a sum of two products, of at most
+        // 127 · 127 each, fits 16 bits.
         unsafe {
             std::array::from_fn(|quarter| {
-                let low = vpaddlq_s16(vmull_s8(vget_low_s8(weights[quarter]), input));
-                let high = vpaddlq_s16(vmull_s8(vget_high_s8(weights[quarter]), input));
-                vaddq_s32(sum[quarter], vpaddq_s32(low, high))
+                let low = vmull_s8(vget_low_s8(weights[quarter]), input);
+                let high = vmull_s8(vget_high_s8(weights[quarter]), input);
+                vpadalq_s16(sum[quarter], vpaddq_s16(low, high))
             })
         }
     }
