@@ -639,7 +639,12 @@ fn a_take_goes_on_alone_where_nobody_comes_to_help() {
 
         // A helper that is kept busy until some frames later.
         let (release, released) = std::sync::mpsc::channel();
-        pool.spawn(move || released.recv().unwrap());
+        let (busy, is_busy) = std::sync::mpsc::channel();
+        pool.spawn(move || {
+            busy.send(()).unwrap();
+            released.recv().unwrap();
+        });
+        is_busy.recv().unwrap();
         let (heard, state, in_time) = generated(Some((&pool, &|| release.send(()).unwrap())));
         assert!(!in_time, "{precision}: nobody can have come");
         assert!(heard == expected && state == expected_state, "{precision}: without help");
