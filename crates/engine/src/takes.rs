@@ -50,8 +50,9 @@ pub(crate) trait Takes: std::fmt::Debug + Send {
 /// them alone. Measured by `cargo xtask bench engine`.
 const SPLIT_BYTES: usize = 512 << 10;
 
-/// How often a take is generated on one thread after the others did not come in time: the host needs their cores.
-const ALONE: u32 = 16;
+/// How often at most a take is generated on one thread before the others are asked again that did not come in time: the host
+/// needs their cores.
+const MOST_ALONE: u32 = 16;
 
 /// Takes that a native kernel steps, all in one pass.
 #[derive(Debug)]
@@ -61,15 +62,17 @@ pub(crate) struct NativeTakes {
     states: Vec<WaveNetState>,
     scratch: Scratch,
     logits: Vec<Block>,
-    /// How often it will not be asked for help.
+    /// How often nobody will be asked for help.
     alone: u32,
+    /// How often that will be after the next time that help does not come: once, then twice as often each time.
+    next_alone: u32,
 }
 
 impl NativeTakes {
     /// One take before its first frame.
     pub fn new(net: Arc<PackedWaveNet>, kernel: Kernel) -> Self {
         let states = vec![net.new_state()];
-        Self { net, kernel, states, scratch: Scratch::default(), logits: Vec::new(), alone: 0 }
+        Self { net, kernel, states, scratch: Scratch::default(), logits: Vec::new(), alone: 0, next_alone: 1 }
     }
 }
 
@@ -127,8 +130,11 @@ impl Takes for NativeTakes {
             self.alone -= 1;
             self.logits.resize(stride / BLOCK, Block::default());
             self.net.generate_alone(self.kernel, &mut self.scratch, state, code, &mut self.logits, &mut next);
-        } else if !self.net.generate_split(self.kernel, pool, &mut self.scratch, state, code, &mut next) {
-            self.alone = ALONE;
+        } else if self.net.generate_split(self.kernel, pool, &mut self.scratch, state, code, &mut next) {
+            self.next_alone = 1;
+        } else {
+            self.alone = self.next_alone;
+            self.next_alone = (self.next_alone * 2).min(MOST_ALONE);
         }
     }
 }

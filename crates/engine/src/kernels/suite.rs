@@ -623,12 +623,11 @@ fn a_take_goes_on_alone_where_nobody_comes_to_help() {
                 }
                 heard.len() < 60
             };
-            let in_time = match split {
-                Some((pool, _)) => net.generate_split(kernel, pool, &mut scratch, &mut state, &mut code, &mut next),
-                None => {
-                    net.generate_alone(kernel, &mut scratch, &mut state, &mut code, &mut logits, &mut next);
-                    true
-                }
+            let in_time = if let Some((pool, _)) = split {
+                net.generate_split(kernel, pool, &mut scratch, &mut state, &mut code, &mut next)
+            } else {
+                net.generate_alone(kernel, &mut scratch, &mut state, &mut code, &mut logits, &mut next);
+                true
             };
             (heard, state, in_time)
         };

@@ -28,6 +28,9 @@ const SPINS: usize = 4096;
 /// for its core comes milliseconds later, with every frame.
 const PATIENCE: Duration = Duration::from_micros(300);
 
+/// How long it waits for them in the first frame, when they have to wake up.
+const WAKING: Duration = Duration::from_millis(2);
+
 /// Values that members write by turns: each its own part between two meetings, read by all after the next.
 struct Shared<T>(Box<[UnsafeCell<T>]>);
 
@@ -261,11 +264,12 @@ impl PackedWaveNet {
                 while board.skip(member, &mut own) && board.head(member, &mut own) {}
             });
             let _guard = StopOnPanic(&board.meeting);
-            let mut own = Own { patience: Some(PATIENCE), ..Own::default() };
+            let mut own = Own { patience: Some(WAKING), ..Own::default() };
             let mut more = true;
             while more && in_time {
                 self.frame_alone(kernel, scratch, state, *code, &board.parts, |z, part| board.hand_over(z, part));
                 in_time = board.skip(0, &mut own) && board.head(0, &mut own);
+                own.patience = Some(PATIENCE);
                 if in_time {
                     // SAFETY: logits are written before the last meeting of a frame.
                     more = next(unsafe { board.logits.read(0..self.end[1].blocks()) }, code);
