@@ -101,7 +101,9 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     // opens a model for those who do not look.
     let unseen = params.session.snapshot();
     assert!(unseen.stepper.is_none() && unseen.forecast_seconds.is_none() && unseen.preferences.is_none());
-    let seen = watch(&instance, "a forecast before a render", |snapshot| snapshot.forecast_seconds.is_some());
+    let seen = watch(&instance, "a forecast before a render", |snapshot| {
+        snapshot.forecast_seconds.is_some() && snapshot.stepper.is_some()
+    });
     assert!(seen.stepper.unwrap().contains("kernel"));
     assert_eq!(seen.preferences, Some(Preferences::default()));
     // Other settings are kept, and asked for anew what has not been measured with them.
@@ -129,6 +131,7 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     send(&instance, Command::ChooseModel(path("broken.continuo")));
     let broken = |snapshot: &Snapshot| snapshot.model.name == "broken.continuo" && snapshot.forecast_seconds.is_none();
     watch(&instance, "no forecast", broken);
+    watch(&instance, "nothing said of another model", |snapshot| snapshot.stepper.is_none());
     for _ in 0..10 {
         params.session.watch();
         std::thread::sleep(Duration::from_millis(50));

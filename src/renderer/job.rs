@@ -75,7 +75,6 @@ fn measure(shared: &Shared, session: &Session) {
         Err(_) => return,
     }
     shared.models.measuring(&path, false);
-    session.post(|snapshot| snapshot.stepper = Some(model.stepper().to_string().into()));
 }
 
 /// What a request is made of, found and read.

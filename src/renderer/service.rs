@@ -176,6 +176,14 @@ fn forecast(shared: &Shared, session: &Arc<Session>) {
     }
     let Some(path) = snapshot.model.path.or_else(|| resources::default_model().ok()) else { return };
     let model = shared.models.at_hand(&path);
+    if watched {
+        let steps = model.as_ref().map(|model| model.stepper().to_string());
+        // While another model is being opened, the words on the one before may stay.
+        if steps.as_deref() != snapshot.stepper.as_deref() && (steps.is_some() || !shared.models.can_be_measured(&path))
+        {
+            session.post(|snapshot| snapshot.stepper = steps.map(Into::into));
+        }
+    }
     let known = model.as_ref().and_then(|model| {
         let work = workload(shared, session, model)?;
         model.known_forecast(&work).map(|forecast| forecast.as_secs_f32())

@@ -174,7 +174,8 @@ pub struct Snapshot {
     pub error: Option<Arc<str>>,
     /// What went well and is worth a line (a file was written, …).
     pub notice: Option<Arc<str>>,
-    /// How the model steps: its kernel, or why it falls back to ONNX Runtime. `None` before the first render.
+    /// How the model steps: its kernel, or why it falls back to ONNX Runtime. `None` before it was opened, for a render or
+    /// for an editor that looks.
     pub stepper: Option<Arc<str>>,
     /// How long a render with the present parameters would take, in seconds; `None` until that was measured, for which an
     /// editor must be open or something like it have been rendered.
