@@ -69,7 +69,10 @@ fn measure(shared: &Shared, session: &Session) {
     // Until the end is known to be good, as a fault must not come back four times a second.
     shared.models.measuring(&path, true);
     let Ok(model) = shared.models.load(&path) else { return };
-    let Some(work) = workload(shared, session, &model) else { return };
+    let Some(work) = workload(shared, session, &model) else {
+        // The instance is going; the model is none the worse for it.
+        return shared.models.measuring(&path, false);
+    };
     match model.forecast(&work, &shared.give_way) {
         Ok(_) | Err(EngineError::Cancelled) => {}
         Err(_) => return,

@@ -120,11 +120,16 @@ impl Renderer {
 
 impl Drop for Renderer {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Release);
-        self.shared.give_way.store(true, Ordering::Release);
-        for request in lock(&self.shared.queue).requests.drain(..) {
-            request.ticket.stop();
+        {
+            // Under the lock: a worker that has just looked is either asleep, and woken up below, or will look again.
+            let mut queue = lock(&self.shared.queue);
+            self.shared.stop.store(true, Ordering::Release);
+            self.shared.give_way.store(true, Ordering::Release);
+            for request in queue.requests.drain(..) {
+                request.ticket.stop();
+            }
         }
+        self.shared.work.notify_all();
         BELL.ring();
         // The service thread ends the worker before it ends itself. No thread may outlive the library's code.
         if let Some(service) = lock(&self.service).take() {
@@ -164,8 +169,9 @@ impl Shared {
 
     /// The threads that renders share.
     fn workers(&self, session: &Session) -> Workers {
-        let preferences = self.preferences(Some(session));
         let start = || {
+            // Read under the lock, so that threads of settings that have just been replaced are not kept.
+            let preferences = self.preferences(Some(session));
             let priority = preferences.priority;
             Workers::new(preferences.threads_used(), move || priority::set(priority)).unwrap_or_else(|error| {
                 session.complain(&error);
