@@ -120,6 +120,7 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     };
     watch(&instance, "a measurement in 16 bits", |_| measured());
     watch(&instance, "its forecast", |snapshot| snapshot.forecast_seconds.is_some());
+    watch(&instance, "its words", |snapshot| snapshot.stepper.as_ref().is_some_and(|words| words.contains("in bf16")));
     std::fs::remove_file(&file).unwrap();
     std::fs::create_dir(&file).unwrap();
     send(&instance, Command::Prefer(Preferences { threads: 2, ..preferred }));

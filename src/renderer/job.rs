@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use continuo_engine::audio::{Clip, read_bounded};
 use continuo_engine::{EngineError, Model, RenderBlock, RenderRequest, Sampling};
 
-use super::service::workload;
+use super::service::{measured, workload};
 use super::{Job, RenderError, Request, Shared, conclude, priority};
 use crate::params::{Mode, SeedSource, Settings};
 use crate::resources;
@@ -63,21 +63,18 @@ fn serve(shared: &Shared, request: &Request) {
 }
 
 /// Opens the model of a session in whose editor somebody is looking, and measures what the forecast of its next render
-/// needs. Gives way to renders, and is not tried again with a model that cannot be opened or does not run.
+/// needs. Gives way to renders. Where a model cannot be opened or does not run, the same is not tried again.
 fn measure(shared: &Shared, session: &Session) {
     let Some(path) = session.snapshot().model.path.or_else(|| resources::default_model().ok()) else { return };
+    let Some(what) = measured(shared, session) else { return };
     // Until the end is known to be good, as a fault must not come back four times a second.
-    shared.models.measuring(&path, true);
-    let Ok(model) = shared.models.load(&path) else { return };
-    let Some(work) = workload(shared, session, &model) else {
-        // The instance is going; the model is none the worse for it.
-        return shared.models.measuring(&path, false);
-    };
-    match model.forecast(&work, &shared.give_way) {
-        Ok(_) | Err(EngineError::Cancelled) => {}
-        Err(_) => return,
+    shared.models.measuring(&path, what, true);
+    let Ok(model) = shared.models.load(&path, shared.watched()) else { return };
+    // Without settings the instance is going, and the model is none the worse for it.
+    let outcome = workload(shared, session, &model).map(|work| model.forecast(&work, &shared.give_way));
+    if matches!(outcome, None | Some(Ok(_) | Err(EngineError::Cancelled))) {
+        shared.models.measuring(&path, what, false);
     }
-    shared.models.measuring(&path, false);
 }
 
 /// What a request is made of, found and read.
@@ -110,7 +107,7 @@ fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), R
     };
     let mut progress = Progress::new(&recipe, seed.as_deref(), forecast);
     session.post(|snapshot| {
-        snapshot.stepper = Some(model.stepper().to_string().into());
+        snapshot.stepper = Some(model.stepper_for(Some(recipe.precision)).to_string().into());
         snapshot.status = progress.status(0);
     });
     begin(session, ticket, &recipe, seed.as_ref())?;
@@ -145,7 +142,7 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         Some(path) => path,
         None => resources::default_model()?,
     };
-    let model = shared.models.load(&path)?;
+    let model = shared.models.load(&path, shared.watched())?;
     let manifest = model.manifest();
     let (seed_name, seed) = match settings.mode {
         Mode::Unconditional => (None, None),

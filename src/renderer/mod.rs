@@ -181,6 +181,12 @@ impl Shared {
         lock(&self.workers).get_or_insert_with(start).clone()
     }
 
+    /// How many sessions somebody looks at: each may have a model of its own that must not make room for another's, or they
+    /// would be opened again and again.
+    fn watched(&self) -> usize {
+        lock(&self.sessions).iter().filter_map(Weak::upgrade).filter(|session| session.is_watched()).count()
+    }
+
     fn stopping(&self) -> bool {
         self.stop.load(Ordering::Acquire)
     }

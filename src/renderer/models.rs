@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use continuo_engine::{LoadOptions, Model, Runtime, Stepping};
+use continuo_engine::{LoadOptions, Model, Precision, Runtime, Stepping};
 use sha2::{Digest as _, Sha256};
 
 use super::RenderError;
@@ -22,9 +22,12 @@ const KEPT: usize = 3;
 pub(super) struct Models {
     /// The most recently used last.
     loaded: Mutex<Vec<Loaded>>,
-    /// Files whose measurement has begun and not ended well.
-    doubtful: Mutex<Vec<File>>,
+    /// What was to be measured of which file, where that has begun and not ended well.
+    doubtful: Mutex<Vec<(File, Measured)>>,
 }
+
+/// What of a render's settings decides whether a model can be measured for it: the takes and the precision.
+pub(super) type Measured = (u32, Option<Precision>);
 
 #[derive(Debug)]
 struct Loaded {
@@ -48,8 +51,9 @@ impl File {
 }
 
 impl Models {
-    /// The model in the package at `path`; loads it, and with the first one ONNX Runtime, if need be.
-    pub(super) fn load(&self, path: &Path) -> Result<Arc<Model>, RenderError> {
+    /// The model in the package at `path`; loads it, and with the first one ONNX Runtime, if need be. At least `kept` of the
+    /// most recently used then stay loaded.
+    pub(super) fn load(&self, path: &Path, kept: usize) -> Result<Arc<Model>, RenderError> {
         let file = File::at(path).ok_or_else(|| RenderError::NoModel(path.to_path_buf()))?;
         if let Some(model) = self.known(&file) {
             return Ok(model);
@@ -68,9 +72,8 @@ impl Models {
         let model = Model::load(path, &options)?;
         let mut all = lock(&self.loaded);
         all.push(Loaded { model: Arc::clone(&model), files: vec![file] });
-        if all.len() > KEPT {
-            all.remove(0);
-        }
+        let surplus = all.len().saturating_sub(kept.max(KEPT));
+        all.drain(..surplus);
         Ok(model)
     }
 
@@ -85,17 +88,17 @@ impl Models {
     }
 
     /// Whether the model in the package at `path` may be measured: not where that has failed, until the file changes.
-    pub(super) fn can_be_measured(&self, path: &Path) -> bool {
-        File::at(path).is_some_and(|file| !lock(&self.doubtful).contains(&file))
+    pub(super) fn can_be_measured(&self, path: &Path, what: Measured) -> bool {
+        File::at(path).is_some_and(|file| !lock(&self.doubtful).contains(&(file, what)))
     }
 
     /// Notes that a measurement begins, or that it has ended well.
-    pub(super) fn measuring(&self, path: &Path, begins: bool) {
+    pub(super) fn measuring(&self, path: &Path, what: Measured, begins: bool) {
         let Some(file) = File::at(path) else { return };
         let mut doubtful = lock(&self.doubtful);
-        doubtful.retain(|other| *other != file);
+        doubtful.retain(|other| *other != (file.clone(), what));
         if begins {
-            doubtful.push(file);
+            doubtful.push((file, what));
         }
     }
 

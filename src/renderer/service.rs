@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use continuo_engine::audio::{Clip, WavFormat, write_wav};
 use continuo_engine::{Model, Workload};
 
+use super::models::Measured;
 use super::{RenderError, Shared, job};
 use crate::params::{Mode, Settings};
 use crate::resources;
@@ -165,22 +166,21 @@ fn forecast(shared: &Shared, session: &Arc<Session>) {
         return;
     }
     let snapshot = session.snapshot();
-    if watched {
-        let preferences = shared.preferences(Some(session));
-        if snapshot.preferences != Some(preferences) {
-            session.post(|snapshot| snapshot.preferences = Some(preferences));
-        }
+    let preferences = shared.preferences(Some(session));
+    if watched && snapshot.preferences != Some(preferences) {
+        session.post(|snapshot| snapshot.preferences = Some(preferences));
     }
     if snapshot.status.busy() {
         return;
     }
     let Some(path) = snapshot.model.path.or_else(|| resources::default_model().ok()) else { return };
     let model = shared.models.at_hand(&path);
+    let may_measure =
+        watched && measured(shared, session).is_some_and(|what| shared.models.can_be_measured(&path, what));
     if watched {
-        let steps = model.as_ref().map(|model| model.stepper().to_string());
+        let steps = model.as_ref().map(|model| model.stepper_for(preferences.precision).to_string());
         // While another model is being opened, the words on the one before may stay.
-        if steps.as_deref() != snapshot.stepper.as_deref() && (steps.is_some() || !shared.models.can_be_measured(&path))
-        {
+        if steps.as_deref() != snapshot.stepper.as_deref() && (steps.is_some() || !may_measure) {
             session.post(|snapshot| snapshot.stepper = steps.map(Into::into));
         }
     }
@@ -191,9 +191,14 @@ fn forecast(shared: &Shared, session: &Arc<Session>) {
     if known != snapshot.forecast_seconds {
         session.post(|snapshot| snapshot.forecast_seconds = known);
     }
-    if known.is_none() && watched && shared.models.can_be_measured(&path) {
+    if known.is_none() && may_measure {
         shared.measure(session);
     }
+}
+
+/// What would be measured of a model for the session's present settings.
+pub(super) fn measured(shared: &Shared, session: &Session) -> Option<Measured> {
+    Some((session.settings()?.takes, shared.preferences(Some(session)).precision))
 }
 
 /// What a render with the session's present settings would be.

@@ -179,6 +179,27 @@ impl Subject {
         }
     }
 
+    /// Steps in every vector kernel that this processor can run.
+    fn kernels(&self, json: &mut Vec<Value>) {
+        println!("\n{}: µs per pass by kernel", self.name);
+        for kernel in Kernel::available().filter(|kernel| kernel.name() != "scalar") {
+            for precision in Precision::ALL {
+                let net = PackedWaveNet::new(&self.weights, precision).unwrap();
+                let [one, eight] = [1, 8].map(|takes| {
+                    let (mut states, codes) = (vec![net.new_state(); takes], vec![black_box(100); takes]);
+                    let mut scratch = Scratch::default();
+                    let mut logits = vec![Block::default(); takes * net.logits_stride() / BLOCK];
+                    step_micros(|| net.advance(kernel, &mut scratch, &mut states, &codes, Some(&mut logits)))
+                });
+                println!("{:<20} {:<6} 1 take {one:>8.1}   8 takes {eight:>8.1}", kernel.name(), precision.name());
+                json.push(json!({
+                    "network": self.name, "work": "kernel", "kernel": kernel.name(), "precision": precision,
+                    "micros_of_1_take": one, "micros_of_8_takes": eight,
+                }));
+            }
+        }
+    }
+
     /// Whole frames with sampling, on one core and on all.
     fn generate(&self, takes: &[u32], json: &mut Vec<Value>) {
         let model = self.package.native();
@@ -349,6 +370,7 @@ fn main() {
         let roofline = Roofline::measure();
         let thirty = Subject::new("30 layers 64/128/256", RandomPackage::new(thirty_layers()));
         thirty.steps(&roofline, &[1, 2, 4, 8, 16], &mut measured);
+        thirty.kernels(&mut measured);
         thirty.generate(&[1, 4, 8], &mut measured);
         let large = Subject::new("wavenet-piano-2016", RandomPackage::new(piano_2016()));
         large.steps(&roofline, &[1, 2, 8], &mut measured);

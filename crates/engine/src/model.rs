@@ -306,6 +306,15 @@ impl Model {
         }
     }
 
+    /// How requests for this precision are stepped, as [`Model::stepper`] says of those for none.
+    pub fn stepper_for(&self, asked: Option<Precision>) -> Stepper {
+        let mut stepper = self.stepper.clone();
+        if let Stepper::Native { precision, .. } = &mut stepper {
+            *precision = self.precision_for(asked);
+        }
+        stepper
+    }
+
     /// The amplitude of a code.
     pub(crate) fn amplitude(&self, code: u32) -> f32 {
         self.amplitudes[code as usize]

@@ -24,9 +24,10 @@ const MOST_PARTS: usize = 11;
 /// Turns of a waiting loop before the processor is offered to others: some ten microseconds.
 const SPINS: usize = 4096;
 
-/// How long the leader waits for the others at a meeting. Threads that run are a thousand times faster; one that has to wait
-/// for its core comes milliseconds later, with every frame.
+/// How long the leader waits for the others at a meeting, at least, and as a multiple of what the layers took it. Threads that
+/// run are there far sooner; one that has to wait for its core comes milliseconds later, with every frame.
 const PATIENCE: Duration = Duration::from_micros(300);
+const PATIENCE_IN_LAYERS: u32 = 8;
 
 /// How long it waits for them in the first frame, when they have to wake up.
 const WAKING: Duration = Duration::from_millis(2);
@@ -266,10 +267,14 @@ impl PackedWaveNet {
             let _guard = StopOnPanic(&board.meeting);
             let mut own = Own { patience: Some(WAKING), ..Own::default() };
             let mut more = true;
+            let began = Instant::now();
+            let mut patience = None;
             while more && in_time {
                 self.frame_alone(kernel, scratch, state, *code, &board.parts, |z, part| board.hand_over(z, part));
+                let patience =
+                    *patience.get_or_insert_with(|| PATIENCE.max(began.elapsed().saturating_mul(PATIENCE_IN_LAYERS)));
                 in_time = board.skip(0, &mut own) && board.head(0, &mut own);
-                own.patience = Some(PATIENCE);
+                own.patience = Some(patience);
                 if in_time {
                     // SAFETY: logits are written before the last meeting of a frame.
                     more = next(unsafe { board.logits.read(0..self.end[1].blocks()) }, code);
