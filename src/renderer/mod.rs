@@ -231,9 +231,9 @@ impl Shared {
         queue.measure.take().map(Job::Measure)
     }
 
-    /// Ends all requests that wait.
+    /// Ends all requests that wait; nothing is left to be measured either.
     fn refuse_all(&self, error: &RenderError) {
-        let waiting = std::mem::take(&mut lock(&self.queue).requests);
+        let waiting = std::mem::take(&mut *lock(&self.queue)).requests;
         for Request { session, ticket, .. } in waiting {
             if let Some(session) = session.upgrade() {
                 session.complain(error);
