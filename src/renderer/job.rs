@@ -7,8 +7,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use continuo_engine::audio::{Clip, read_bounded};
-use continuo_engine::{EngineError, Model, RenderBlock, RenderRequest, Sampling};
+use continuo_engine::{EngineError, RenderBlock, RenderRequest, Sampling};
 
+use super::models::LoadedModel;
 use super::service::{measured, workload};
 use super::{Job, RenderError, Request, Shared, conclude, priority};
 use crate::params::{Mode, SeedSource, Settings};
@@ -71,7 +72,7 @@ fn measure(shared: &Shared, session: &Session) {
     shared.models.measuring(&path, what, true);
     let Ok(model) = shared.models.load(&path, shared.watched()) else { return };
     // Without settings the instance is going, and the model is none the worse for it.
-    let outcome = workload(shared, session, &model).map(|work| model.forecast(&work, &shared.give_way));
+    let outcome = workload(shared, session, &model.model).map(|work| model.forecasts.forecast(&work, &shared.give_way));
     if matches!(outcome, None | Some(Ok(_) | Err(EngineError::Cancelled))) {
         shared.models.measuring(&path, what, false);
     }
@@ -79,7 +80,7 @@ fn measure(shared: &Shared, session: &Session) {
 
 /// What a request is made of, found and read.
 struct Material {
-    model: Arc<Model>,
+    loaded: LoadedModel,
     seed: Option<Arc<Clip>>,
     recipe: Recipe,
 }
@@ -88,7 +89,7 @@ fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), R
     let (ticket, settings) = (&request.ticket, &request.settings);
     stop_if_cancelled(ticket)?;
     session.post(|snapshot| snapshot.status = Status::Loading);
-    let Material { model, seed, recipe } = gather(shared, session, settings)?;
+    let Material { loaded: LoadedModel { model, forecasts }, seed, recipe } = gather(shared, session, settings)?;
     stop_if_cancelled(ticket)?;
 
     let seed_frames = seed.as_ref().map_or(0, |clip| (clip.seconds() * f64::from(recipe.model_rate_hz)) as u64);
@@ -96,18 +97,19 @@ fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), R
         seed: seed.as_deref().cloned(),
         frames: recipe.frames,
         sampling: Sampling { temperature: recipe.temperature, top_k: recipe.top_k, rng_seed: recipe.rng_seed },
-        takes: 0..recipe.takes,
+        variations: 0..recipe.takes,
         precision: Some(recipe.precision),
         workers: shared.workers(session),
     };
-    let forecast = match model.forecast(&work.workload(seed_frames), &ticket.cancel) {
+    let workload = work.workload(seed_frames);
+    let forecast = match forecasts.forecast(&workload, &ticket.cancel) {
         Err(EngineError::Cancelled) => return Err(RenderError::Cancelled),
         // What is wrong with the model will show in the render itself.
         other => other.unwrap_or_default(),
     };
     let mut progress = Progress::new(&recipe, seed.as_deref(), forecast);
     session.post(|snapshot| {
-        snapshot.stepper = Some(model.stepper_for(Some(recipe.precision)).to_string().into());
+        snapshot.stepper = Some(model.backend(Some(recipe.precision)).to_string().into());
         snapshot.status = progress.status(0);
     });
     begin(session, ticket, &recipe, seed.as_ref())?;
@@ -129,7 +131,8 @@ fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), R
         other => other?,
     };
     stop_if_cancelled(ticket)?;
-    tracing::debug!("rendered {} takes at {:.2}× real time", summary.takes, summary.real_time_factor);
+    forecasts.learn(&workload, summary.generate_seconds);
+    tracing::debug!("rendered {} takes at {:.2}× real time", summary.variations, summary.real_time_factor);
     session.keep(ticket).map_err(RenderError::from)
 }
 
@@ -142,7 +145,8 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         Some(path) => path,
         None => resources::default_model()?,
     };
-    let model = shared.models.load(&path, shared.watched())?;
+    let loaded = shared.models.load(&path, shared.watched())?;
+    let model = &loaded.model;
     let manifest = model.manifest();
     let (seed_name, seed) = match settings.mode {
         Mode::Unconditional => (None, None),
@@ -163,10 +167,10 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         rng_seed: settings.rng_seed,
         takes: settings.takes,
         frames: ((settings.seconds * f64::from(model_rate_hz)).round() as u64).max(1),
-        precision: model.precision_for(shared.preferences(Some(session)).precision),
+        precision: model.backend(shared.preferences(Some(session)).precision).precision(),
         engine_version: continuo_engine::VERSION.to_owned(),
     };
-    Ok(Material { model, seed, recipe })
+    Ok(Material { loaded, seed, recipe })
 }
 
 fn seed_clip(session: &Session, source: SeedSource) -> Result<(String, Clip), RenderError> {
@@ -221,7 +225,7 @@ fn accept(
         ticket.stop();
         return Ok(());
     };
-    for (index, frames) in block.takes.iter().enumerate() {
+    for (index, frames) in block.sound.iter().enumerate() {
         live.push(index, frames)?;
     }
     if progress.told.elapsed() >= TELL {

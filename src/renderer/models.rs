@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use continuo_engine::{LoadOptions, Model, Precision, Runtime, Stepping};
+use continuo_engine::{Forecasts, LoadOptions, Model, Precision, Runtime, Stepping};
 use sha2::{Digest as _, Sha256};
 
 use super::RenderError;
@@ -29,9 +29,16 @@ pub(super) struct Models {
 /// What of a render's settings decides whether a model can be measured for it: the takes and the precision.
 pub(super) type Measured = (u32, Option<Precision>);
 
+/// A loaded model, and what is known of its speed.
+#[derive(Debug, Clone)]
+pub(super) struct LoadedModel {
+    pub model: Arc<Model>,
+    pub forecasts: Arc<Forecasts>,
+}
+
 #[derive(Debug)]
 struct Loaded {
-    model: Arc<Model>,
+    model: LoadedModel,
     /// Files known to hold this content, so that they need not be read again.
     files: Vec<File>,
 }
@@ -53,14 +60,14 @@ impl File {
 impl Models {
     /// The model in the package at `path`; loads it, and with the first one ONNX Runtime, if need be. At least `kept` of the
     /// most recently used then stay loaded.
-    pub(super) fn load(&self, path: &Path, kept: usize) -> Result<Arc<Model>, RenderError> {
+    pub(super) fn load(&self, path: &Path, kept: usize) -> Result<LoadedModel, RenderError> {
         let file = File::at(path).ok_or_else(|| RenderError::NoModel(path.to_path_buf()))?;
         if let Some(model) = self.known(&file) {
             return Ok(model);
         }
         let hash = content_hash(path)
             .map_err(|error| RenderError::Unreadable { path: path.to_path_buf(), reason: error.to_string() })?;
-        if let Some(model) = self.touch(|loaded| loaded.model.content_hash() == hash, Some(&file)) {
+        if let Some(model) = self.touch(|loaded| loaded.model.model.content_hash() == hash, Some(&file)) {
             return Ok(model);
         }
         let runtime = resources::onnx_runtime().and_then(|library| {
@@ -68,10 +75,12 @@ impl Models {
             Runtime::open(&library).inspect_err(|error| tracing::warn!("{error}")).ok()
         });
         let calibrations = resources::user_data_dir().map(|folder| folder.join("calibrations"));
-        let options = LoadOptions { runtime, stepping: Stepping::Auto, calibrations, ..LoadOptions::default() };
+        let options = LoadOptions { runtime, stepping: Stepping::Auto, ..LoadOptions::default() };
         let model = Model::load(path, &options)?;
+        let forecasts = Arc::new(Forecasts::new(&model, calibrations.as_deref()));
+        let model = LoadedModel { model, forecasts };
         let mut all = lock(&self.loaded);
-        all.push(Loaded { model: Arc::clone(&model), files: vec![file] });
+        all.push(Loaded { model: model.clone(), files: vec![file] });
         let surplus = all.len().saturating_sub(kept.max(KEPT));
         all.drain(..surplus);
         Ok(model)
@@ -83,7 +92,7 @@ impl Models {
     }
 
     /// The model in the package at `path`, if it is loaded and the file has not changed. Reads no file.
-    pub(super) fn at_hand(&self, path: &Path) -> Option<Arc<Model>> {
+    pub(super) fn at_hand(&self, path: &Path) -> Option<LoadedModel> {
         self.known(&File::at(path)?)
     }
 
@@ -102,16 +111,16 @@ impl Models {
         }
     }
 
-    fn known(&self, file: &File) -> Option<Arc<Model>> {
+    fn known(&self, file: &File) -> Option<LoadedModel> {
         self.touch(|loaded| loaded.files.contains(file), None)
     }
 
-    fn touch(&self, is_it: impl Fn(&Loaded) -> bool, file: Option<&File>) -> Option<Arc<Model>> {
+    fn touch(&self, is_it: impl Fn(&Loaded) -> bool, file: Option<&File>) -> Option<LoadedModel> {
         let mut all = lock(&self.loaded);
         let index = all.iter().position(is_it)?;
         let mut loaded = all.remove(index);
         loaded.files.extend(file.cloned());
-        let model = Arc::clone(&loaded.model);
+        let model = loaded.model.clone();
         all.push(loaded);
         Some(model)
     }

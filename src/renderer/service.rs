@@ -178,15 +178,15 @@ fn forecast(shared: &Shared, session: &Arc<Session>) {
     let may_measure =
         watched && measured(shared, session).is_some_and(|what| shared.models.can_be_measured(&path, what));
     if watched {
-        let steps = model.as_ref().map(|model| model.stepper_for(preferences.precision).to_string());
+        let steps = model.as_ref().map(|model| model.model.backend(preferences.precision).to_string());
         // While another model is being opened, the words on the one before may stay.
         if steps.as_deref() != snapshot.stepper.as_deref() && (steps.is_some() || !may_measure) {
             session.post(|snapshot| snapshot.stepper = steps.map(Into::into));
         }
     }
     let known = model.as_ref().and_then(|model| {
-        let work = workload(shared, session, model)?;
-        model.known_forecast(&work).map(|forecast| forecast.as_secs_f32())
+        let work = workload(shared, session, &model.model)?;
+        model.forecasts.known(&work).map(|forecast| forecast.as_secs_f32())
     });
     if known != snapshot.forecast_seconds {
         session.post(|snapshot| snapshot.forecast_seconds = known);
@@ -205,11 +205,13 @@ pub(super) fn measured(shared: &Shared, session: &Session) -> Option<Measured> {
 pub(super) fn workload(shared: &Shared, session: &Session, model: &Model) -> Option<Workload> {
     let settings = session.settings()?;
     let frames = (settings.seconds * f64::from(model.sample_rate_hz())) as u64;
-    let heard = if settings.mode == Mode::Continue { model.manifest().receptive_field_frames } else { 0 };
+    // The seed clip is not read for a forecast: it is taken to be as long as it can be.
+    let longest = (job::MAX_SEED_SECONDS * f64::from(model.sample_rate_hz())) as u64;
+    let heard = if settings.mode == Mode::Continue { model.manifest().reach.heard(longest) } else { 0 };
     Some(Workload {
         seed_frames: heard,
         frames,
-        takes: settings.takes,
+        variations: settings.takes,
         precision: shared.preferences(Some(session)).precision,
         workers: shared.workers(session),
     })

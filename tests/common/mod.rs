@@ -5,7 +5,6 @@
 pub mod graph;
 pub mod host;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,8 +12,9 @@ use continuo::session::SavedSession;
 use continuo::take::Take;
 use continuo::take::bench::lay_out;
 use continuo_engine::audio::{Clip, WavFormat, write_wav};
+use continuo_package::family::wavenet::FAMILY;
 use continuo_package::{
-    Architecture, Family, Generation, GraphRole, Manifest, PackageWriter, Quantisation, TrainingFacts,
+    Architecture, Defaults, FORMAT_VERSION, GraphId, GraphRole, Manifest, PackageWriter, Shape, Signal, TrainingFacts,
 };
 use continuo_realtime::Frame;
 use prost::Message as _;
@@ -64,25 +64,24 @@ fn library() -> PathBuf {
 pub fn write_model(path: &Path) {
     let shape = graph::small();
     let manifest = Manifest {
-        format_version: 1,
+        format_version: FORMAT_VERSION,
         name: "Random".into(),
         author: "The tests".into(),
         licence: "CC0-1.0".into(),
-        family: Family::Wavenet,
         sample_rate_hz: MODEL_RATE_HZ,
         channels: 1,
-        quantisation: Quantisation::MuLaw { levels: shape.levels },
-        receptive_field_frames: shape.receptive_field_frames(),
-        generation: Generation::Autoregressive,
-        architecture: Architecture::Wavenet(shape.clone()),
-        graphs: BTreeMap::from([(GraphRole::Step, continuo_engine::wavenet_spec(&shape))]),
+        signal: Signal::MuLaw { levels: shape.levels },
+        reach: shape.reach(),
+        architecture: Architecture::new(&FAMILY, shape.clone()),
+        graphs: shape.graphs(),
+        defaults: Defaults::default(),
         training: TrainingFacts::default(),
         run_id: "test".into(),
         trainer_version: "0".into(),
     };
     let model = graph::wavenet_graph(&shape, 7);
     PackageWriter::new(manifest, "Do as you like.\n")
-        .graph(GraphRole::Step, model.encode_to_vec())
+        .graph(GraphId::of(GraphRole::Step), model.encode_to_vec())
         .write(path)
         .unwrap();
 }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use continuo_package::wavenet::WaveNetShape;
+use continuo_package::Shape as _;
+use continuo_package::family::wavenet::WaveNetShape;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Order;

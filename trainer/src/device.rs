@@ -161,7 +161,7 @@ mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use continuo_package::wavenet::WaveNetShape;
+    use continuo_package::family::wavenet::WaveNetShape;
 
     #[test]
     fn a_device_that_is_not_there_is_an_error_and_auto_finds_one_that_is() {

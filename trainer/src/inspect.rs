@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use continuo_package::{Architecture, Generation, Package, PackageError, Quantisation};
+use continuo_package::family::wavenet::WaveNetShape;
+use continuo_package::{Package, PackageError, Reach};
 
 use crate::cli::InspectArgs;
 use crate::training::log::duration;
@@ -34,29 +35,26 @@ fn describe(package: &Package) -> String {
             manifest.format_version, manifest.trainer_version, manifest.run_id
         ),
     );
-    line("family", manifest.family.to_string());
+    line("family", manifest.architecture.family().to_string());
     let rate = manifest.sample_rate_hz;
     line("audio", format!("{rate} frames per second, {} channel(s)", manifest.channels));
+    line("signal", manifest.signal.to_string());
+    let seconds = |frames: u64| frames as f64 / f64::from(rate);
     line(
-        "quantisation",
-        match manifest.quantisation {
-            Quantisation::MuLaw { levels } => format!("µ-law, {levels} levels"),
-            Quantisation::Linear { levels } => format!("linear, {levels} levels"),
-            Quantisation::None => "none".into(),
-        },
-    );
-    let field = manifest.receptive_field_frames;
-    line("receptive field", format!("{field} frames, {:.3} s", field as f64 / f64::from(rate)));
-    line(
-        "generation",
-        match manifest.generation {
-            Generation::Autoregressive => "frame by frame".into(),
-            Generation::FixedLength { frames } => {
-                format!("{frames} frames at once, {:.2} s", frames as f64 / f64::from(rate))
+        "hears",
+        match manifest.reach {
+            Reach::Frames { frames } => format!("the last {frames} frames, {:.3} s", seconds(frames)),
+            Reach::Unbounded => "everything before".into(),
+            Reach::None { length_frames: frames } => {
+                format!("nothing; {frames} frames come at once, {:.2} s", seconds(frames))
             }
         },
     );
-    if let Architecture::Wavenet(shape) = &manifest.architecture {
+    let defaults = &manifest.defaults;
+    let default = |value: Option<String>| value.unwrap_or_else(|| "the plugin's own".into());
+    line("temperature", default(defaults.temperature.map(|value| value.to_string())));
+    line("top k", default(defaults.top_k.map(|value| value.to_string())));
+    if let Some(shape) = manifest.architecture.shape_of::<WaveNetShape>() {
         line(
             "architecture",
             format!(
@@ -73,10 +71,10 @@ fn describe(package: &Package) -> String {
         let dilations: Vec<String> = shape.dilations.iter().map(ToString::to_string).collect();
         line("dilations", dilations.join(" "));
     }
-    for (role, graph) in &manifest.graphs {
-        let size = package.graphs.get(role).map_or(0, Vec::len);
+    for graph in &manifest.graphs {
+        let size = package.graphs.get(&graph.id).map_or(0, Vec::len);
         line(
-            &format!("graph {role}"),
+            &format!("graph {}", graph.id),
             format!(
                 "{}, {:.2} MB, {} state tensors, SHA-256 {}",
                 graph.file,
@@ -105,27 +103,15 @@ fn describe(package: &Package) -> String {
     line("steps", format!("{} ({} frames)", training.steps, training.frames_seen));
     line("wall time", duration(training.wall_time_seconds));
     line("device", training.device.clone());
-    line(
-        "held-out NLL",
-        match (training.heldout_nll_nats, training.heldout_nll_bits) {
-            (Some(nats), Some(bits)) => {
-                format!("{nats:.4} nats, {bits:.4} bits per frame over {} frames", training.heldout_frames)
-            }
-            _ => "not measured".into(),
-        },
-    );
+    for (name, value) in &training.figures {
+        line(&name.replace('_', " "), format!("{value}"));
+    }
     for (precision, nats) in &training.precision_nll_nats {
         line(
             &format!("NLL in {precision}"),
             format!("{nats:.4} nats, {:.4} bits per frame", nats / std::f64::consts::LN_2),
         );
     }
-    line(
-        "export check",
-        training
-            .export_max_difference
-            .map_or("not made".into(), |difference| format!("logits within {difference:.2e} of ONNX Runtime's")),
-    );
     if !package.licence.trim().is_empty() {
         let _ = write!(text, "\nLicence text\n{}\n", package.licence.trim_end());
     }

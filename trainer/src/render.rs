@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use continuo_engine::audio::{self, AudioError, Clip, WavFormat, write_wav};
 use continuo_engine::seam::{Upsampler, model_seed};
-use continuo_engine::{EngineError, LoadOptions, Model, RenderRequest, RenderSummary, Sampling, Workers};
+use continuo_engine::{EngineError, Forecasts, LoadOptions, Model, RenderRequest, RenderSummary, Sampling, Workers};
 
 use crate::cli::RenderArgs;
 use crate::export::{self, ExportError};
@@ -72,9 +72,9 @@ pub fn run(args: &RenderArgs) -> Result<(Vec<PathBuf>, RenderSummary), RenderErr
         "{}: {:.1} s of {} take(s), real-time factor {:.1}, stepped by {}",
         files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "),
         args.seconds,
-        summary.takes,
+        summary.variations,
         summary.real_time_factor,
-        model.stepper()
+        model.backend(args.precision.0)
     );
     Ok((files, summary))
 }
@@ -85,7 +85,7 @@ fn takes(model: &Arc<Model>, seed: Option<Clip>, args: &RenderArgs) -> Result<(V
     let request = RenderRequest {
         frames: (args.seconds * f64::from(rate)).round().max(1.0) as u64,
         sampling: Sampling { temperature: args.temperature, top_k: args.top_k, rng_seed: args.rng_seed },
-        takes: 0..args.takes,
+        variations: 0..args.takes,
         seed,
         precision: args.precision.0,
         workers: Workers::new(threads(args.threads), || {})?,
@@ -94,12 +94,12 @@ fn takes(model: &Arc<Model>, seed: Option<Clip>, args: &RenderArgs) -> Result<(V
     let history = model_seed(&seed, rate)?;
     let mut upsamplers =
         (0..args.takes).map(|_| Upsampler::new(rate, seed.sample_rate_hz, &history)).collect::<Result<Vec<_>, _>>()?;
-    let forecast = model.forecast(&request.workload(history.len() as u64), stop::flag())?;
+    let forecast = Forecasts::new(model, None).forecast(&request.workload(history.len() as u64), stop::flag())?;
     eprintln!("{:.1} s × {} take(s): about {}", args.seconds, args.takes, duration(forecast.as_secs_f64().ceil()));
     let mut sounds = vec![Vec::new(); args.takes as usize];
     let mut failed = None;
     let summary = continuo_engine::render(model, &request, stop::flag(), &mut |block| {
-        for ((upsampler, sound), frames) in upsamplers.iter_mut().zip(&mut sounds).zip(block.takes) {
+        for ((upsampler, sound), frames) in upsamplers.iter_mut().zip(&mut sounds).zip(block.sound) {
             if let Err(error) = upsampler.push(frames, sound) {
                 failed.get_or_insert(error);
             }

@@ -99,9 +99,9 @@ fn a_run_becomes_a_package_that_renders() {
     assert_eq!((training.steps, training.frames_seen), (30, 30 * 3 * 400));
     assert!(training.corpus.contains("tones of the tests") && training.corpus.contains("CC0"));
     assert!((training.corpus_hours - 50_000.0 / 16_000.0 / 3600.0).abs() < 1e-9);
-    let (nats, bits) = (training.heldout_nll_nats.unwrap(), training.heldout_nll_bits.unwrap());
+    let (nats, bits) = (training.figures["heldout_nll_nats"], training.figures["heldout_nll_bits"]);
     assert!(nats > 0.0 && nats < 64f64.ln() && (bits * std::f64::consts::LN_2 - nats).abs() < 1e-9);
-    assert!(training.export_max_difference.unwrap() <= parity::TOLERANCE);
+    assert!(training.figures["export_largest_logit_difference"] <= parity::TOLERANCE);
     assert!(package.preview.is_some_and(|wav| wav.starts_with(b"RIFF") && wav.len() > 8 * 2 * 12_000));
     assert!(package.licence.contains("tones of the tests"));
 
@@ -121,7 +121,7 @@ fn a_run_becomes_a_package_that_renders() {
     let wav = dir.path().join("phrase.wav");
     let arguments = RenderArgs { seed: Some(seed_file), ..render_arguments(out.clone(), wav.clone()) };
     let (files, summary) = render::run(&arguments).unwrap();
-    assert_eq!((files, summary.takes), (vec![wav.clone()], 1));
+    assert_eq!((files, summary.variations), (vec![wav.clone()], 1));
     let phrase = audio::read(&wav).unwrap();
     assert_eq!((phrase.sample_rate_hz, phrase.channels.len(), phrase.frames()), (48_000, 2, 48_000));
     for (channel, original) in phrase.channels.iter().zip(&seed.channels) {

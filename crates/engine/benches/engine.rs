@@ -9,13 +9,16 @@ mod common;
 
 use common::support::clip::notes;
 use common::support::graph::{piano_2016, thirty_layers};
-use common::{RandomPackage, piano, runtime};
+use common::{RandomPackage, STEP, generate, piano, prime, runtime};
+use continuo_engine::family::wavenet::WaveNetWeights;
 use continuo_engine::kernels::packed::{BLOCK, Block};
 use continuo_engine::kernels::wavenet::{PackedWaveNet, Scratch};
 use continuo_engine::kernels::{Kernel, Precision, roofline};
-use continuo_engine::weights::WaveNetWeights;
-use continuo_engine::{Generator, LoadOptions, Model, RenderRequest, Sampling, StepSession, Stepping, Workers, render};
-use continuo_package::{GraphRole, Package, onnx};
+use continuo_engine::ort::StepGraph;
+use continuo_engine::{
+    Forecasts, LoadOptions, Model, RenderRequest, Sampling, Stepping, Voice, VoiceRequest, Workers, render,
+};
+use continuo_package::{Package, onnx};
 use serde_json::{Value, json};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -24,6 +27,12 @@ use std::time::Instant;
 
 /// Frames per second of the networks here.
 const RATE_HZ: f64 = 16_000.0;
+
+/// A voice of so many variations.
+fn voice(model: &Model, precision: Precision, variations: u32, workers: &Workers) -> Box<dyn Voice> {
+    let request = VoiceRequest::new(Sampling::default(), 0..variations);
+    model.voice(&VoiceRequest { precision: Some(precision), workers: workers.clone(), ..request }).unwrap()
+}
 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -125,9 +134,9 @@ struct Subject {
 impl Subject {
     fn new(name: &'static str, package: RandomPackage) -> Self {
         let opened = Package::open(&package.path).unwrap();
-        let graph = &opened.graphs[&GraphRole::Step];
+        let graph = &opened.graphs[&STEP];
         let weights = WaveNetWeights::from_graph(&package.shape, &onnx::decode(graph).unwrap().graph.unwrap()).unwrap();
-        let session = StepSession::new(&runtime(), graph, &opened.manifest.graphs[&GraphRole::Step]).unwrap();
+        let session = StepGraph::new(&runtime(), graph, opened.manifest.graph(STEP).unwrap()).unwrap();
         let mut state = session.bind(&session.initial_state().unwrap()).unwrap();
         let onnx_micros = step_micros(|| {
             black_box(session.step(&mut state, black_box(100)).unwrap());
@@ -209,11 +218,10 @@ impl Subject {
             for &takes in takes {
                 for threads in [1, cores()] {
                     let workers = Workers::new(threads, || {}).unwrap();
-                    let generator = Generator::in_precision(&model, Some(precision), Sampling::default(), 0..takes);
-                    let mut generator = generator.unwrap().on(&workers);
+                    let mut voice = voice(&model, precision, takes, &workers);
                     let mut out = vec![Vec::new(); takes as usize];
-                    generator.generate(256, &mut out).unwrap();
-                    let micros = seconds(15, || generator.generate(256, &mut out).unwrap()) / 256.0 * 1e6;
+                    generate(&mut *voice, 256, &mut out);
+                    let micros = seconds(15, || generate(&mut *voice, 256, &mut out)) / 256.0 * 1e6;
                     let (onnx, real) = (self.onnx_micros * f64::from(takes) / micros, 1e6 / RATE_HZ / micros);
                     println!(
                         "{:<6} {takes:>5} {threads:>7} {micros:>10.1} {onnx:>10.1} {real:>10.2}",
@@ -234,21 +242,18 @@ impl Subject {
         let model = self.package.native();
         let clip = notes((10.0 * RATE_HZ) as usize, RATE_HZ as f32, 3);
         let opened = Package::open(&self.package.path).unwrap();
-        let graph = &opened.graphs[&GraphRole::Step];
-        let session = StepSession::new(&runtime(), graph, &opened.manifest.graphs[&GraphRole::Step]).unwrap();
-        let reach = model.manifest().receptive_field_frames as usize;
-        let quantisation = model.manifest().quantisation;
-        let codes: Vec<u32> = clip[clip.len() - reach..].iter().map(|&value| quantisation.encode(value)).collect();
+        let graph = &opened.graphs[&STEP];
+        let session = StepGraph::new(&runtime(), graph, opened.manifest.graph(STEP).unwrap()).unwrap();
+        let reach = model.manifest().reach.frames().unwrap() as usize;
+        let signal = model.manifest().signal;
+        let codes: Vec<u32> = clip[clip.len() - reach..].iter().map(|&value| signal.encode(value)).collect();
         let mut logits = Vec::new();
         let onnx = seconds(3, || {
             session.run(&mut session.initial_state().unwrap(), &codes, &mut logits).unwrap();
         });
         println!("\n{}: priming with 10 s (the last {reach} frames are heard): ONNX Runtime {onnx:.3} s", self.name);
         for precision in Precision::ALL {
-            let prime = seconds(5, || {
-                let generator = Generator::in_precision(&model, Some(precision), Sampling::default(), 0..1);
-                generator.unwrap().prime(&clip).unwrap();
-            });
+            let prime = seconds(5, || prime(&mut *voice(&model, precision, 1, &Workers::alone()), &clip));
             println!("{:<6} {prime:>10.3} s {:>10.1} × ONNX Runtime", precision.name(), onnx / prime);
             json.push(json!({
                 "network": self.name, "work": "prime 10 s", "precision": precision, "seconds": prime,
@@ -262,7 +267,7 @@ impl Subject {
         let megabytes = std::fs::metadata(&self.package.path).unwrap().len() as f64 / 1e6;
         println!("\n{}: loading {megabytes:.1} MB to ready", self.name);
         let ready = |model: &Arc<Model>, precision| {
-            drop(Generator::in_precision(model, Some(precision), Sampling::default(), 0..1).unwrap());
+            drop(voice(model, precision, 1, &Workers::alone()));
         };
         for precision in Precision::ALL {
             for (what, runtime) in [("checked against ONNX Runtime", Some(runtime())), ("unchecked", None)] {
@@ -295,18 +300,18 @@ fn renders(minutes: f64, json: &mut Vec<Value>) {
     let Some(path) = piano() else { return };
     let options = LoadOptions { runtime: Some(runtime()), ..LoadOptions::default() };
     let model = Model::load(&path, &options).unwrap();
-    let workers = Workers::new(cores(), || {}).unwrap();
-    println!("\nshipped model: {}", model.stepper());
+    let (workers, forecasts) = (Workers::new(cores(), || {}).unwrap(), Forecasts::new(&model, None));
+    println!("\nshipped model: {}", model.backend(None));
     for (seconds, takes) in [(8.0, 1u32), (8.0, 4), (20.0, 8)] {
         let request = RenderRequest {
             seed: None,
             frames: (seconds * RATE_HZ) as u64,
             sampling: Sampling::default(),
-            takes: 0..takes,
+            variations: 0..takes,
             precision: None,
             workers: workers.clone(),
         };
-        let forecast = model.forecast(&request.workload(0), &AtomicBool::new(false)).unwrap().as_secs_f64();
+        let forecast = forecasts.forecast(&request.workload(0), &AtomicBool::new(false)).unwrap().as_secs_f64();
         let started = Instant::now();
         render(&model, &request, &AtomicBool::new(false), &mut |_| {}).unwrap();
         let taken = started.elapsed().as_secs_f64();
@@ -320,7 +325,7 @@ fn renders(minutes: f64, json: &mut Vec<Value>) {
         seed: None,
         frames: (60.0 * RATE_HZ) as u64,
         sampling: Sampling::default(),
-        takes: 0..8,
+        variations: 0..8,
         precision: None,
         workers,
     };
@@ -330,7 +335,7 @@ fn renders(minutes: f64, json: &mut Vec<Value>) {
         let mut most = 0f64;
         let mut kept: Vec<Vec<f32>> = vec![Vec::new(); 8];
         render(&model, &request, &AtomicBool::new(false), &mut |block| {
-            kept.iter_mut().zip(block.takes).for_each(|(kept, frames)| kept.extend_from_slice(frames));
+            kept.iter_mut().zip(block.sound).for_each(|(kept, frames)| kept.extend_from_slice(frames));
             if block.first_frame % 16_384 == 0 {
                 most = most.max(resident());
             }

@@ -6,26 +6,28 @@
 mod common;
 
 use common::support::graph::thirty_layers;
-use common::{RandomPackage, runtime};
+use common::{RandomPackage, STEP, runtime, voice};
+use continuo_engine::family::wavenet::WaveNetWeights;
 use continuo_engine::kernels::packed::{BLOCK, Block};
 use continuo_engine::kernels::wavenet::{PackedWaveNet, Scratch};
 use continuo_engine::kernels::{Kernel, Precision};
-use continuo_engine::weights::WaveNetWeights;
-use continuo_engine::{Generator, Sampling, StepSession, Stepping};
-use continuo_package::{GraphRole, Package, onnx};
+use continuo_engine::ort::StepGraph;
+use continuo_engine::{Sampling, Stepping};
+use continuo_package::{Package, onnx};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 fn step(criterion: &mut Criterion) {
     let random = RandomPackage::new(thirty_layers());
     let package = Package::open(&random.path).unwrap();
-    let graph = &package.graphs[&GraphRole::Step];
+    let graph = &package.graphs[&STEP];
     let weights = WaveNetWeights::from_graph(&random.shape, &onnx::decode(graph).unwrap().graph.unwrap()).unwrap();
     let mut group = criterion.benchmark_group("step");
     group.measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(300));
 
-    let session = StepSession::new(&runtime(), graph, &package.manifest.graphs[&GraphRole::Step]).unwrap();
+    let session = StepGraph::new(&runtime(), graph, package.manifest.graph(STEP).unwrap()).unwrap();
     let mut state = session.bind(&session.initial_state().unwrap()).unwrap();
     let mut run = || {
         black_box(session.step(&mut state, black_box(100)).unwrap());
@@ -53,13 +55,18 @@ fn step(criterion: &mut Criterion) {
 fn generate(criterion: &mut Criterion) {
     let random = RandomPackage::new(thirty_layers());
     let model = random.with_runtime(Stepping::Auto);
-    println!("stepping with {}", model.stepper());
+    println!("stepping with {}", model.backend(None));
     let mut group = criterion.benchmark_group("frame with sampling");
     group.measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(300));
     for (name, top_k) in [("all", 0), ("top 40", 40)] {
         let sampling = Sampling { top_k, ..Sampling::default() };
-        let mut generator = Generator::new(&model, sampling, 0..1).unwrap();
-        group.bench_function(name, |bencher| bencher.iter(|| black_box(generator.step().unwrap()[0])));
+        let (mut one, mut out, never) = (voice(&model, sampling, 0..1), [Vec::new()], AtomicBool::new(false));
+        let mut frame = || {
+            out[0].clear();
+            one.generate(1, &mut out, &never).unwrap();
+            black_box(out[0][0])
+        };
+        group.bench_function(name, |bencher| bencher.iter(&mut frame));
     }
     group.finish();
 }

@@ -1,7 +1,7 @@
 //! Why the engine could not do what it was asked.
 
 use crate::audio::AudioError;
-use continuo_package::{Family, PackageError};
+use continuo_package::PackageError;
 use std::path::PathBuf;
 
 /// A refusal: names the file, what is wrong with it, and what to do about it.
@@ -16,21 +16,6 @@ pub enum EngineError {
     /// ONNX Runtime could not be loaded.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
-    /// The model is of a kind that this version does not play.
-    #[error(
-        "{path}: this is a {family} model ({reason}); Continuo {version} plays WaveNet models of one channel. \
-         Update Continuo to a version that plays {family} models, or choose another model",
-        path = path.display(),
-        version = env!("CARGO_PKG_VERSION")
-    )]
-    Unsupported {
-        /// The package.
-        path: PathBuf,
-        /// The model's family.
-        family: Family,
-        /// What about it is not supported.
-        reason: &'static str,
-    },
     /// A graph does not agree with the manifest or with the architecture.
     #[error("{path}: {entry}: {reason}. Export the model again, or get it from its author again", path = path.display())]
     Graph {
@@ -75,15 +60,15 @@ pub enum EngineError {
     },
     /// The model gave no distribution for a frame.
     #[error(
-        "{path}: the model's output for take {take}, frame {frame} is not a number. \
+        "{path}: the model's output for variation {variation}, frame {frame} is not a number. \
          The model is damaged or was trained badly; choose another",
         path = path.display()
     )]
     NotFinite {
         /// The package.
         path: PathBuf,
-        /// The take.
-        take: u32,
+        /// The variation.
+        variation: u32,
         /// The frame, counted from the first primed one.
         frame: u64,
     },

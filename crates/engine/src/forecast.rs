@@ -1,14 +1,13 @@
 //! How long a render will take on this machine, said beforehand.
 //!
-//! A model is timed when it is first asked about, for the numbers of takes and threads and the precision in question, and
-//! every finished render corrects what was measured. A [`LoadOptions::calibrations`](crate::LoadOptions::calibrations)
-//! folder keeps the figures between runs, one small file per model.
+//! A model is timed when it is first asked about, for the numbers of variations and threads and the precision in question,
+//! and every finished render corrects what was measured. A folder keeps the figures between runs, one small file per model.
 
 use crate::error::EngineError;
-use crate::generator::Generator;
 use crate::kernels::Precision;
 use crate::model::Model;
-use crate::sampler::Sampling;
+use crate::sampling::Sampling;
+use crate::voice::VoiceRequest;
 use crate::workers::Workers;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,11 +33,11 @@ const MOST_BYTES: u64 = 1 << 20;
 pub struct Workload {
     /// Frames of the seed clip at the model's rate; 0 for none.
     pub seed_frames: u64,
-    /// Frames to generate per take.
+    /// Frames to generate.
     pub frames: u64,
-    /// Takes.
-    pub takes: u32,
-    /// In what the products are computed; `None` leaves it to [`Model::best_precision`].
+    /// Variations.
+    pub variations: u32,
+    /// In what the products are computed; `None` leaves it to the model.
     pub precision: Option<Precision>,
     /// The threads that may be used.
     pub workers: Workers,
@@ -49,28 +48,28 @@ pub struct Workload {
 struct Figures {
     /// The engine and the kernel that were measured; figures of others are no use.
     measured_with: String,
-    /// Seconds for one frame of all takes, by [`key`].
+    /// Seconds for one frame of all variations, by [`key`].
     seconds_per_frame: BTreeMap<String, f64>,
-    /// Seconds for priming with a whole receptive field, by precision.
+    /// Seconds for priming with as much as the model hears of a clip, by precision.
     seconds_to_prime: BTreeMap<String, f64>,
 }
 
 /// A model's figures and where they are kept.
 #[derive(Debug, Default)]
-pub(crate) struct Calibration {
+struct Calibration {
     figures: Mutex<Figures>,
     file: Option<PathBuf>,
 }
 
-fn key(takes: u32, precision: Precision, threads: usize) -> String {
-    format!("{takes} takes, {precision}, {threads} threads")
+fn key(variations: u32, precision: Precision, threads: usize) -> String {
+    format!("{variations} variations, {precision}, {threads} threads")
 }
 
 impl Calibration {
     /// The figures of the model with this hash in `folder`; none where there are none, or others measured them.
-    pub fn open(folder: Option<&Path>, content_hash: &str, kernel: &str) -> Self {
+    fn open(folder: Option<&Path>, content_hash: &str, backend: &str) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let measured_with = format!("{} {kernel} {cores} cores", crate::VERSION);
+        let measured_with = format!("{} {backend} {cores} cores", crate::VERSION);
         let file = folder.map(|folder| folder.join(format!("{content_hash}.json")));
         let usable = |figures: &Figures| {
             let all = figures.seconds_per_frame.values().chain(figures.seconds_to_prime.values());
@@ -107,27 +106,46 @@ impl Calibration {
     }
 }
 
-impl Model {
-    /// Seconds for one frame of all takes of a workload: measured at the first call for such a one.
+/// Frames of a clip that stand for all that an unbounded memory would hear, in measuring how long priming takes.
+const FRAMES_FOR_ALL: u64 = 4_000;
+
+/// What is known of a model's speed on this machine.
+#[derive(Debug)]
+pub struct Forecasts {
+    model: Arc<Model>,
+    calibration: Calibration,
+}
+
+impl Forecasts {
+    /// For a model, with the figures that an earlier run kept in `folder`; it is made when it is needed.
+    pub fn new(model: &Arc<Model>, folder: Option<&Path>) -> Self {
+        let calibration = Calibration::open(folder, model.content_hash(), model.backend(None).name());
+        Self { model: Arc::clone(model), calibration }
+    }
+
+    /// Seconds for one frame of all variations of a workload: measured at the first call for such a one.
     ///
     /// # Errors
-    /// [`EngineError::Request`] for no takes or too many; [`EngineError::Cancelled`] when `cancel` became true; as
-    /// [`Generator::step`].
-    pub fn seconds_per_frame(self: &Arc<Self>, work: &Workload, cancel: &AtomicBool) -> Result<f64, EngineError> {
+    /// [`EngineError::Request`] for no variations or too many; [`EngineError::Cancelled`] when `cancel` became true; as
+    /// [`Voice::generate`](crate::Voice::generate).
+    pub fn seconds_per_frame(&self, work: &Workload, cancel: &AtomicBool) -> Result<f64, EngineError> {
         let key = self.key(work);
         if let Some(&seconds) = self.calibration.figures().seconds_per_frame.get(&key) {
             return Ok(seconds);
         }
-        let generator = Generator::in_precision(self, work.precision, Sampling::default(), 0..work.takes)?;
-        let mut generator = generator.on(&work.workers);
-        let mut sound = vec![Vec::new(); work.takes as usize];
-        // The first frames fill the caches and make the takes part.
-        generator.generate_unless(FRAMES_PER_TIMING, &mut sound, cancel)?;
+        let mut voice = self.model.voice(&VoiceRequest {
+            precision: work.precision,
+            workers: work.workers.clone(),
+            ..VoiceRequest::new(Sampling::default(), 0..work.variations)
+        })?;
+        let mut sound = vec![Vec::new(); work.variations as usize * voice.channels()];
+        // The first frames fill the caches and give each variation its state.
+        voice.generate(FRAMES_PER_TIMING, &mut sound, cancel)?;
         let mut seconds = Vec::new();
         let began = Instant::now();
         while seconds.len() < FEWEST_TIMINGS || began.elapsed() < MEASURED {
             let started = Instant::now();
-            generator.generate_unless(FRAMES_PER_TIMING, &mut sound, cancel)?;
+            voice.generate(FRAMES_PER_TIMING, &mut sound, cancel)?;
             seconds.push(started.elapsed().as_secs_f64() / FRAMES_PER_TIMING as f64);
             sound.iter_mut().for_each(Vec::clear);
         }
@@ -138,25 +156,22 @@ impl Model {
         Ok(median)
     }
 
-    /// Seconds for priming with a clip of the receptive field or more.
+    /// Seconds for priming with a clip of which the model hears as much as it can.
     ///
     /// # Errors
-    /// As [`Generator::prime_unless`].
-    pub fn seconds_to_prime(
-        self: &Arc<Self>,
-        precision: Option<Precision>,
-        cancel: &AtomicBool,
-    ) -> Result<f64, EngineError> {
-        let name = self.precision_for(precision).name();
+    /// As [`Voice::prime`](crate::Voice::prime).
+    fn seconds_to_prime(&self, precision: Option<Precision>, cancel: &AtomicBool) -> Result<f64, EngineError> {
+        let name = self.model.backend(precision).precision().name();
         if let Some(&seconds) = self.calibration.figures().seconds_to_prime.get(name) {
             return Ok(seconds);
         }
-        let reach = usize::try_from(self.manifest().receptive_field_frames).unwrap_or(usize::MAX);
-        let clip = vec![0.0; reach.saturating_add(1)];
-        // Packing the weights is part of this, and no part of priming.
-        let mut generator = Generator::in_precision(self, precision, Sampling::default(), 0..1)?;
+        // Packing the weights is part of making a voice, and no part of priming.
+        let request = VoiceRequest { precision, ..VoiceRequest::new(Sampling::default(), 0..1) };
+        let mut voice = self.model.voice(&request)?;
+        let clip = vec![0.0; usize::try_from(self.heard()).unwrap_or(usize::MAX).saturating_add(1)];
+        let channels = vec![&clip[..]; voice.channels()];
         let started = Instant::now();
-        generator.prime_unless(&clip, cancel)?;
+        voice.prime(&channels, cancel)?;
         let seconds = started.elapsed().as_secs_f64();
         self.calibration.note(|figures| {
             figures.seconds_to_prime.insert(name.to_owned(), seconds);
@@ -167,44 +182,48 @@ impl Model {
     /// How long a render takes. Measures where it has not yet, for a quarter of a second or so: with nothing else at work.
     ///
     /// # Errors
-    /// As [`Model::seconds_per_frame`].
-    pub fn forecast(self: &Arc<Self>, work: &Workload, cancel: &AtomicBool) -> Result<Duration, EngineError> {
+    /// As [`Forecasts::seconds_per_frame`].
+    pub fn forecast(&self, work: &Workload, cancel: &AtomicBool) -> Result<Duration, EngineError> {
         let primes = if work.seed_frames > 0 { self.seconds_to_prime(work.precision, cancel)? } else { 0.0 };
         Ok(self.sum(work, primes, self.seconds_per_frame(work, cancel)?))
     }
 
-    /// As [`Model::forecast`], of what was measured before; `None` where something was not.
-    pub fn known_forecast(&self, work: &Workload) -> Option<Duration> {
+    /// As [`Forecasts::forecast`], of what was measured before; `None` where something was not.
+    pub fn known(&self, work: &Workload) -> Option<Duration> {
         let figures = self.calibration.figures();
         let per_frame = *figures.seconds_per_frame.get(&self.key(work))?;
         let primes = if work.seed_frames > 0 {
-            *figures.seconds_to_prime.get(self.precision_for(work.precision).name())?
+            *figures.seconds_to_prime.get(self.model.backend(work.precision).precision().name())?
         } else {
             0.0
         };
         Some(self.sum(work, primes, per_frame))
     }
 
-    /// Only what the receptive field holds of a clip is heard.
-    fn sum(&self, work: &Workload, to_prime: f64, per_frame: f64) -> Duration {
-        let reach = self.manifest().receptive_field_frames;
-        let heard = work.seed_frames.min(reach) as f64 / reach.max(1) as f64;
-        Duration::try_from_secs_f64(heard * to_prime + work.frames as f64 * per_frame).unwrap_or(Duration::MAX)
-    }
-
     /// Takes note of how long a render has really taken, so that the next forecast knows better.
-    pub(crate) fn has_taken(&self, work: &Workload, generating: Duration) {
-        if work.frames < FRAMES_TO_LEARN_FROM {
+    pub fn learn(&self, work: &Workload, generate_seconds: f64) {
+        if work.frames < FRAMES_TO_LEARN_FROM || generate_seconds <= 0.0 {
             return;
         }
-        let (key, seconds) = (self.key(work), generating.as_secs_f64() / work.frames as f64);
+        let (key, seconds) = (self.key(work), generate_seconds / work.frames as f64);
         self.calibration.note(|figures| {
             figures.seconds_per_frame.insert(key, seconds);
         });
     }
 
+    /// Frames of a clip whose priming is measured.
+    fn heard(&self) -> u64 {
+        self.model.manifest().reach.frames().unwrap_or(FRAMES_FOR_ALL)
+    }
+
+    fn sum(&self, work: &Workload, to_prime: f64, per_frame: f64) -> Duration {
+        // Only what the model hears of a clip takes time.
+        let heard = self.model.manifest().reach.heard(work.seed_frames) as f64 / self.heard().max(1) as f64;
+        Duration::try_from_secs_f64(heard * to_prime + work.frames as f64 * per_frame).unwrap_or(Duration::MAX)
+    }
+
     fn key(&self, work: &Workload) -> String {
-        key(work.takes, self.precision_for(work.precision), work.workers.threads())
+        key(work.variations, self.model.backend(work.precision).precision(), work.workers.threads())
     }
 }
 

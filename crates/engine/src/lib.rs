@@ -1,43 +1,47 @@
 //! Inference for Continuo: model packages in, audio out. No host, no window, no training.
 //!
-//! A [`Model`] is a loaded package with its weights packed for this processor. A [`Generator`] steps it frame by frame
-//! for several takes at once, [`render()`] drives a generator for an offline render that can be cancelled between frames,
-//! and [`Model::forecast`] says beforehand how long one takes. Audio files are read and written in [`audio`]; [`seam`]
-//! joins a continuation at the model's rate to a clip at the host's.
+//! A [`Model`] is a loaded package with its weights packed for this processor; its [`Abilities`] say what it can do,
+//! whatever its family. A [`Voice`] plays several variations of one take at once, [`render()`] drives a voice for an offline
+//! render that can be cancelled between frames, and [`Forecasts`] say beforehand how long one takes. Audio files are read
+//! and written in [`audio`]; [`seam`] joins a continuation at the model's rate to a clip at the host's.
 //!
-//! Frame-by-frame sampling runs in SIMD kernels ([`kernels`]) which read their weights from the package's ONNX graph, and
-//! is checked against ONNX Runtime ([`Runtime`]) on load; without that library, autoregressive models work all the same.
+//! Models that draw one frame after another share one voice ([`autoregressive`]), which runs in SIMD kernels ([`kernels`])
+//! that read their weights from the package's ONNX graph and is checked against ONNX Runtime ([`Runtime`]) on load; without
+//! that library, such models work all the same. Each family has one module in [`family`].
 
+mod abilities;
 pub mod audio;
-mod boundary;
-mod check;
+pub mod autoregressive;
+mod backend;
 mod error;
+pub mod family;
 mod forecast;
-mod generator;
 pub mod kernels;
-mod loss;
 mod model;
+pub mod ort;
 pub mod random;
 mod render;
 mod runtime;
-mod sampler;
+mod sampling;
 pub mod seam;
-mod session;
-mod takes;
-pub mod weights;
+mod source;
+mod verdict;
+mod voice;
 mod workers;
 
-pub use boundary::wavenet_spec;
-pub use check::Verdict;
+pub use abilities::{Abilities, Setting};
+pub use backend::{Backend, LoadOptions, MOST_LOSS_NATS, Stepping};
 pub use error::{EngineError, RuntimeError};
-pub use forecast::Workload;
-pub use generator::{Generator, MOST_TAKES};
+pub use family::Families;
+pub use forecast::{Forecasts, Workload};
 pub use kernels::Precision;
-pub use model::{LoadOptions, MOST_LOSS_NATS, Model, Stepper, Stepping};
+pub use model::Model;
 pub use render::{RenderBlock, RenderRequest, RenderSummary, render};
 pub use runtime::Runtime;
-pub use sampler::Sampling;
-pub use session::{BoundState, SessionState, StepSession};
+pub use sampling::Sampling;
+pub use source::Source;
+pub use verdict::Verdict;
+pub use voice::{MOST_VARIATIONS, Voice, VoiceRequest};
 pub use workers::{MOST_THREADS, Workers};
 
 /// The engine's version, part of every take's recipe.

@@ -1,8 +1,8 @@
 //! Random numbers that depend on where they are used, not on what was drawn before.
 //!
 //! Philox4x32-10 (Salmon, Moraes, Dror & Shaw, *Parallel Random Numbers: As Easy as 1, 2, 3*, SC 2011, section 3.3):
-//! a keyed bijection of a 128-bit counter. With the take and the frame in the counter, a take's numbers are the same
-//! however many takes are rendered together and wherever a render begins.
+//! a keyed bijection of a 128-bit counter. With the variation and the frame in the counter, a variation's numbers are the
+//! same however many are rendered together and wherever a render begins.
 
 const MULTIPLIERS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
 const WEYL: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
@@ -25,9 +25,20 @@ pub fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
-/// The number for one frame of one take: from 0 (included) to 1 (excluded), 53 bits.
-pub fn uniform(rng_seed: u64, take: u32, frame: u64) -> f64 {
-    let counter = [frame as u32, (frame >> 32) as u32, take, 0];
+/// Where a number is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The variation's number.
+    pub variation: u32,
+    /// The frame, or the step of a model of codes, counted from the first primed one.
+    pub frame: u64,
+    /// The channel.
+    pub channel: u32,
+}
+
+/// The number for one place: from 0 (included) to 1 (excluded), 53 bits.
+pub fn uniform(rng_seed: u64, place: Place) -> f64 {
+    let counter = [place.frame as u32, (place.frame >> 32) as u32, place.variation, place.channel];
     let [high, low, ..] = philox4x32(counter, [rng_seed as u32, (rng_seed >> 32) as u32]);
     let bits = (u64::from(high) << 32 | u64::from(low)) >> 11;
     bits as f64 / (1u64 << 53) as f64
@@ -53,6 +64,7 @@ mod tests {
 
     #[test]
     fn uniform_is_uniform_and_tells_places_apart() {
+        let uniform = |rng_seed, variation, frame| super::uniform(rng_seed, Place { variation, frame, channel: 0 });
         let count = 20_000;
         let mut bins = [0u32; 16];
         let mut sum = 0.0;
@@ -74,6 +86,7 @@ mod tests {
             uniform(1, 2, 1),
             uniform(1, 1, 2),
             uniform(1, 1, 1 << 32 | 1),
+            super::uniform(1, Place { variation: 1, frame: 1, channel: 1 }),
         ] {
             assert!((here - other).abs() > 1e-9);
         }

@@ -45,6 +45,24 @@ pub fn model_seed(clip: &Clip, model_rate_hz: u32) -> Result<Vec<f32>, AudioErro
     Ok(seed)
 }
 
+/// The seed clip as a model of so many channels hears it: [`model_seed`] for each channel, and of the mix for one.
+///
+/// # Errors
+/// As [`model_seed`].
+pub fn model_seed_of(clip: &Clip, model_rate_hz: u32, channels: usize) -> Result<Vec<Vec<f32>>, AudioError> {
+    if channels == 1 {
+        return Ok(vec![model_seed(clip, model_rate_hz)?]);
+    }
+    // A clip of one channel sounds on all of the model's.
+    let channel = |index: usize| clip.channels.get(index).or(clip.channels.first()).cloned().unwrap_or_default();
+    (0..channels)
+        .map(|index| {
+            let mono = Clip { sample_rate_hz: clip.sample_rate_hz, channels: vec![channel(index)] };
+            model_seed(&mono, model_rate_hz)
+        })
+        .collect()
+}
+
 /// The frame `k ≥ 1` frames after the end: odd reflection, `2·last − x[last − k]`, holding on beyond the other end.
 fn reflected(x: &[f32], k: usize) -> f32 {
     let Some(&last) = x.last() else { return 0.0 };

@@ -5,27 +5,27 @@ mod common;
 
 use common::support::clip::notes;
 use common::support::graph::{crooked, small, thirty_layers, wavenet_graph};
-use common::{RandomPackage, manifest, piano, runtime, seed_clips, write_package};
+use common::{RandomPackage, STEP, generate, manifest, piano, prime, runtime, seed_clips, voice, write_package};
+use continuo_engine::family::wavenet::WaveNetWeights;
 use continuo_engine::kernels::packed::{BLOCK, Block, floats};
 use continuo_engine::kernels::wavenet::{PackedWaveNet, Scratch};
 use continuo_engine::kernels::{Kernel, Precision};
-use continuo_engine::weights::WaveNetWeights;
-use continuo_engine::{
-    EngineError, Generator, LoadOptions, MOST_LOSS_NATS, Model, Sampling, StepSession, Stepper, Stepping, Verdict,
-};
-use continuo_package::{Architecture, GraphRole, Package, onnx};
+use continuo_engine::ort::StepGraph;
+use continuo_engine::{Backend, EngineError, LoadOptions, MOST_LOSS_NATS, Model, Sampling, Stepping, Verdict};
+use continuo_package::family::wavenet::WaveNetShape;
+use continuo_package::{Package, onnx};
 use std::path::Path;
 
 /// The largest difference between the logits of a kernel and of ONNX Runtime, both fed the same clip.
 fn teacher_forced(path: &Path, kernel: Kernel, clip: &[f32]) -> f32 {
     let package = Package::open(path).unwrap();
-    let Architecture::Wavenet(shape) = &package.manifest.architecture else { panic!("not a WaveNet") };
-    let graph = &package.graphs[&GraphRole::Step];
-    let session = StepSession::new(&runtime(), graph, &package.manifest.graphs[&GraphRole::Step]).unwrap();
+    let shape = package.manifest.architecture.shape_of::<WaveNetShape>().unwrap();
+    let graph = &package.graphs[&STEP];
+    let session = StepGraph::new(&runtime(), graph, package.manifest.graph(STEP).unwrap()).unwrap();
     let weights = WaveNetWeights::from_graph(shape, &onnx::decode(graph).unwrap().graph.unwrap()).unwrap();
     let net = PackedWaveNet::new(&weights, Precision::F32).unwrap();
 
-    let codes: Vec<u32> = clip.iter().map(|&value| package.manifest.quantisation.encode(value)).collect();
+    let codes: Vec<u32> = clip.iter().map(|&value| package.manifest.signal.encode(value)).collect();
     let (mut expected, mut session_state) = (Vec::new(), session.initial_state().unwrap());
     let (mut state, mut scratch) = ([net.new_state()], Scratch::default());
     let mut logits = vec![Block::default(); net.logits_stride() / BLOCK];
@@ -91,10 +91,10 @@ fn the_factory_model_agrees_on_its_seed_clips() {
 
 fn sequence(model: &std::sync::Arc<Model>, frames: usize) -> Vec<Vec<f32>> {
     let sampling = Sampling { temperature: 1.0, top_k: 0, rng_seed: 77 };
-    let mut generator = Generator::new(model, sampling, 3..5).unwrap();
-    generator.prime(&notes(300, 16_000.0, 3)).unwrap();
+    let mut two = voice(model, sampling, 3..5);
+    prime(&mut *two, &notes(300, 16_000.0, 3));
     let mut takes = vec![Vec::new(); 2];
-    generator.generate(frames, &mut takes).unwrap();
+    generate(&mut *two, frames, &mut takes);
     takes
 }
 
@@ -107,8 +107,8 @@ fn the_sampled_sequence_is_onnx_runtimes_over_4000_frames() {
         Model::load(&path, &options).unwrap()
     };
     let (native, session) = (load(Stepping::Native), load(Stepping::OnnxRuntime));
-    assert!(matches!(native.stepper(), Stepper::Native { .. }));
-    assert!(matches!(session.stepper(), Stepper::OnnxRuntime { .. }));
+    assert!(matches!(native.backend(None), Backend::Native { .. }));
+    assert!(matches!(session.backend(None), Backend::OnnxRuntime { .. }));
     let (native, session) = (sequence(&native, 4_000), sequence(&session, 4_000));
     assert!(native == session, "the kernel and ONNX Runtime drew different codes");
     assert!(native[0] != native[1], "two takes are the same");
@@ -119,12 +119,12 @@ fn the_sampled_sequence_is_onnx_runtimes_over_4000_frames() {
 #[test]
 fn loading_says_that_the_kernel_agrees() {
     let model = RandomPackage::new(small()).with_runtime(Stepping::Auto);
-    let Stepper::Native { kernel, verdict: Verdict::Agrees { by }, .. } = model.stepper() else {
-        panic!("{}", model.stepper());
+    let Backend::Native { kernel, verdict: Verdict::Agrees { by }, .. } = model.backend(None) else {
+        panic!("{}", model.backend(None));
     };
-    assert_eq!(*kernel, Kernel::best().name());
-    assert!(*by < 1e-4);
-    assert!(model.stepper().to_string().contains("agrees with ONNX Runtime"), "{}", model.stepper());
+    assert_eq!(kernel, Kernel::best().name());
+    assert!(by < 1e-4);
+    assert!(model.backend(None).to_string().contains("agrees with ONNX Runtime"), "{}", model.backend(None));
 }
 
 #[test]
@@ -132,14 +132,14 @@ fn the_order_of_the_state_in_the_manifest_does_not_matter() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("reversed.continuo");
     let mut manifest = manifest(&small());
-    manifest.graphs.get_mut(&GraphRole::Step).unwrap().state.reverse();
+    manifest.graphs[0].state.reverse();
     write_package(&path, manifest, &wavenet_graph(&small(), 17));
     let load = |path, stepping| {
         Model::load(path, &LoadOptions { runtime: Some(runtime()), stepping, ..LoadOptions::default() }).unwrap()
     };
     let native = load(&path, Stepping::Auto);
-    let agrees = matches!(native.stepper(), Stepper::Native { verdict: Verdict::Agrees { .. }, .. });
-    assert!(agrees, "{}", native.stepper());
+    let agrees = matches!(native.backend(None), Backend::Native { verdict: Verdict::Agrees { .. }, .. });
+    assert!(agrees, "{}", native.backend(None));
     let straight = RandomPackage::new(small());
     assert!(sequence(&native, 50) == sequence(&straight.native(), 50));
     let stepped = [&path, &straight.path].map(|path| sequence(&load(path, Stepping::OnnxRuntime), 50));
@@ -155,9 +155,9 @@ fn a_graph_that_is_not_what_the_kernel_computes_is_stepped_in_onnx_runtime() {
         gate.op_type = "Softsign".into();
     });
     let model = package.with_runtime(Stepping::Auto);
-    let Stepper::OnnxRuntime { reason } = model.stepper() else { panic!("{}", model.stepper()) };
+    let Backend::OnnxRuntime { reason } = model.backend(None) else { panic!("{}", model.backend(None)) };
     assert!(reason.contains("differs"), "{reason}");
-    assert!(model.stepper().to_string().starts_with("ONNX Runtime, because the"), "{}", model.stepper());
+    assert!(model.backend(None).to_string().starts_with("ONNX Runtime, because the"), "{}", model.backend(None));
     let asked = package.with_runtime(Stepping::OnnxRuntime);
     assert!(sequence(&model, 200) == sequence(&asked, 200));
     assert!(sequence(&model, 200) != sequence(&package.with_runtime(Stepping::Native), 200));
@@ -168,13 +168,13 @@ fn onnx_runtime_steps_bit_for_bit_however_it_is_cut() {
     let model = RandomPackage::new(crooked()).with_runtime(Stepping::OnnxRuntime);
     let sampling = Sampling { rng_seed: 5, ..Sampling::default() };
     let mut whole = vec![Vec::new(); 3];
-    Generator::new(&model, sampling, 0..3).unwrap().generate(120, &mut whole).unwrap();
+    generate(&mut *voice(&model, sampling, 0..3), 120, &mut whole);
     for primed in [1, 7, 40, 100] {
-        let mut generator = Generator::new(&model, sampling, 1..2).unwrap();
-        generator.prime(&whole[1][..primed / 2]).unwrap();
-        generator.prime(&whole[1][primed / 2..primed]).unwrap();
+        let mut one = voice(&model, sampling, 1..2);
+        prime(&mut *one, &whole[1][..primed / 2]);
+        prime(&mut *one, &whole[1][primed / 2..primed]);
         let mut rest = vec![Vec::new()];
-        generator.generate(120 - primed, &mut rest).unwrap();
+        generate(&mut *one, 120 - primed, &mut rest);
         assert!(rest[0] == whole[1][primed..], "primed with {primed}");
     }
 }
@@ -191,7 +191,11 @@ fn a_graph_that_onnx_runtime_refuses_is_named() {
     assert!(error.to_string().contains("random.continuo"), "{error}");
     // The kernel does not need the nodes, so the model still plays, and says what happened.
     let model = package.with_runtime(Stepping::Auto);
-    assert!(matches!(model.stepper(), Stepper::Native { verdict: Verdict::Failed { .. }, .. }), "{}", model.stepper());
+    assert!(
+        matches!(model.backend(None), Backend::Native { verdict: Verdict::Failed { .. }, .. }),
+        "{}",
+        model.backend(None)
+    );
 }
 
 /// The losses of the shipped model on its seed clips, by precision.
@@ -199,16 +203,16 @@ fn a_graph_that_onnx_runtime_refuses_is_named() {
 fn coarser_precisions_lose_little_on_real_audio() {
     let path = piano().expect("the repository ships presets/models/piano-16k.continuo");
     let model = Model::load(&path, &LoadOptions::default()).unwrap();
-    let quantisation = model.manifest().quantisation;
+    let signal = model.manifest().signal;
     let sequences: Vec<Vec<u32>> = seed_clips(model.sample_rate_hz())
         .iter()
-        .map(|clip| clip[..12_000].iter().map(|&amplitude| quantisation.encode(amplitude)).collect())
+        .map(|clip| clip[..12_000].iter().map(|&amplitude| signal.encode(amplitude)).collect())
         .collect();
-    let losses = Precision::ALL.map(|precision| model.loss_nats(precision, &sequences).unwrap());
+    let losses = Precision::ALL.map(|precision| model.nll_nats(precision, &sequences).unwrap());
     println!("nats per frame: {losses:?}");
     assert!(losses[0] > 1.0 && losses[0] < 4.0, "{losses:?}");
     assert!(losses[1] - losses[0] < MOST_LOSS_NATS / 2.0, "bf16: {losses:?}");
     assert!(losses[2] - losses[0] < MOST_LOSS_NATS, "int8: {losses:?}");
     // What the package says of itself is what decides.
-    assert_eq!(model.best_precision(), Precision::Int8);
+    assert_eq!(model.backend(None).precision(), Precision::Int8);
 }

@@ -1,13 +1,14 @@
-//! What a take may depend on, and what not.
+//! What a variation may depend on, and what not.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
-use common::RandomPackage;
 use common::support::clip::notes;
 use common::support::graph::{crooked, small};
-use continuo_engine::{EngineError, Generator, MOST_TAKES, Model, Sampling};
+use common::{RandomPackage, generate, prime, voice};
+use continuo_engine::{EngineError, MOST_VARIATIONS, Model, Sampling, VoiceRequest};
 use proptest::prelude::*;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 
 static CROOKED: LazyLock<Arc<Model>> = LazyLock::new(|| RandomPackage::new(crooked()).native());
@@ -15,7 +16,7 @@ static SMALL: LazyLock<Arc<Model>> = LazyLock::new(|| RandomPackage::new(small()
 
 fn whole(model: &Arc<Model>, sampling: Sampling, takes: std::ops::Range<u32>, frames: usize) -> Vec<Vec<f32>> {
     let mut out = vec![Vec::new(); takes.len()];
-    Generator::new(model, sampling, takes).unwrap().generate(frames, &mut out).unwrap();
+    generate(&mut *voice(model, sampling, takes), frames, &mut out);
     out
 }
 
@@ -53,14 +54,14 @@ proptest! {
         let take = takes.start + chosen as u32;
 
         let others = take.saturating_sub(alongside.0)..take + 1 + alongside.1;
-        let mut generator = Generator::new(model, sampling, others.clone()).unwrap();
+        let mut again = voice(model, sampling, others.clone());
         for piece in pieces(primed, &prime_cuts) {
-            generator.prime(&expected[chosen][piece]).unwrap();
+            prime(&mut *again, &expected[chosen][piece]);
         }
-        prop_assert_eq!(generator.position(), primed as u64);
+        prop_assert_eq!(again.position(), primed as u64);
         let mut rest = vec![Vec::new(); others.len()];
         for piece in pieces(frames - primed, &cuts) {
-            generator.generate(piece.len(), &mut rest).unwrap();
+            generate(&mut *again, piece.len(), &mut rest);
         }
         prop_assert_eq!(&rest[(take - others.start) as usize][..], &expected[chosen][primed..]);
     }
@@ -70,18 +71,18 @@ proptest! {
     fn priming_again_forgets_what_is_out_of_reach(first in 1usize..200, between in 0usize..30, again in 130usize..300) {
         let clip = notes(again, 16_000.0, 4);
         let sampling = Sampling { rng_seed: 3, ..Sampling::default() };
-        let mut parted = Generator::new(&SMALL, sampling, 0..3).unwrap();
-        parted.prime(&notes(first, 16_000.0, 5)).unwrap();
+        let mut parted = voice(&SMALL, sampling, 0..3);
+        prime(&mut *parted, &notes(first, 16_000.0, 5));
         let mut thrown_away = vec![Vec::new(); 3];
-        parted.generate(between, &mut thrown_away).unwrap();
-        parted.prime(&clip).unwrap();
+        generate(&mut *parted, between, &mut thrown_away);
+        prime(&mut *parted, &clip);
 
-        let mut fresh = Generator::new(&SMALL, sampling, 0..3).unwrap();
-        fresh.prime(&vec![0.3; first + between]).unwrap();
-        fresh.prime(&clip).unwrap();
+        let mut fresh = voice(&SMALL, sampling, 0..3);
+        prime(&mut *fresh, &vec![0.3; first + between]);
+        prime(&mut *fresh, &clip);
         let mut outs = [vec![Vec::new(); 3], vec![Vec::new(); 3]];
-        parted.generate(50, &mut outs[0]).unwrap();
-        fresh.generate(50, &mut outs[1]).unwrap();
+        generate(&mut *parted, 50, &mut outs[0]);
+        generate(&mut *fresh, 50, &mut outs[1]);
         prop_assert_eq!(&outs[0], &outs[1]);
     }
 }
@@ -109,10 +110,10 @@ fn takes_seeds_and_settings_make_different_takes() {
 fn priming_matters() {
     let sampling = Sampling { temperature: 0.0, ..Sampling::default() };
     let continued = |clip: &[f32]| {
-        let mut generator = Generator::new(&SMALL, sampling, 0..1).unwrap();
-        generator.prime(clip).unwrap();
+        let mut again = voice(&SMALL, sampling, 0..1);
+        prime(&mut *again, clip);
         let mut out = vec![Vec::new()];
-        generator.generate(60, &mut out).unwrap();
+        generate(&mut *again, 60, &mut out);
         out.remove(0)
     };
     assert_ne!(continued(&notes(500, 16_000.0, 1)), continued(&notes(500, 16_000.0, 2)));
@@ -127,18 +128,18 @@ fn before_the_first_frame_there_was_silence() {
     let sampling = Sampling { temperature: 0.0, top_k: 0, rng_seed: 0 };
     for model in [&*SMALL, &*CROOKED] {
         let fresh = whole(model, sampling, 0..2, 100);
-        let silence = vec![0.0; model.manifest().receptive_field_frames as usize + 1];
-        let mut primed = Generator::new(model, sampling, 0..2).unwrap();
-        primed.prime(&silence).unwrap();
+        let silence = vec![0.0; model.manifest().reach.frames().unwrap() as usize + 1];
+        let mut primed = voice(model, sampling, 0..2);
+        prime(&mut *primed, &silence);
         let mut out = vec![Vec::new(); 2];
-        primed.generate(100, &mut out).unwrap();
+        generate(&mut *primed, 100, &mut out);
         assert_eq!(out, fresh);
     }
 }
 
 #[test]
 fn amplitudes_are_the_levels_of_the_model() {
-    let table = SMALL.manifest().quantisation.table();
+    let table = SMALL.manifest().signal.table();
     for take in whole(&SMALL, Sampling::default(), 0..3, 300) {
         assert!(take.iter().all(|value| table.contains(value)));
     }
@@ -146,23 +147,28 @@ fn amplitudes_are_the_levels_of_the_model() {
 
 #[test]
 fn senseless_requests_are_refused() {
-    let refused = |takes, sampling| Generator::new(&SMALL, sampling, takes).unwrap_err();
+    let refused = |variations, sampling| SMALL.voice(&VoiceRequest::new(sampling, variations)).unwrap_err();
     let empty = 3..3;
     assert!(matches!(refused(empty, Sampling::default()), EngineError::Request { .. }));
     #[expect(clippy::reversed_empty_ranges, reason = "that is the mistake")]
     let reversed = 3..1;
     assert!(matches!(refused(reversed, Sampling::default()), EngineError::Request { .. }));
-    assert!(matches!(refused(0..MOST_TAKES + 1, Sampling::default()), EngineError::Request { .. }));
+    assert!(matches!(refused(0..MOST_VARIATIONS + 1, Sampling::default()), EngineError::Request { .. }));
     assert!(matches!(refused(0..u32::MAX, Sampling::default()), EngineError::Request { .. }));
     let hot = Sampling { temperature: f32::NAN, ..Sampling::default() };
     assert!(refused(0..1, hot).to_string().contains("temperature"));
-    let mut generator = Generator::new(&SMALL, Sampling::default(), 0..2).unwrap();
-    let error = generator.generate(1, &mut [Vec::new()]).unwrap_err();
-    assert!(error.to_string().contains("2 takes"), "{error}");
+    let never = AtomicBool::new(false);
+    let mut two = voice(&SMALL, Sampling::default(), 0..2);
+    let error = two.generate(1, &mut [Vec::new()], &never).unwrap_err();
+    assert!(error.to_string().contains("2 variations"), "{error}");
+    for clip in [&[&[0.0][..], &[0.0]][..], &[]] {
+        let error = two.prime(clip, &never).unwrap_err();
+        assert!(error.to_string().starts_with("the clip has"), "{error}");
+    }
 }
 
 #[test]
-fn generators_work_on_threads_of_their_own() {
+fn voices_work_on_threads_of_their_own() {
     let expected = whole(&SMALL, Sampling::default(), 0..4, 300);
     let threads: Vec<_> = (0..4u32)
         .map(|take| std::thread::spawn(move || whole(&SMALL, Sampling::default(), take..take + 1, 300).remove(0)))

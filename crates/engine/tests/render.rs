@@ -3,13 +3,11 @@
 
 mod common;
 
-use common::RandomPackage;
 use common::support::clip::notes;
 use common::support::graph::small;
+use common::{RandomPackage, generate, prime, voice};
 use continuo_engine::audio::Clip;
-use continuo_engine::{
-    EngineError, Generator, LoadOptions, Model, RenderRequest, Sampling, Workers, Workload, render, seam,
-};
+use continuo_engine::{EngineError, Forecasts, Model, RenderRequest, Sampling, Workers, Workload, render, seam};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +16,7 @@ fn request(frames: u64) -> RenderRequest {
     let right = notes(3_000, 44_100.0, 7);
     let seed = Some(Clip { sample_rate_hz: 44_100, channels: vec![left, right] });
     let sampling = Sampling { rng_seed: 4, ..Sampling::default() };
-    RenderRequest { seed, frames, sampling, takes: 1..4, precision: None, workers: Workers::alone() }
+    RenderRequest { seed, frames, sampling, variations: 1..4, precision: None, workers: Workers::alone() }
 }
 
 /// Renders and collects, checking that blocks come in order and without gaps.
@@ -28,12 +26,12 @@ fn rendered(
     cancel: &AtomicBool,
     stop_after: u64,
 ) -> (Result<continuo_engine::RenderSummary, EngineError>, Vec<Vec<f32>>) {
-    let mut takes = vec![Vec::new(); request.takes.len()];
+    let mut takes = vec![Vec::new(); request.variations.len()];
     let result = render(model, request, cancel, &mut |block| {
-        assert_eq!(block.takes.len(), takes.len());
-        for (take, frames) in takes.iter_mut().zip(block.takes) {
+        assert_eq!((block.channels, block.variations().count()), (1, takes.len()));
+        for (take, frames) in takes.iter_mut().zip(block.sound) {
             assert_eq!(block.first_frame, take.len() as u64);
-            assert_eq!(frames.len(), block.takes[0].len());
+            assert_eq!(frames.len(), block.sound[0].len());
             take.extend_from_slice(frames);
         }
         if takes[0].len() as u64 >= stop_after {
@@ -44,18 +42,18 @@ fn rendered(
 }
 
 #[test]
-fn a_render_is_what_the_generator_gives() {
+fn a_render_is_what_the_voice_gives() {
     let model = RandomPackage::new(small()).native();
     let request = request(700);
     let (summary, takes) = rendered(&model, &request, &AtomicBool::new(false), u64::MAX);
     let summary = summary.unwrap();
     let seed = seam::model_seed(request.seed.as_ref().unwrap(), 16_000).unwrap();
-    let mut generator = Generator::new(&model, request.sampling, 1..4).unwrap();
-    generator.prime(&seed).unwrap();
+    let mut primed = voice(&model, request.sampling, 1..4);
+    prime(&mut *primed, &seed);
     let mut expected = vec![Vec::new(); 3];
-    generator.generate(700, &mut expected).unwrap();
+    generate(&mut *primed, 700, &mut expected);
     assert!(takes == expected);
-    assert_eq!((summary.frames, summary.takes, summary.primed_frames), (700, 3, seed.len() as u64));
+    assert_eq!((summary.frames, summary.variations, summary.primed_frames), (700, 3, seed.len() as u64));
     assert!(summary.frames_per_second > 0.0 && summary.frames_per_second.is_finite());
     let factor = summary.frames_per_second / 16_000.0;
     assert!((summary.real_time_factor - factor).abs() < 1e-9 * factor);
@@ -94,8 +92,8 @@ fn a_render_cancelled_beforehand_does_nothing() {
 #[test]
 fn priming_can_be_cancelled() {
     let model = RandomPackage::new(small()).native();
-    let mut generator = Generator::new(&model, Sampling::default(), 0..1).unwrap();
-    let result = generator.prime_unless(&notes(100, 16_000.0, 1), &AtomicBool::new(true));
+    let mut primed = voice(&model, Sampling::default(), 0..1);
+    let result = primed.prime(&[&notes(100, 16_000.0, 1)], &AtomicBool::new(true));
     assert!(matches!(result, Err(EngineError::Cancelled)));
 }
 
@@ -106,7 +104,7 @@ fn a_render_without_a_seed_begins_in_silence() {
     let (summary, takes) = rendered(&model, &unconditional, &AtomicBool::new(false), u64::MAX);
     assert_eq!(summary.unwrap().primed_frames, 0);
     let mut expected = vec![Vec::new(); 3];
-    Generator::new(&model, unconditional.sampling, 1..4).unwrap().generate(300, &mut expected).unwrap();
+    generate(&mut *voice(&model, unconditional.sampling, 1..4), 300, &mut expected);
     assert!(takes == expected);
 }
 
@@ -122,57 +120,63 @@ fn senseless_lengths_are_refused_before_any_work() {
 #[test]
 fn a_forecast_grows_with_the_work() {
     let model = RandomPackage::new(small()).native();
-    let work = |seed_frames, takes| Workload {
+    let forecasts = Forecasts::new(&model, None);
+    let work = |seed_frames, variations| Workload {
         seed_frames,
         frames: 16_000,
-        takes,
+        variations,
         precision: None,
         workers: Workers::alone(),
     };
-    let one = model.seconds_per_frame(&work(0, 1), &AtomicBool::new(false)).unwrap();
+    let one = forecasts.seconds_per_frame(&work(0, 1), &AtomicBool::new(false)).unwrap();
     assert!(one > 0.0 && one < 0.1, "{one}");
     // Measured once: asking again gives the same number.
-    assert_eq!(one.to_bits(), model.seconds_per_frame(&work(0, 1), &AtomicBool::new(false)).unwrap().to_bits());
-    assert_eq!(model.known_forecast(&work(5, 1)), None, "priming was not measured yet");
-    let cancelled = model.forecast(&work(5, 3), &AtomicBool::new(true));
+    assert_eq!(one.to_bits(), forecasts.seconds_per_frame(&work(0, 1), &AtomicBool::new(false)).unwrap().to_bits());
+    assert_eq!(forecasts.known(&work(5, 1)), None, "priming was not measured yet");
+    let cancelled = forecasts.forecast(&work(5, 3), &AtomicBool::new(true));
     assert!(matches!(cancelled, Err(EngineError::Cancelled)));
-    let second = model.forecast(&work(0, 1), &AtomicBool::new(false)).unwrap();
+    let second = forecasts.forecast(&work(0, 1), &AtomicBool::new(false)).unwrap();
     assert!((second.as_secs_f64() - 16_000.0 * one).abs() < 1e-6);
-    assert_eq!(model.known_forecast(&work(0, 1)), Some(second));
+    assert_eq!(forecasts.known(&work(0, 1)), Some(second));
     // Only the receptive field of the clip goes through the network.
-    let reach = model.manifest().receptive_field_frames;
-    assert!(model.forecast(&work(reach, 1), &AtomicBool::new(false)).unwrap() > second);
+    let reach = model.manifest().reach.frames().unwrap();
+    assert!(forecasts.forecast(&work(reach, 1), &AtomicBool::new(false)).unwrap() > second);
     assert_eq!(
-        model.forecast(&work(reach, 1), &AtomicBool::new(false)).unwrap(),
-        model.forecast(&work(reach * 1_000, 1), &AtomicBool::new(false)).unwrap()
+        forecasts.forecast(&work(reach, 1), &AtomicBool::new(false)).unwrap(),
+        forecasts.forecast(&work(reach * 1_000, 1), &AtomicBool::new(false)).unwrap()
     );
-    assert!(matches!(model.seconds_per_frame(&work(0, 0), &AtomicBool::new(false)), Err(EngineError::Request { .. })));
+    assert!(matches!(
+        forecasts.seconds_per_frame(&work(0, 0), &AtomicBool::new(false)),
+        Err(EngineError::Request { .. })
+    ));
 }
 
 #[test]
 fn a_render_teaches_the_forecast_and_another_run_remembers() {
     let folder = tempfile::tempdir().unwrap();
     let package = RandomPackage::new(small());
-    let options = LoadOptions { calibrations: Some(folder.path().join("speed")), ..LoadOptions::default() };
-    let load = || Model::load(&package.path, &options).unwrap();
-    let (model, request) = (load(), request(6_000));
+    let (model, request) = (package.native(), request(6_000));
+    let speed = folder.path().join("speed");
+    let forecasts = || Forecasts::new(&model, Some(&speed));
     let summary = rendered(&model, &request, &AtomicBool::new(false), u64::MAX).0.unwrap();
     let work = request.workload(summary.primed_frames);
-    let learnt = model.seconds_per_frame(&work, &AtomicBool::new(false)).unwrap();
+    let first = forecasts();
+    first.learn(&work, summary.generate_seconds);
+    let learnt = first.seconds_per_frame(&work, &AtomicBool::new(false)).unwrap();
     assert!((learnt * 6_000.0 - summary.generate_seconds).abs() < 1e-6);
-    assert!((load().seconds_per_frame(&work, &AtomicBool::new(true)).unwrap() / learnt - 1.0).abs() < 1e-12);
+    assert!((forecasts().seconds_per_frame(&work, &AtomicBool::new(true)).unwrap() / learnt - 1.0).abs() < 1e-12);
 }
 
 #[test]
 fn threads_and_takes_alongside_do_not_change_a_bit() {
     use continuo_engine::Precision;
     // The wide one has a head that threads share, as its bytes say.
-    let wide = continuo_package::wavenet::WaveNetShape { skip_channels: 640, end_channels: 640, ..small() };
+    let wide = continuo_package::family::wavenet::WaveNetShape { skip_channels: 640, end_channels: 640, ..small() };
     for shape in [small(), wide] {
         let model = RandomPackage::new(shape).native();
         for precision in Precision::ALL {
-            let request = |takes, threads| RenderRequest {
-                takes,
+            let request = |variations, threads| RenderRequest {
+                variations,
                 precision: Some(precision),
                 workers: Workers::new(threads, || {}).unwrap(),
                 ..request(600)
@@ -195,11 +199,11 @@ fn threads_and_takes_alongside_do_not_change_a_bit() {
 
 #[test]
 fn cancelling_threads_leaves_nothing_behind() {
-    let wide = continuo_package::wavenet::WaveNetShape { skip_channels: 640, end_channels: 640, ..small() };
+    let wide = continuo_package::family::wavenet::WaveNetShape { skip_channels: 640, end_channels: 640, ..small() };
     let model = RandomPackage::new(wide).native();
     let workers = Workers::new(3, || {}).unwrap();
-    for takes in [0..1, 0..4] {
-        let request = RenderRequest { takes, workers: workers.clone(), ..request(1 << 30) };
+    for variations in [0..1, 0..4] {
+        let request = RenderRequest { variations, workers: workers.clone(), ..request(1 << 30) };
         let (result, takes) = rendered(&model, &request, &AtomicBool::new(false), 1_000);
         assert!(matches!(result, Err(EngineError::Cancelled)));
         assert!(takes.iter().all(|take| take.len() == takes[0].len() && take.len() % 256 == 0));

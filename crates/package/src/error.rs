@@ -66,8 +66,8 @@ pub enum PackageError {
     },
     /// The content of an entry does not have the hash that the manifest gives.
     #[error(
-        "{path}: {entry} does not match the SHA-256 in model.json (expected {expected}, found {found}). \
-         The file was changed or damaged; get it again",
+        "{path}: {entry} is not the one that model.json describes (its SHA-256 differs). \
+         The file was changed or damaged; copy or download it again",
         path = path.display()
     )]
     HashMismatch {
@@ -100,6 +100,18 @@ pub enum PackageError {
         found: u32,
         /// The newest format this crate reads.
         supported: u32,
+    },
+    /// The model is of a family that this version does not have.
+    #[error(
+        "{path}: this is a model of the family {family:?}, which this version of Continuo does not play. \
+         Update Continuo, or choose another model",
+        path = path.display()
+    )]
+    UnknownFamily {
+        /// The package.
+        path: PathBuf,
+        /// The family, as the manifest names it.
+        family: String,
     },
     /// A manifest field has a value that cannot be true.
     #[error("{path}: model.json: {field} {reason}. Export the model again", path = path.display())]

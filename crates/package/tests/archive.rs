@@ -4,13 +4,21 @@
 use continuo_package::onnx::{FLOAT, GraphProto, IR_VERSION, ModelProto, NodeProto, OPSET, OperatorSetIdProto};
 use continuo_package::onnx::{TensorProto, ValueInfoProto};
 use continuo_package::{
-    Architecture, ElementType, Family, Generation, GraphRole, GraphSpec, Manifest, Package, PackageError,
-    PackageWriter, Quantisation, TensorSpec, TrainingFacts,
+    Architecture, Defaults, ElementType, FORMAT_VERSION, Families, GraphId, GraphRole, GraphSpec, Manifest, Package,
+    PackageError, PackageWriter, Reach, Signal, TensorSpec, TrainingFacts, figures,
 };
+use dummy::{DUMMY, Dummy};
 use prost::Message;
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+mod dummy;
+
+const GENERATOR: GraphId = GraphId::of(GraphRole::Generator);
+
+fn open(path: &Path) -> Result<Package, PackageError> {
+    Package::open_with(path, &Families::default().with(DUMMY))
+}
 
 fn graph(weight: f32) -> Vec<u8> {
     let graph = GraphProto {
@@ -26,27 +34,18 @@ fn graph(weight: f32) -> Vec<u8> {
 }
 
 fn manifest() -> Manifest {
-    let tensor = |name: &str| TensorSpec { name: name.into(), element: ElementType::F32, shape: vec![-1, 4] };
-    let spec = GraphSpec {
-        file: "generator.onnx".into(),
-        sha256: String::new(),
-        inputs: vec![tensor("latent")],
-        outputs: vec![tensor("audio")],
-        state: vec![],
-    };
     Manifest {
-        format_version: 1,
+        format_version: FORMAT_VERSION,
         name: "Test".into(),
         author: "The tests".into(),
         licence: "CC0-1.0".into(),
-        family: Family::Gan,
         sample_rate_hz: 16_000,
-        channels: 1,
-        quantisation: Quantisation::None,
-        receptive_field_frames: 4,
-        generation: Generation::FixedLength { frames: 4 },
-        architecture: Architecture::Graph,
-        graphs: BTreeMap::from([(GraphRole::Generator, spec)]),
+        channels: 2,
+        signal: Signal::Real,
+        reach: Reach::None { length_frames: 4 },
+        architecture: Architecture::new(&DUMMY, Dummy { frames: 4, levels: 1 }),
+        graphs: Dummy { frames: 4, levels: 1 }.generators(),
+        defaults: Defaults { temperature: Some(0.9), top_k: None },
         training: TrainingFacts::default(),
         run_id: "run".into(),
         trainer_version: "0".into(),
@@ -56,7 +55,7 @@ fn manifest() -> Manifest {
 fn written(folder: &Path) -> PathBuf {
     let path = folder.join("test.continuo");
     let writer = PackageWriter::new(manifest(), "Do as you like.\n").preview(b"RIFF".to_vec());
-    writer.graph(GraphRole::Generator, graph(2.0)).write(&path).unwrap();
+    writer.graph(GENERATOR, graph(2.0)).write(&path).unwrap();
     path
 }
 
@@ -73,7 +72,7 @@ fn zipped(folder: &Path, entries: &[(&str, &[u8])]) -> PathBuf {
 }
 
 fn manifest_json(path: &Path) -> serde_json::Value {
-    serde_json::to_value(Package::open(path).unwrap().manifest).unwrap()
+    serde_json::to_value(open(path).unwrap().manifest).unwrap()
 }
 
 /// The written package with a changed manifest and the same graph.
@@ -89,19 +88,18 @@ fn with_manifest(folder: &Path, change: impl FnOnce(&mut serde_json::Value)) -> 
 fn written_then_opened_is_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(folder.path());
-    let package = Package::open(&path).unwrap();
-    assert_eq!(package.graphs[&GraphRole::Generator], graph(2.0));
+    let package = open(&path).unwrap();
+    assert_eq!(package.graphs[&GENERATOR], graph(2.0));
     assert_eq!(package.licence, "Do as you like.\n");
     assert_eq!(package.preview.as_deref(), Some(&b"RIFF"[..]));
     assert_eq!(package.manifest.name, "Test");
     assert_eq!(package.content_hash, continuo_package::hash::sha256_hex(&std::fs::read(&path).unwrap()));
-    assert_eq!(Package::read_manifest(&path).unwrap(), package.manifest);
 }
 
 #[test]
 fn equal_content_makes_an_equal_file() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let hash = |folder: &Path| Package::open(&written(folder)).unwrap().content_hash;
+    let hash = |folder: &Path| open(&written(folder)).unwrap().content_hash;
     assert_eq!(hash(one.path()), hash(two.path()));
 }
 
@@ -112,7 +110,7 @@ fn every_truncation_is_refused_with_the_files_name() {
     let path = folder.path().join("cut.continuo");
     for length in (0..whole.len()).step_by(7) {
         std::fs::write(&path, &whole[..length]).unwrap();
-        let error = Package::open(&path).expect_err("a truncated package must be refused");
+        let error = open(&path).expect_err("a truncated package must be refused");
         assert!(error.to_string().contains("cut.continuo"), "{error}");
     }
 }
@@ -127,8 +125,8 @@ fn every_flipped_byte_is_refused_or_harmless() {
         bytes[position] ^= 0x5a;
         std::fs::write(&path, &bytes).unwrap();
         // A flip may hit something without meaning (a time stamp); what opens must hold the true graph.
-        if let Ok(package) = Package::open(&path) {
-            assert_eq!(package.graphs[&GraphRole::Generator], graph(2.0), "byte {position}");
+        if let Ok(package) = open(&path) {
+            assert_eq!(package.graphs[&GENERATOR], graph(2.0), "byte {position}");
         }
     }
 }
@@ -139,7 +137,7 @@ fn a_changed_graph_does_not_match_its_hash() {
     let json = manifest_json(&written(folder.path())).to_string();
     let other = graph(3.0);
     let path = zipped(folder.path(), &[("model.json", json.as_bytes()), ("LICENCE", b"x"), ("generator.onnx", &other)]);
-    assert!(matches!(Package::open(&path), Err(PackageError::HashMismatch { entry, .. }) if entry == "generator.onnx"));
+    assert!(matches!(open(&path), Err(PackageError::HashMismatch { entry, .. }) if entry == "generator.onnx"));
 }
 
 #[test]
@@ -147,10 +145,70 @@ fn names_that_leave_the_archive_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["../evil", "/etc/passwd", "a/b.onnx", "..\\evil", "C:evil", ".hidden", "a\u{0}b"] {
         let path = zipped(folder.path(), &[(name, b"x")]);
-        assert!(matches!(Package::open(&path), Err(PackageError::ForbiddenEntry { .. })), "{name:?}");
+        assert!(matches!(open(&path), Err(PackageError::ForbiddenEntry { .. })), "{name:?}");
     }
-    let path = with_manifest(folder.path(), |json| json["graphs"]["generator"]["file"] = "../evil.onnx".into());
-    assert!(matches!(Package::open(&path), Err(PackageError::Field { field, .. }) if field == "graphs.generator.file"));
+    let path = with_manifest(folder.path(), |json| json["graphs"][0]["file"] = "../evil.onnx".into());
+    assert!(matches!(open(&path), Err(PackageError::Field { field, .. }) if field == "graphs.generator.file"));
+}
+
+#[test]
+fn an_unknown_family_is_refused_as_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = with_manifest(folder.path(), |json| {
+        *json = serde_json::json!({"format_version": 2, "architecture": {"family": "theremin"}, "other": true});
+    });
+    let error = open(&path).unwrap_err();
+    assert!(matches!(&error, PackageError::UnknownFamily { family, .. } if family == "theremin"), "{error}");
+    assert!(error.to_string().contains("Update Continuo"), "{error}");
+    // What this version has not is unknown to it, whatever another one knows.
+    assert!(matches!(Package::open(&written(folder.path())), Err(PackageError::UnknownFamily { .. })));
+}
+
+#[test]
+fn several_levels_of_a_role_lie_in_one_package() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("levels.continuo");
+    let shape = Dummy { frames: 4, levels: 2 };
+    let mut manifest = manifest();
+    manifest.graphs = shape.generators();
+    manifest.architecture = Architecture::new(&DUMMY, shape);
+    let above = GraphId { level: 1, ..GENERATOR };
+    PackageWriter::new(manifest, "x").graph(GENERATOR, graph(2.0)).graph(above, graph(3.0)).write(&path).unwrap();
+    let package = open(&path).unwrap();
+    assert_eq!((&package.graphs[&GENERATOR], &package.graphs[&above]), (&graph(2.0), &graph(3.0)));
+    assert_eq!(package.manifest.graph(above).unwrap().hop_frames, 8);
+    assert_eq!(above.to_string(), "generator.1");
+}
+
+#[test]
+fn a_package_of_format_1_opens_as_if_it_were_of_format_2() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/packages/piano-16k-format1.continuo");
+    let package = Package::open(&path).unwrap();
+    let manifest = &package.manifest;
+    assert_eq!((manifest.format_version, manifest.channels, manifest.sample_rate_hz), (2, 1, 16_000));
+    assert_eq!((manifest.signal, manifest.reach), (Signal::MuLaw { levels: 256 }, Reach::Frames { frames: 3_071 }));
+    assert_eq!(manifest.architecture.family().tag, "wavenet");
+    assert_eq!(manifest.training.steps, 11_000);
+    assert_eq!(manifest.training.figure(figures::HELDOUT_FRAMES), Some(524_288.0));
+    assert!((manifest.training.figure(figures::HELDOUT_NLL_NATS).unwrap() - 2.394_512_858_965_754_3).abs() < 1e-12);
+    assert!((manifest.training.figure(figures::EXPORT_LOGIT_DIFFERENCE).unwrap() - 4.959e-5).abs() < 1e-8);
+    assert_eq!(manifest.training.precision_nll_nats.len(), 3);
+    // Written again, it is the same model in format 2.
+    let folder = tempfile::tempdir().unwrap();
+    let again = folder.path().join("again.continuo");
+    let step = GraphId::of(GraphRole::Step);
+    PackageWriter::new(manifest.clone(), "x").graph(step, package.graphs[&step].clone()).write(&again).unwrap();
+    assert_eq!(Package::open(&again).unwrap().manifest, package.manifest);
+}
+
+#[test]
+fn a_graph_that_is_larger_than_its_weights_is_refused_before_it_unpacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = manifest_json(&written(folder.path())).to_string();
+    let zeros = vec![0; 40 << 20];
+    let path = zipped(folder.path(), &[("model.json", json.as_bytes()), ("LICENCE", b"x"), ("generator.onnx", &zeros)]);
+    assert!(std::fs::metadata(&path).unwrap().len() < 1 << 20);
+    assert!(matches!(open(&path), Err(PackageError::TooLarge { entry, .. }) if entry == "generator.onnx"));
 }
 
 #[test]
@@ -158,7 +216,7 @@ fn a_bomb_is_refused_before_it_unpacks() {
     let folder = tempfile::tempdir().unwrap();
     let zeros = vec![b' '; 5 << 20];
     let path = zipped(folder.path(), &[("model.json", &zeros), ("LICENCE", b"x")]);
-    let limit = matches!(Package::open(&path), Err(PackageError::TooLarge { entry, .. }) if entry == "model.json");
+    let limit = matches!(open(&path), Err(PackageError::TooLarge { entry, .. }) if entry == "model.json");
     assert!(limit);
 }
 
@@ -174,32 +232,37 @@ fn a_length_field_that_lies_takes_no_memory() {
     }
     let path = folder.path().join("huge.continuo");
     std::fs::write(&path, bytes).unwrap();
-    assert!(matches!(Package::open(&path), Err(PackageError::TooLarge { .. })));
+    assert!(matches!(open(&path), Err(PackageError::TooLarge { .. })));
 }
 
 #[test]
 fn a_manifest_that_cannot_be_true_names_its_field() {
     let folder = tempfile::tempdir().unwrap();
-    let field = |change: fn(&mut serde_json::Value)| match Package::open(&with_manifest(folder.path(), change)) {
+    let field = |change: fn(&mut serde_json::Value)| match open(&with_manifest(folder.path(), change)) {
         Err(PackageError::Field { field, .. }) => field,
         other => panic!("expected a field error, got {other:?}"),
     };
     assert_eq!(field(|json| json["sample_rate_hz"] = 0.into()), "sample_rate_hz");
     assert_eq!(field(|json| json["channels"] = 9.into()), "channels");
-    assert_eq!(field(|json| json["graphs"] = serde_json::json!({})), "graphs");
-    assert_eq!(field(|json| json["graphs"]["generator"]["sha256"] = "zz".into()), "graphs.generator.sha256");
+    assert_eq!(field(|json| json["graphs"] = serde_json::json!([])), "graphs.generator");
+    assert_eq!(field(|json| json["graphs"][0]["sha256"] = "zz".into()), "graphs.generator.sha256");
     assert_eq!(
-        field(|json| json["graphs"]["generator"]["inputs"][0]["shape"] = serde_json::json!([1_i64 << 40, 1_i64 << 40])),
+        field(|json| json["graphs"][0]["inputs"][0]["shape"] = serde_json::json!([1_i64 << 40, 1_i64 << 40])),
         "graphs.generator.latent"
     );
-    assert_eq!(field(|json| json["generation"]["frames"] = 0.into()), "generation.frames");
+    assert_eq!(field(|json| json["reach"]["length_frames"] = 0.into()), "reach");
+    assert_eq!(field(|json| json["reach"]["length_frames"] = 5.into()), "reach");
+    assert_eq!(field(|json| json["defaults"]["temperature"] = (-1).into()), "defaults.temperature");
+    assert_eq!(field(|json| json["architecture"]["frames"] = 0.into()), "architecture.frames");
+    assert_eq!(field(|json| json["architecture"] = serde_json::json!({"family": "dummy"})), "architecture");
+    assert_eq!(field(|json| json["architecture"] = serde_json::json!(["dummy"])), "architecture");
 }
 
 #[test]
 fn a_newer_format_says_update() {
     let folder = tempfile::tempdir().unwrap();
     let path = with_manifest(folder.path(), |json| *json = serde_json::json!({"format_version": 99, "other": true}));
-    let error = Package::open(&path).unwrap_err();
+    let error = open(&path).unwrap_err();
     assert!(matches!(error, PackageError::NewerFormat { found: 99, .. }));
     assert!(error.to_string().contains("Update Continuo"));
 }
@@ -213,7 +276,7 @@ fn a_failed_write_leaves_the_old_file() {
     assert!(matches!(incomplete, Err(PackageError::Field { .. } | PackageError::MissingEntry { .. })));
     assert_eq!(std::fs::read(&path).unwrap(), before);
     let nowhere = folder.path().join("no/such/folder/test.continuo");
-    let writer = PackageWriter::new(manifest(), "x").graph(GraphRole::Generator, graph(2.0));
+    let writer = PackageWriter::new(manifest(), "x").graph(GENERATOR, graph(2.0));
     assert!(matches!(writer.write(&nowhere), Err(PackageError::Io { .. })));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file may stay");
 }

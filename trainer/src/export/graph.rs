@@ -1,13 +1,13 @@
 //! The ONNX writer: a WaveNet as one causal graph over `T ≥ 1` frames with explicit state, in standard operators.
 //!
 //! Opset 18, IR 9. The graph primes on a whole clip and steps one frame: what a layer needs of the past goes in as
-//! `state.layer.{i}` and comes out as `next_state.layer.{i}`. Names are `continuo_package::wavenet::names`.
+//! `state.layer.{i}` and comes out as `next_state.layer.{i}`. Names are `continuo_package::family::wavenet::names`.
 
+use continuo_package::family::wavenet::names;
 use continuo_package::onnx::{
     AttributeProto, FLOAT, GraphProto, INT64, IR_VERSION, ModelProto, NodeProto, OPSET, OperatorSetIdProto,
     TensorProto, ValueInfoProto,
 };
-use continuo_package::wavenet::names;
 use prost::Message as _;
 
 use crate::wavenet::parameters::Parameters;

@@ -12,12 +12,12 @@ use std::sync::atomic::AtomicBool;
 
 use continuo_engine::audio::{AudioError, Clip, WavFormat, write_wav};
 use continuo_engine::{
-    EngineError, LoadOptions, Model, Precision, RenderRequest, RuntimeError, Sampling, Stepping, Workers, wavenet_spec,
+    EngineError, LoadOptions, Model, Precision, RenderRequest, RuntimeError, Sampling, Stepping, Workers,
 };
-use continuo_package::manifest::FORMAT_VERSION;
-use continuo_package::wavenet::{WaveNetShape, names};
+use continuo_package::family::wavenet::{FAMILY, WaveNetShape, names};
 use continuo_package::{
-    Architecture, Family, Generation, GraphRole, Manifest, PackageError, PackageWriter, Quantisation, TrainingFacts,
+    Architecture, Defaults, FORMAT_VERSION, GraphId, GraphRole, Manifest, PackageError, PackageWriter, Shape, Signal,
+    TrainingFacts, figures,
 };
 
 use crate::cli::ExportArgs;
@@ -31,6 +31,9 @@ use crate::wavenet::Compute as _;
 use crate::wavenet::fused::Fused;
 use crate::wavenet::parameters::{Parameters, Table};
 use parity::{Parity, ParityError, TOLERANCE};
+
+/// The only graph of a WaveNet.
+const STEP: GraphId = GraphId::of(GraphRole::Step);
 
 /// Frames of each piece of audio on which the logits are compared, and how many pieces.
 const COMPARED_FRAMES: usize = 4096;
@@ -166,12 +169,18 @@ pub fn run(args: &ExportArgs) -> Result<Exported, ExportError> {
     for (precision, nats) in &precision_nll_nats {
         println!("computed in {precision}: {:.4} bits per frame on real audio", nats / std::f64::consts::LN_2);
     }
+    let measured_figures = [
+        (figures::HELDOUT_NLL_NATS, heldout_nats),
+        (figures::HELDOUT_NLL_BITS, heldout_nats.map(|nats| nats / std::f64::consts::LN_2)),
+        (figures::HELDOUT_FRAMES, heldout_nats.map(|_| (measured.len() * evaluation.chunk_frames) as f64)),
+        (figures::EXPORT_LOGIT_DIFFERENCE, Some(parity.largest)),
+    ];
     let facts = TrainingFacts {
         precision_nll_nats,
-        heldout_nll_nats: heldout_nats,
-        heldout_nll_bits: heldout_nats.map(|nats| nats / std::f64::consts::LN_2),
-        heldout_frames: (measured.len() * evaluation.chunk_frames) as u64,
-        export_max_difference: Some(parity.largest),
+        figures: measured_figures
+            .into_iter()
+            .filter_map(|(name, value): (&str, Option<f64>)| Some((name.to_owned(), value?)))
+            .collect(),
         ..facts(&run, &checkpoint, Some(&dataset))
     };
     let name = args.name.clone().unwrap_or_else(|| {
@@ -186,7 +195,7 @@ pub fn run(args: &ExportArgs) -> Result<Exported, ExportError> {
     let licence = licence_text(args, &manifest, &run.config)?;
     let preview = preview(&manifest, &licence, &graph, &dataset, &runtime)?;
     let bytes = {
-        let writer = PackageWriter::new(manifest, licence).graph(GraphRole::Step, graph).preview(preview);
+        let writer = PackageWriter::new(manifest, licence).graph(STEP, graph).preview(preview);
         writer.write(&args.out)?;
         std::fs::metadata(&args.out)
             .map_err(|source| ExportError::Io { file: args.out.clone(), action: "reading", source })?
@@ -200,7 +209,7 @@ pub fn run(args: &ExportArgs) -> Result<Exported, ExportError> {
         args.out.display(),
         bytes as f64 / 1e6,
         shape.parameters(),
-        model.stepper()
+        model.backend(None)
     );
     if let Some(nats) = heldout_nats {
         println!("held-out: {nats:.4} nats, {:.4} bits per frame", nats / std::f64::consts::LN_2);
@@ -252,7 +261,7 @@ pub fn draft(run: &Run, file: &Path) -> Result<(), ExportError> {
     let (parameters, checkpoint) = averaged(run)?;
     let manifest = Manifest { training: facts(run, &checkpoint, None), ..manifest(run, "draft".into()) };
     let graph = graph::encode(&parameters);
-    Ok(PackageWriter::new(manifest, "A draft of a run.").graph(GraphRole::Step, graph).write(file)?)
+    Ok(PackageWriter::new(manifest, "A draft of a run.").graph(STEP, graph).write(file)?)
 }
 
 fn manifest(run: &Run, name: String) -> Manifest {
@@ -262,14 +271,13 @@ fn manifest(run: &Run, name: String) -> Manifest {
         name,
         author: "unknown".into(),
         licence: "NOASSERTION".into(),
-        family: Family::Wavenet,
         sample_rate_hz: run.config.model.sample_rate_hz,
         channels: 1,
-        quantisation: Quantisation::MuLaw { levels: shape.levels },
-        receptive_field_frames: shape.receptive_field_frames(),
-        generation: Generation::Autoregressive,
-        graphs: BTreeMap::from([(GraphRole::Step, wavenet_spec(&shape))]),
-        architecture: Architecture::Wavenet(shape),
+        signal: Signal::MuLaw { levels: shape.levels },
+        reach: shape.reach(),
+        graphs: shape.graphs(),
+        architecture: Architecture::new(&FAMILY, shape),
+        defaults: Defaults::default(),
         training: TrainingFacts::default(),
         run_id: run.file.run_id.clone(),
         trainer_version: env!("CARGO_PKG_VERSION").into(),
@@ -331,11 +339,11 @@ fn precision_losses(
         source,
     })?;
     let package = folder.path().join("measured.continuo");
-    PackageWriter::new(manifest(run, "measured".into()), "-").graph(GraphRole::Step, graph.to_vec()).write(&package)?;
+    PackageWriter::new(manifest(run, "measured".into()), "-").graph(STEP, graph.to_vec()).write(&package)?;
     let model = Model::load(&package, &LoadOptions { stepping: Stepping::Native, ..LoadOptions::default() })?;
     let mut losses = BTreeMap::new();
     for precision in Precision::ALL {
-        match model.loss_nats(precision, &sequences) {
+        match model.nll_nats(precision, &sequences) {
             Ok(nats) => drop(losses.insert(precision.name().to_owned(), nats)),
             // Then it is not chosen by itself; the model is none the worse.
             Err(error @ (EngineError::NeedsRuntime { .. } | EngineError::NotFinite { .. })) => {
@@ -375,7 +383,7 @@ fn preview(
         source,
     })?;
     let package = folder.path().join("preview.continuo");
-    PackageWriter::new(manifest.clone(), licence).graph(GraphRole::Step, graph.to_vec()).write(&package)?;
+    PackageWriter::new(manifest.clone(), licence).graph(STEP, graph.to_vec()).write(&package)?;
     let options = LoadOptions { runtime: Some(runtime.clone()), ..LoadOptions::default() };
     let model = Model::load(&package, &options)?;
     let rate = f64::from(manifest.sample_rate_hz);
@@ -397,12 +405,12 @@ fn preview(
         seed: (clip.frames() > 0).then_some(clip),
         frames: (PREVIEW_SECONDS * rate) as u64,
         sampling: PREVIEW_SAMPLING,
-        takes: 0..1,
+        variations: 0..1,
         precision: None,
         workers: Workers::alone(),
     };
     continuo_engine::render(&model, &request, &AtomicBool::new(false), &mut |block| {
-        sound.extend(block.takes.iter().take(1).copied().flatten());
+        sound.extend(block.sound.iter().take(1).copied().flatten());
     })?;
     let wav = folder.path().join("preview.wav");
     let clip = Clip { sample_rate_hz: manifest.sample_rate_hz, channels: vec![sound] };

@@ -1,7 +1,8 @@
 //! The trainer's logits against ONNX Runtime's, on the graph that was just written.
 
-use continuo_engine::{Runtime, StepSession, wavenet_spec};
-use continuo_package::wavenet::WaveNetShape;
+use continuo_engine::Runtime;
+use continuo_engine::ort::StepGraph;
+use continuo_package::family::wavenet::WaveNetShape;
 
 use super::reference;
 use crate::wavenet::{Compute, ComputeError};
@@ -46,7 +47,7 @@ pub fn compare(
     values: &[f32],
     sequences: &[Vec<u16>],
 ) -> Result<Parity, ParityError> {
-    let session = StepSession::new(runtime, graph, &wavenet_spec(shape)).map_err(ParityError::Session)?;
+    let session = StepGraph::new(runtime, graph, &shape.step_graph()).map_err(ParityError::Session)?;
     let levels = shape.levels as usize;
     let receptive = shape.receptive_field_frames() as usize;
     let mut parity = Parity { largest: 0.0, own: 0.0, runtime: 0.0, frames: 0 };

@@ -3,7 +3,7 @@
 //! It decides nothing: an export is held against the trainer's own pass. Where that comparison fails, this says how much of
 //! the difference is rounding, and whose.
 
-use continuo_package::wavenet::{WaveNetShape, names};
+use continuo_package::family::wavenet::{WaveNetShape, names};
 use rayon::prelude::*;
 
 use crate::wavenet::parameters::{Parameters, Table};

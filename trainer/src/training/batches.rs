@@ -1,6 +1,6 @@
 //! From frames of a dataset to sequences of codes.
 
-use continuo_package::Quantisation;
+use continuo_package::Signal;
 
 use crate::dataset::{Chunk, ChunkSampler, Dataset, DatasetError, Order, SamplerCursor, Split};
 
@@ -14,10 +14,9 @@ pub struct Coder {
 impl Coder {
     /// µ-law with this many levels (at most 65 536).
     pub fn mu_law(levels: u32) -> Self {
-        let quantisation = Quantisation::MuLaw { levels };
-        let codes =
-            (0..=u16::MAX).map(|bits| quantisation.encode(f32::from(bits.cast_signed()) / 32_768.0) as u16).collect();
-        Self { codes, silence: quantisation.silence() as u16 }
+        let signal = Signal::MuLaw { levels };
+        let codes = (0..=u16::MAX).map(|bits| signal.encode(f32::from(bits.cast_signed()) / 32_768.0) as u16).collect();
+        Self { codes, silence: signal.silence() as u16 }
     }
 
     /// The code of a frame.
@@ -141,9 +140,9 @@ mod tests {
     #[test]
     fn the_coder_is_the_package_s_quantisation() {
         let coder = Coder::mu_law(256);
-        let quantisation = Quantisation::MuLaw { levels: 256 };
+        let signal = Signal::MuLaw { levels: 256 };
         for frame in [i16::MIN, -1000, -1, 0, 1, 777, i16::MAX] {
-            assert_eq!(u32::from(coder.code(frame)), quantisation.encode(f32::from(frame) / 32_768.0));
+            assert_eq!(u32::from(coder.code(frame)), signal.encode(f32::from(frame) / 32_768.0));
         }
         assert_eq!(coder.code(0), 128);
     }

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use continuo_package::{Architecture, GraphRole, Package, Quantisation, onnx};
+use continuo_package::family::wavenet::FAMILY;
+use continuo_package::{Architecture, GraphId, GraphRole, Package, Signal, onnx};
 
 use super::run::RunError;
 use crate::config::Config;
@@ -20,10 +21,10 @@ pub fn read(file: &Path, config: &Config) -> Result<(Parameters, String), RunErr
     let manifest = &package.manifest;
     let shape = config.model.shape();
     let rate_hz = config.model.sample_rate_hz;
-    let same = manifest.architecture == Architecture::Wavenet(shape.clone())
+    let same = manifest.architecture == Architecture::new(&FAMILY, shape.clone())
         && manifest.sample_rate_hz == rate_hz
         && manifest.channels == 1
-        && manifest.quantisation == Quantisation::MuLaw { levels: shape.levels };
+        && manifest.signal == Signal::MuLaw { levels: shape.levels };
     if !same {
         return Err(refuse(
             "its model has another architecture or rate than the configuration; `continuo-trainer inspect` shows both, \
@@ -31,7 +32,7 @@ pub fn read(file: &Path, config: &Config) -> Result<(Parameters, String), RunErr
                 .into(),
         ));
     }
-    let graph = package.graphs.get(&GraphRole::Step).ok_or_else(|| refuse("has no step graph".into()))?;
+    let graph = package.graphs.get(&GraphId::of(GraphRole::Step)).ok_or_else(|| refuse("has no step graph".into()))?;
     let graph = onnx::decode(graph).map_err(&refuse)?.graph.ok_or_else(|| refuse("its graph is empty".into()))?;
     let table = Table::new(&shape);
     let mut values = vec![0.0; table.len];

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use continuo_package::wavenet::{WaveNetShape, names};
+use continuo_package::family::wavenet::{WaveNetShape, names};
 
 use super::parameters::Table;
 use crate::kernels::padded;

@@ -8,7 +8,7 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::module::conv1d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Int, Tensor, TensorData};
-use continuo_package::wavenet::names;
+use continuo_package::family::wavenet::names;
 
 use super::parameters::Table;
 use super::{Compute, ComputeError};

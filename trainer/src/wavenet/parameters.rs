@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use continuo_package::wavenet::{WaveNetShape, names};
+use continuo_package::family::wavenet::{WaveNetShape, names};
 
 use crate::rng::SplitMix64;
 

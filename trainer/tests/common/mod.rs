@@ -2,7 +2,7 @@
 
 #![allow(dead_code, clippy::needless_range_loop)]
 
-use continuo_package::wavenet::{WaveNetShape, names};
+use continuo_package::family::wavenet::{WaveNetShape, names};
 use continuo_trainer::rng::SplitMix64;
 use continuo_trainer::wavenet::parameters::Table;
 

@@ -4,9 +4,9 @@ use super::contract::{Epilogue, Gated, Inputs, Kernel};
 use super::packed::{Arena, BLOCK, Block, Rows, blocks_for, floats, floats_mut};
 use super::precision::{CODE_OFFSET, MOST_CODE, Precision, bf16_bits, row_codes};
 use super::wavenet::{PackedWaveNet, Scratch, WaveNetState};
+use crate::family::wavenet::{Matrix, WaveNetWeights};
 use crate::support::graph::{Random, crooked, small, wavenet_graph};
-use crate::weights::{Matrix, WaveNetWeights};
-use continuo_package::wavenet::WaveNetShape;
+use continuo_package::family::wavenet::WaveNetShape;
 use proptest::prelude::*;
 
 /// A WaveNet in double precision, written down from the equations alone: no packing, no rings, no vectors.

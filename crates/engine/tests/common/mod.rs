@@ -4,16 +4,35 @@
 #[path = "../support/mod.rs"]
 pub mod support;
 
-use continuo_engine::{LoadOptions, Model, Runtime, Stepping, wavenet_spec};
+use continuo_engine::{LoadOptions, Model, Runtime, Sampling, Stepping, Voice, VoiceRequest};
+use continuo_package::family::wavenet::{FAMILY, WaveNetShape};
 use continuo_package::onnx::ModelProto;
-use continuo_package::wavenet::WaveNetShape;
 use continuo_package::{
-    Architecture, Family, Generation, GraphRole, Manifest, PackageWriter, Quantisation, TrainingFacts,
+    Architecture, Defaults, FORMAT_VERSION, GraphId, GraphRole, Manifest, PackageWriter, Shape, Signal, TrainingFacts,
 };
 use prost::Message;
-use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// The only graph of a WaveNet.
+pub const STEP: GraphId = GraphId::of(GraphRole::Step);
+
+/// A voice on this thread, in the model's own precision.
+pub fn voice(model: &Model, sampling: Sampling, variations: Range<u32>) -> Box<dyn Voice> {
+    model.voice(&VoiceRequest::new(sampling, variations)).unwrap()
+}
+
+/// Primes a voice of one channel.
+pub fn prime(voice: &mut dyn Voice, clip: &[f32]) {
+    voice.prime(&[clip], &AtomicBool::new(false)).unwrap();
+}
+
+/// Generates, appending to one vector per channel of each variation.
+pub fn generate(voice: &mut dyn Voice, frames: usize, out: &mut [Vec<f32>]) {
+    voice.generate(frames, out, &AtomicBool::new(false)).unwrap();
+}
 
 /// The root of the source tree.
 pub fn workspace() -> PathBuf {
@@ -41,18 +60,17 @@ pub fn runtime() -> Runtime {
 /// The manifest of a WaveNet of this shape at 16 kHz.
 pub fn manifest(shape: &WaveNetShape) -> Manifest {
     Manifest {
-        format_version: 1,
+        format_version: FORMAT_VERSION,
         name: "Random".into(),
         author: "The tests".into(),
         licence: "CC0-1.0".into(),
-        family: Family::Wavenet,
         sample_rate_hz: 16_000,
         channels: 1,
-        quantisation: Quantisation::MuLaw { levels: shape.levels },
-        receptive_field_frames: shape.receptive_field_frames(),
-        generation: Generation::Autoregressive,
-        architecture: Architecture::Wavenet(shape.clone()),
-        graphs: BTreeMap::from([(GraphRole::Step, wavenet_spec(shape))]),
+        signal: Signal::MuLaw { levels: shape.levels },
+        reach: shape.reach(),
+        architecture: Architecture::new(&FAMILY, shape.clone()),
+        graphs: shape.graphs(),
+        defaults: Defaults::default(),
         training: TrainingFacts::default(),
         run_id: "test".into(),
         trainer_version: "0".into(),
@@ -61,8 +79,7 @@ pub fn manifest(shape: &WaveNetShape) -> Manifest {
 
 /// Writes a package whose only graph is this.
 pub fn write_package(path: &Path, manifest: Manifest, graph: &ModelProto) {
-    let role = *manifest.graphs.keys().next().unwrap();
-    PackageWriter::new(manifest, "Do as you like.\n").graph(role, graph.encode_to_vec()).write(path).unwrap();
+    PackageWriter::new(manifest, "Do as you like.\n").graph(STEP, graph.encode_to_vec()).write(path).unwrap();
 }
 
 /// A package with random weights, in a folder of its own.

@@ -1,10 +1,10 @@
 //! A WaveNet graph with random weights, as the trainer exports one: standard operators, explicit state, opset 18.
 
+use continuo_package::family::wavenet::{WaveNetShape, names};
 use continuo_package::onnx::{
     AttributeProto, FLOAT, GraphProto, INT64, IR_VERSION, ModelProto, NodeProto, OPSET, OperatorSetIdProto,
     TensorProto, ValueInfoProto,
 };
-use continuo_package::wavenet::{WaveNetShape, names};
 
 /// `SplitMix64` (Steele, Lea & Flood, 2014): enough for weights and clips that are the same everywhere.
 pub struct Random(pub u64);

@@ -1,6 +1,6 @@
 //! Putting messages together, and reading tensors and shapes out of them.
 
-use super::{
+use super::schema::{
     AttributeProto, Dimension, DimensionProto, FLOAT, INT64, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto,
     TypeProto, ValueInfoProto,
 };

@@ -2,6 +2,15 @@
 
 use prost::Message;
 
+/// The IR version that the trainer writes.
+pub const IR_VERSION: i64 = 9;
+/// The operator set that the trainer writes.
+pub const OPSET: i64 = 18;
+/// `TensorProto.DataType.FLOAT`.
+pub const FLOAT: i32 = 1;
+/// `TensorProto.DataType.INT64`.
+pub const INT64: i32 = 7;
+
 /// A model: one graph and what it needs.
 #[derive(Clone, PartialEq, Message)]
 pub struct ModelProto {

@@ -16,8 +16,8 @@ pub use state::WaveNetState;
 
 use super::packed::{Arena, BLOCK, Block, MatrixRef, Rows, blocks_for, floats_mut};
 use super::precision::Precision;
-use crate::weights::{Matrix, WaveNetWeights};
-use continuo_package::wavenet::WaveNetShape;
+use crate::family::wavenet::{Matrix, WaveNetWeights};
+use continuo_package::family::wavenet::WaveNetShape;
 
 /// Most memory that packed weights may take, in lines of 64 bytes (4 GiB). Rows are padded to whole blocks, so that a
 /// network of one-channel layers would need sixteen times its file.

@@ -5,7 +5,7 @@ use crate::kernels::contract::{Epilogue, Inputs, Kernel};
 use crate::kernels::packed::{BLOCK, Block, MatrixRef, Words, blocks_for, floats, floats_mut};
 use crate::kernels::precision::Precision;
 use crate::kernels::simd::GATE_SCALE;
-use continuo_package::wavenet::WaveNetShape;
+use continuo_package::family::wavenet::WaveNetShape;
 use std::ops::Range;
 
 /// Most frames that one pass takes through the network: enough that arithmetic and not reading weights bounds priming,

@@ -4,7 +4,7 @@ use super::Sizes;
 use crate::kernels::contract::Kernel;
 use crate::kernels::packed::{Block, Words, blocks_for, floats_mut};
 use crate::kernels::precision::{CODE_OFFSET, Precision};
-use continuo_package::wavenet::WaveNetShape;
+use continuo_package::family::wavenet::WaveNetShape;
 
 /// What one take remembers: the codes and the layers' inputs of the receptive field, as the products read them.
 #[derive(Debug, Clone, PartialEq)]

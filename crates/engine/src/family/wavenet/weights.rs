@@ -1,7 +1,8 @@
 //! The weights of a WaveNet, as the graph holds them.
 
+use continuo_package::Shape;
+use continuo_package::family::wavenet::{WaveNetShape, names};
 use continuo_package::onnx::{FLOAT, GraphProto, TensorProto};
-use continuo_package::wavenet::{WaveNetShape, names};
 use std::collections::HashMap;
 
 /// A convolution's weights `[rows, channels, taps]` with its bias `[rows]`.

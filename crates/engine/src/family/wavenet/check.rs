@@ -3,8 +3,12 @@
 use crate::kernels::Kernel;
 use crate::kernels::packed::{BLOCK, Block, floats};
 use crate::kernels::wavenet::{PackedWaveNet, Scratch};
+use crate::ort::{StepGraph, Values};
 use crate::random::philox4x32;
-use crate::session::StepSession;
+use crate::verdict::Verdict;
+use continuo_package::ElementType;
+use continuo_package::family::wavenet::names;
+use std::collections::HashMap;
 
 /// Frames that are compared. The state before them is random too, so every weight of every layer takes part at once.
 const FRAMES: usize = 8;
@@ -12,46 +16,9 @@ const FRAMES: usize = 8;
 /// The largest difference between two logits that is put down to rounding, where the largest logit is 1 or less.
 const ALLOWED: f32 = 1e-4;
 
-/// What is known about the agreement of a kernel with ONNX Runtime on one graph.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
-    /// They agree.
-    Agrees {
-        /// Largest difference between two logits.
-        by: f32,
-    },
-    /// They do not.
-    Differs {
-        /// Largest difference between two logits.
-        by: f32,
-        /// The largest that would have been allowed.
-        allowed: f32,
-    },
-    /// The library was not at hand, or no check was asked for.
-    NotChecked,
-    /// ONNX Runtime could not run the graph.
-    Failed {
-        /// What it said.
-        reason: String,
-    },
-}
-
-impl std::fmt::Display for Verdict {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Agrees { by } => write!(f, "which agrees with ONNX Runtime to {by:.1e}"),
-            Self::Differs { by, allowed } => {
-                write!(f, "which differs from ONNX Runtime by {by:.1e} (allowed: {allowed:.1e})")
-            }
-            Self::NotChecked => write!(f, "not checked against ONNX Runtime"),
-            Self::Failed { reason } => write!(f, "not checked, because ONNX Runtime failed: {reason}"),
-        }
-    }
-}
-
 /// Runs a few frames from the same random state through both.
-pub(crate) fn compare(net: &PackedWaveNet, kernel: Kernel, session: &StepSession) -> Verdict {
-    match largest_difference(net, kernel, session) {
+pub(super) fn compare(net: &PackedWaveNet, kernel: Kernel, graph: &StepGraph) -> Verdict {
+    match largest_difference(net, kernel, graph) {
         Ok((by, largest)) => {
             let allowed = ALLOWED * largest.max(1.0);
             // A difference that is not a number is a difference.
@@ -62,7 +29,7 @@ pub(crate) fn compare(net: &PackedWaveNet, kernel: Kernel, session: &StepSession
 }
 
 /// The largest difference between two logits, and the largest logit.
-fn largest_difference(net: &PackedWaveNet, kernel: Kernel, session: &StepSession) -> Result<(f32, f32), String> {
+fn largest_difference(net: &PackedWaveNet, kernel: Kernel, graph: &StepGraph) -> Result<(f32, f32), String> {
     let shape = net.shape();
     let mut counter = 0u32;
     let mut random = || {
@@ -80,7 +47,17 @@ fn largest_difference(net: &PackedWaveNet, kernel: Kernel, session: &StepSession
     let codes: Vec<u32> = (0..FRAMES).map(|_| random() % shape.levels).collect();
 
     let mut expected = Vec::new();
-    session.run(&mut session.state_of(&before, &layers)?, &codes, &mut expected)?;
+    // The manifest's order need not be the layers'.
+    let by_name: HashMap<String, &Vec<f32>> =
+        layers.iter().enumerate().map(|(layer, values)| (names::state_layer(layer), values)).collect();
+    let mut random_state = graph.state_of(|pair, _| match pair.element {
+        ElementType::I64 => Ok(Values::I64(before.iter().map(|&code| i64::from(code)).collect())),
+        ElementType::F32 => {
+            let values = by_name.get(&pair.input).ok_or_else(|| format!("{} is no layer", pair.input))?;
+            Ok(Values::F32((*values).clone()))
+        }
+    })?;
+    graph.run(&mut random_state, &codes, &mut expected)?;
     let levels = shape.levels as usize;
     if expected.len() != levels * FRAMES {
         return Err(format!("{} logits came out for {FRAMES} frames of {levels}", expected.len()));

@@ -2,7 +2,21 @@
 //! the tensors (van den Oord et al., *WaveNet: A Generative Model for Raw Audio*, 2016, sections 2.1–2.4; the layout of
 //! the public tensorflow-wavenet).
 
+use super::shape::{Family, FieldError, Shape};
+use crate::graph::{ElementType, GraphId, GraphRole, GraphSpec, StatePair, TensorSpec};
+use crate::signal::{Reach, Signal};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+
+pub mod names;
+
+/// WaveNet: van den Oord et al. 2016, and the systems built on it.
+pub const FAMILY: Family = Family { tag: "wavenet", name: "WaveNet", read };
+
+fn read(json: Value) -> Result<Arc<dyn Shape>, serde_json::Error> {
+    serde_json::from_value::<WaveNetShape>(json).map(|shape| Arc::new(shape) as Arc<dyn Shape>)
+}
 
 /// Hyper-parameters of a WaveNet over quantised audio.
 ///
@@ -69,16 +83,41 @@ impl WaveNetShape {
         weights + if self.biases { biases } else { 0 }
     }
 
-    /// Checks that every hyper-parameter is one that a real model could have.
-    ///
-    /// # Errors
-    /// The field and what is wrong with it, to be shown behind the file's name.
-    pub fn validate(&self) -> Result<(), (&'static str, String)> {
-        let within = |field, value: u32, least: u32, most: u32| {
+    /// The boundary of the graph: state in the order of the layers.
+    pub fn step_graph(&self) -> GraphSpec {
+        let history = i64::from(self.filter_width) - 1;
+        let causal = StatePair {
+            input: names::STATE_CAUSAL.into(),
+            output: names::next(names::STATE_CAUSAL),
+            element: ElementType::I64,
+            shape: vec![-1, history],
+            initial: f64::from(self.levels / 2),
+        };
+        let layer = |(layer, &dilation): (usize, &u32)| {
+            let input = names::state_layer(layer);
+            let output = names::next(&input);
+            let shape = vec![-1, i64::from(self.residual_channels), i64::from(dilation) * history];
+            StatePair { input, output, element: ElementType::F32, shape, initial: 0.0 }
+        };
+        GraphSpec {
+            id: GraphId::of(GraphRole::Step),
+            hop_frames: 1,
+            file: "step.onnx".into(),
+            sha256: String::new(),
+            inputs: vec![TensorSpec::new(names::CODES, ElementType::I64, &[-1, -1])],
+            outputs: vec![TensorSpec::new(names::LOGITS, ElementType::F32, &[-1, i64::from(self.levels), -1])],
+            state: std::iter::once(causal).chain(self.dilations.iter().enumerate().map(layer)).collect(),
+        }
+    }
+}
+
+impl Shape for WaveNetShape {
+    fn validate(&self) -> Result<(), FieldError> {
+        let within = |field: &str, value: u32, least: u32, most: u32| {
             if (least..=most).contains(&value) {
                 Ok(())
             } else {
-                Err((field, format!("is {value}; it must be from {least} to {most}")))
+                Err((field.to_owned(), format!("is {value}; it must be from {least} to {most}")))
             }
         };
         within("levels", self.levels, 2, limits::LEVELS)?;
@@ -89,7 +128,7 @@ impl WaveNetShape {
         within("end_channels", self.end_channels, 1, limits::CHANNELS)?;
         if self.dilations.is_empty() || self.dilations.len() > limits::LAYERS {
             return Err((
-                "dilations",
+                "dilations".into(),
                 format!("has {} layers; it must have 1 to {}", self.dilations.len(), limits::LAYERS),
             ));
         }
@@ -98,79 +137,38 @@ impl WaveNetShape {
         }
         let state = u64::from(self.residual_channels) * self.receptive_field_frames();
         if state > limits::STATE {
-            return Err(("dilations", format!("need {state} values of state; the limit is {}", limits::STATE)));
+            return Err(("dilations".into(), format!("need {state} values of state; the limit is {}", limits::STATE)));
         }
         if self.parameters() > limits::WEIGHTS {
-            return Err(("channels", format!("make {} weights; the limit is {}", self.parameters(), limits::WEIGHTS)));
+            return Err((
+                "channels".into(),
+                format!("make {} weights; the limit is {}", self.parameters(), limits::WEIGHTS),
+            ));
         }
         Ok(())
     }
-}
 
-/// Names of the tensors in a WaveNet graph.
-pub mod names {
-    /// Input, int64 `[B, T]`: codes of the newest frames.
-    pub const CODES: &str = "codes";
-    /// Output, f32 `[B, Q, T]`: unnormalised log-probabilities of the frame after each input frame.
-    pub const LOGITS: &str = "logits";
-    /// State, int64 `[B, F − 1]`: the codes before `codes`. Initially silence.
-    pub const STATE_CAUSAL: &str = "state.causal";
-    /// Bias `[R]` of the causal convolution.
-    pub const CAUSAL_BIAS: &str = "causal.bias";
-
-    /// Weight `[Q, R]` of one tap of the causal convolution; the last tap is the newest frame.
-    pub fn causal_tap(tap: usize) -> String {
-        format!("causal.tap{tap}.weight")
+    fn check_signal(&self, signal: Signal) -> Result<(), String> {
+        if signal.levels() == Some(self.levels) {
+            return Ok(());
+        }
+        Err(format!("is {signal}; the architecture has {} levels", self.levels))
     }
 
-    /// State, f32 `[B, R, d·(F − 1)]`: the inputs of a layer before the newest frames. Initially zero.
-    pub fn state_layer(layer: usize) -> String {
-        format!("state.layer.{layer}")
+    fn reach(&self) -> Reach {
+        Reach::Frames { frames: self.receptive_field_frames() }
     }
 
-    /// The output that becomes the state of this name.
-    pub fn next(state: &str) -> String {
-        format!("next_{state}")
+    fn parameters(&self) -> u64 {
+        Self::parameters(self)
     }
 
-    /// Weight `[2D, R, F]` of a layer's dilated convolution: the first `D` rows for tanh, the others for the sigmoid.
-    pub fn dilated_weight(layer: usize) -> String {
-        format!("layer.{layer}.dilated.weight")
+    fn graphs(&self) -> Vec<GraphSpec> {
+        vec![self.step_graph()]
     }
 
-    /// Bias `[2D]` of a layer's dilated convolution.
-    pub fn dilated_bias(layer: usize) -> String {
-        format!("layer.{layer}.dilated.bias")
-    }
-
-    /// Weight `[R, D, 1]` of a layer's residual path. The last layer has none.
-    pub fn residual_weight(layer: usize) -> String {
-        format!("layer.{layer}.residual.weight")
-    }
-
-    /// Bias `[R]` of a layer's residual path.
-    pub fn residual_bias(layer: usize) -> String {
-        format!("layer.{layer}.residual.bias")
-    }
-
-    /// Weight `[S, D, 1]` of a layer's skip path.
-    pub fn skip_weight(layer: usize) -> String {
-        format!("layer.{layer}.skip.weight")
-    }
-
-    /// Bias `[S]` of a layer's skip path.
-    pub fn skip_bias(layer: usize) -> String {
-        format!("layer.{layer}.skip.bias")
-    }
-
-    /// Weight of the last 1×1 convolutions: `end(0)` is `[E, S, 1]`, `end(1)` is `[Q, E, 1]`.
-    pub fn end_weight(index: usize) -> String {
-        format!("end.{index}.weight")
-    }
-
-    /// Bias of the last 1×1 convolutions: `[E]` and `[Q]`.
-    pub fn end_bias(index: usize) -> String {
-        format!("end.{index}.bias")
+    fn to_json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
     }
 }
 
@@ -216,12 +214,12 @@ mod tests {
             change(&mut shape);
             shape.validate().err().map(|(field, _)| field)
         };
-        assert_eq!(refused(|shape| shape.filter_width = 0), Some("filter_width"));
-        assert_eq!(refused(|shape| shape.levels = 1), Some("levels"));
-        assert_eq!(refused(|shape| shape.skip_channels = u32::MAX), Some("skip_channels"));
-        assert_eq!(refused(|shape| shape.dilations.clear()), Some("dilations"));
-        assert_eq!(refused(|shape| shape.dilations = vec![0]), Some("dilations"));
-        assert_eq!(refused(|shape| shape.dilations = vec![1 << 20; 512]), Some("dilations"));
+        assert_eq!(refused(|shape| shape.filter_width = 0), Some("filter_width".into()));
+        assert_eq!(refused(|shape| shape.levels = 1), Some("levels".into()));
+        assert_eq!(refused(|shape| shape.skip_channels = u32::MAX), Some("skip_channels".into()));
+        assert_eq!(refused(|shape| shape.dilations.clear()), Some("dilations".into()));
+        assert_eq!(refused(|shape| shape.dilations = vec![0]), Some("dilations".into()));
+        assert_eq!(refused(|shape| shape.dilations = vec![1 << 20; 512]), Some("dilations".into()));
         assert_eq!(refused(|shape| shape.end_channels = 16_384), None);
     }
 }

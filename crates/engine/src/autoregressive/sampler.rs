@@ -1,51 +1,17 @@
 //! From logits to the code of the next frame.
 
-use crate::error::EngineError;
 use crate::kernels::Kernel;
-use crate::random;
-
-/// How codes are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Sampling {
-    /// Divides the logits before the softmax: below 1 is more predictable, above 1 wilder. 0 takes the likeliest code.
-    pub temperature: f32,
-    /// Only the so many likeliest codes are drawn; 0 draws from all.
-    pub top_k: u32,
-    /// Chooses among the possible continuations.
-    pub rng_seed: u64,
-}
-
-impl Default for Sampling {
-    fn default() -> Self {
-        Self { temperature: 1.0, top_k: 0, rng_seed: 0 }
-    }
-}
+use crate::random::{self, Place};
+use crate::sampling::Sampling;
 
 /// Values that are taken together.
 const RUN: usize = 16;
 
-/// The largest temperature: far beyond it every model is white noise.
-const MOST_TEMPERATURE: f32 = 100.0;
-
-impl Sampling {
-    /// Checks the settings.
-    ///
-    /// # Errors
-    /// [`EngineError::Request`]
-    pub fn validate(&self) -> Result<(), EngineError> {
-        if (0.0..=MOST_TEMPERATURE).contains(&self.temperature) {
-            return Ok(());
-        }
-        let reason = format!("is {}; it must be from 0 to {MOST_TEMPERATURE}", self.temperature);
-        Err(EngineError::Request { setting: "the temperature", reason })
-    }
-}
-
 /// Draws codes; holds what it needs for that between frames.
 ///
 /// All kernels give the same weights, so what is drawn does not depend on which one is there.
-#[derive(Debug)]
-pub(crate) struct Sampler {
+#[derive(Debug, Clone)]
+pub(super) struct Sampler {
     kernel: Kernel,
     weights: Vec<f32>,
     sums: Vec<f64>,
@@ -59,10 +25,10 @@ impl Default for Sampler {
 }
 
 impl Sampler {
-    /// The code for a frame of a take; `None` where a logit is not a finite number.
+    /// The code for a place; `None` where a logit is not a finite number.
     ///
     /// Ties go to the lower code: for the likeliest code, and at the edge of the `top_k` likeliest.
-    pub fn draw(&mut self, logits: &[f32], sampling: &Sampling, take: u32, frame: u64) -> Option<u32> {
+    pub fn draw(&mut self, logits: &[f32], sampling: &Sampling, place: Place) -> Option<u32> {
         let highest = self.kernel.highest(logits)?;
         let likeliest = logits.iter().position(|&logit| logit >= highest)?;
         if sampling.temperature < f32::MIN_POSITIVE || sampling.top_k == 1 {
@@ -73,7 +39,7 @@ impl Sampler {
         if kept > 0 && kept < logits.len() {
             self.keep_likeliest(logits, kept);
         }
-        let wanted = random::uniform(sampling.rng_seed, take, frame);
+        let wanted = random::uniform(sampling.rng_seed, place);
         Some(self.at(wanted).unwrap_or(likeliest) as u32)
     }
 
@@ -121,8 +87,12 @@ impl Sampler {
 mod tests {
     use super::*;
 
+    fn place(variation: u32, frame: u64) -> Place {
+        Place { variation, frame, channel: 0 }
+    }
+
     fn draw(logits: &[f32], temperature: f32, top_k: u32, frame: u64) -> Option<u32> {
-        Sampler::default().draw(logits, &Sampling { temperature, top_k, rng_seed: 9 }, 0, frame)
+        Sampler::default().draw(logits, &Sampling { temperature, top_k, rng_seed: 9 }, place(0, frame))
     }
 
     fn histogram(logits: &[f32], temperature: f32, top_k: u32, draws: u64) -> Vec<f64> {
@@ -130,7 +100,7 @@ mod tests {
         let mut sampler = Sampler::default();
         let sampling = Sampling { temperature, top_k, rng_seed: 1 };
         for frame in 0..draws {
-            counts[sampler.draw(logits, &sampling, 3, frame).unwrap() as usize] += 1.0 / draws as f64;
+            counts[sampler.draw(logits, &sampling, place(3, frame)).unwrap() as usize] += 1.0 / draws as f64;
         }
         counts
     }
@@ -175,14 +145,5 @@ mod tests {
         assert_eq!(draw(&[], 1.0, 0, 0), None);
         // Logits near the ends of the range are still numbers.
         assert_eq!(draw(&[f32::MIN, 3e38], 1.0, 0, 0), Some(1));
-    }
-
-    #[test]
-    fn settings_out_of_range_are_refused() {
-        for temperature in [-0.1, 101.0, f32::NAN, f32::INFINITY] {
-            let error = Sampling { temperature, ..Sampling::default() }.validate().unwrap_err();
-            assert!(error.to_string().starts_with("the temperature is"), "{error}");
-        }
-        assert!(Sampling::default().validate().is_ok());
     }
 }

@@ -1,0 +1,60 @@
+//! What a model can do, so that nobody outside of its family needs to know which family it is.
+
+use std::collections::BTreeSet;
+
+/// A setting of a render that not every model heeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Setting {
+    /// How long the phrase is to be.
+    Length,
+    /// Divides the logits before the softmax.
+    Temperature,
+    /// Likeliest values that are drawn from.
+    TopK,
+    /// The number that fixes the random choices.
+    RngSeed,
+    /// In what products are computed.
+    Precision,
+    /// How many variations are made.
+    Variations,
+}
+
+impl Setting {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Length, Self::Temperature, Self::TopK, Self::RngSeed, Self::Precision, Self::Variations];
+}
+
+/// What a model can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Abilities {
+    /// Audio channels.
+    pub channels: u16,
+    /// Whether it can go on from a clip.
+    pub can_continue: bool,
+    /// Whether it can begin without one.
+    pub can_begin: bool,
+    /// Frames of every phrase at the model's rate, where they cannot be chosen.
+    pub fixed_frames: Option<u64>,
+    /// The settings that mean something.
+    pub settings: BTreeSet<Setting>,
+}
+
+impl Abilities {
+    /// Why a setting means nothing, as a sentence for a user; `None` where it means something.
+    pub fn why_not(&self, setting: Setting) -> Option<&'static str> {
+        if self.settings.contains(&setting) {
+            return None;
+        }
+        Some(match setting {
+            Setting::Length => "This model makes phrases of one length.",
+            Setting::Temperature => "This model computes each value instead of drawing it, so there is no temperature.",
+            Setting::TopK => {
+                "This model computes each value instead of drawing it, so there is nothing to choose from."
+            }
+            Setting::RngSeed => "This model leaves nothing to chance.",
+            Setting::Precision => "This model is computed in one precision only.",
+            Setting::Variations => "This model leaves nothing to chance, so all variations would be the same.",
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! Variations that the native kernel steps.
+
+use crate::autoregressive::{Next, Stepper};
+use crate::kernels::Kernel;
+use crate::kernels::packed::{BLOCK, Block, floats};
+use crate::kernels::wavenet::{PackedWaveNet, Scratch, WaveNetState};
+use std::sync::Arc;
+
+/// Bytes of shared weights from which it pays to share a frame: below, waiting for one another takes longer than reading
+/// them alone. Measured by `cargo xtask bench engine`.
+const SHARED_BYTES: usize = 512 << 10;
+
+/// How often at most a variation is generated on one thread before the others are asked again that did not come in time: the host
+/// needs their cores.
+const MOST_ALONE: u32 = 16;
+
+/// Variations that a native kernel steps, all in one pass.
+#[derive(Debug)]
+pub(super) struct NativeStepper {
+    net: Arc<PackedWaveNet>,
+    kernel: Kernel,
+    states: Vec<WaveNetState>,
+    scratch: Scratch,
+    logits: Vec<Block>,
+    /// How often nobody will be asked for help.
+    alone: u32,
+    /// How often that will be after the next time that help does not come: once, then twice as often each time.
+    next_alone: u32,
+}
+
+impl NativeStepper {
+    /// One variation before its first frame.
+    pub fn new(net: Arc<PackedWaveNet>, kernel: Kernel) -> Self {
+        let states = vec![net.new_state()];
+        Self::with(net, kernel, states)
+    }
+
+    fn with(net: Arc<PackedWaveNet>, kernel: Kernel, states: Vec<WaveNetState>) -> Self {
+        Self { net, kernel, states, scratch: Scratch::default(), logits: Vec::new(), alone: 0, next_alone: 1 }
+    }
+}
+
+impl Stepper for NativeStepper {
+    type Symbol = u32;
+
+    fn restart(&mut self) -> Result<(), String> {
+        self.states = vec![self.net.new_state()];
+        Ok(())
+    }
+
+    fn batch(&self) -> usize {
+        self.states.len()
+    }
+
+    fn fork(&self, batch: usize) -> Result<Self, String> {
+        let first = self.states.first().ok_or("there is no variation to copy")?;
+        Ok(Self::with(Arc::clone(&self.net), self.kernel, vec![first.clone(); batch]))
+    }
+
+    fn prime(&mut self, codes: &[u32], _condition: Option<&[f32]>, steps_after: usize) -> Result<(), String> {
+        self.net.feed(self.kernel, &mut self.scratch, &mut self.states, codes, steps_after);
+        Ok(())
+    }
+
+    fn step(&mut self, codes: &[u32], _condition: Option<&[f32]>) -> Result<usize, String> {
+        let stride = self.net.logits_stride();
+        self.logits.resize(self.states.len() * stride / BLOCK, Block::default());
+        self.net.advance(self.kernel, &mut self.scratch, &mut self.states, codes, Some(&mut self.logits));
+        Ok(stride)
+    }
+
+    fn outputs(&self) -> &[f32] {
+        floats(&self.logits)
+    }
+
+    fn prime_silence(&mut self, silence: u32) -> bool {
+        self.states.truncate(1);
+        if let Some(state) = self.states.first_mut() {
+            self.net.silence(self.kernel, &mut self.scratch, state, silence);
+        }
+        true
+    }
+
+    fn can_share_a_step(&self) -> bool {
+        self.states.len() == 1 && self.net.shared_bytes() >= SHARED_BYTES
+    }
+
+    fn generate_shared(&mut self, pool: &rayon::ThreadPool, codes: &mut [u32], next: &mut Next<'_, u32>) {
+        let stride = self.net.logits_stride();
+        let mut next = |logits: &[Block], code: &mut u32| next(&floats(logits)[..stride], std::slice::from_mut(code));
+        let ([state], [code]) = (&mut self.states[..], codes) else { return };
+        if self.alone > 0 {
+            self.alone -= 1;
+            self.logits.resize(stride / BLOCK, Block::default());
+            self.net.generate_alone(self.kernel, &mut self.scratch, state, code, &mut self.logits, &mut next);
+        } else if self.net.generate_split(self.kernel, pool, &mut self.scratch, state, code, &mut next) {
+            self.next_alone = 1;
+        } else {
+            self.alone = self.next_alone;
+            self.next_alone = (self.next_alone * 2).min(MOST_ALONE);
+        }
+    }
+}

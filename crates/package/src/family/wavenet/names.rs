@@ -1,0 +1,65 @@
+//! Names of the tensors in a WaveNet graph.
+
+/// Input, int64 `[B, T]`: codes of the newest frames.
+pub const CODES: &str = "codes";
+/// Output, f32 `[B, Q, T]`: unnormalised log-probabilities of the frame after each input frame.
+pub const LOGITS: &str = "logits";
+/// State, int64 `[B, F − 1]`: the codes before `codes`. Initially silence.
+pub const STATE_CAUSAL: &str = "state.causal";
+/// Bias `[R]` of the causal convolution.
+pub const CAUSAL_BIAS: &str = "causal.bias";
+
+/// Weight `[Q, R]` of one tap of the causal convolution; the last tap is the newest frame.
+pub fn causal_tap(tap: usize) -> String {
+    format!("causal.tap{tap}.weight")
+}
+
+/// State, f32 `[B, R, d·(F − 1)]`: the inputs of a layer before the newest frames. Initially zero.
+pub fn state_layer(layer: usize) -> String {
+    format!("state.layer.{layer}")
+}
+
+/// The output that becomes the state of this name.
+pub fn next(state: &str) -> String {
+    format!("next_{state}")
+}
+
+/// Weight `[2D, R, F]` of a layer's dilated convolution: the first `D` rows for tanh, the others for the sigmoid.
+pub fn dilated_weight(layer: usize) -> String {
+    format!("layer.{layer}.dilated.weight")
+}
+
+/// Bias `[2D]` of a layer's dilated convolution.
+pub fn dilated_bias(layer: usize) -> String {
+    format!("layer.{layer}.dilated.bias")
+}
+
+/// Weight `[R, D, 1]` of a layer's residual path. The last layer has none.
+pub fn residual_weight(layer: usize) -> String {
+    format!("layer.{layer}.residual.weight")
+}
+
+/// Bias `[R]` of a layer's residual path.
+pub fn residual_bias(layer: usize) -> String {
+    format!("layer.{layer}.residual.bias")
+}
+
+/// Weight `[S, D, 1]` of a layer's skip path.
+pub fn skip_weight(layer: usize) -> String {
+    format!("layer.{layer}.skip.weight")
+}
+
+/// Bias `[S]` of a layer's skip path.
+pub fn skip_bias(layer: usize) -> String {
+    format!("layer.{layer}.skip.bias")
+}
+
+/// Weight of the last 1×1 convolutions: `end(0)` is `[E, S, 1]`, `end(1)` is `[Q, E, 1]`.
+pub fn end_weight(index: usize) -> String {
+    format!("end.{index}.weight")
+}
+
+/// Bias of the last 1×1 convolutions: `[E]` and `[Q]`.
+pub fn end_bias(index: usize) -> String {
+    format!("end.{index}.bias")
+}

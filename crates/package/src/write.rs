@@ -1,0 +1,122 @@
+//! Writing a package that is whole, or not there.
+
+use crate::archive::{LICENCE, MANIFEST, PREVIEW};
+use crate::error::PackageError;
+use crate::graph::GraphId;
+use crate::hash::sha256_hex;
+use crate::manifest::Manifest;
+use crate::onnx;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::path::Path;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+/// Collects the parts of a package and writes them in one piece.
+#[derive(Debug)]
+pub struct PackageWriter {
+    manifest: Manifest,
+    licence: String,
+    graphs: BTreeMap<GraphId, Vec<u8>>,
+    preview: Option<Vec<u8>>,
+}
+
+impl PackageWriter {
+    /// Begins a package. Hashes in the manifest are filled in by [`PackageWriter::graph`].
+    pub fn new(manifest: Manifest, licence: impl Into<String>) -> Self {
+        Self { manifest, licence: licence.into(), graphs: BTreeMap::new(), preview: None }
+    }
+
+    /// Adds a serialised graph that the manifest describes, and notes its hash there.
+    #[must_use]
+    pub fn graph(mut self, id: GraphId, model: Vec<u8>) -> Self {
+        if let Some(spec) = self.manifest.graphs.iter_mut().find(|spec| spec.id == id) {
+            spec.sha256 = sha256_hex(&model);
+        }
+        self.graphs.insert(id, model);
+        self
+    }
+
+    /// Adds a preview: a WAV file.
+    #[must_use]
+    pub fn preview(mut self, wav: Vec<u8>) -> Self {
+        self.preview = Some(wav);
+        self
+    }
+
+    /// Writes the package beside `path` and moves it there once it is complete, so that a full disk or a killed process
+    /// leaves what was there before.
+    ///
+    /// # Errors
+    /// [`PackageError::Io`] when the folder cannot be written; the manifest's errors when it does not describe the parts.
+    pub fn write(self, path: &Path) -> Result<(), PackageError> {
+        self.manifest.validate(path)?;
+        if let Some(id) = self.graphs.keys().find(|&&id| self.manifest.graph(id).is_none()) {
+            let (field, reason) = (format!("graphs.{id}"), "is missing, but there is such a graph".to_owned());
+            return Err(PackageError::Field { path: path.to_owned(), field, reason });
+        }
+        for spec in &self.manifest.graphs {
+            let missing = || PackageError::MissingEntry { path: path.to_owned(), entry: spec.file.clone() };
+            let bytes = self.graphs.get(&spec.id).ok_or_else(missing)?;
+            onnx::decode(bytes).map_err(|reason| PackageError::Graph {
+                path: path.to_owned(),
+                entry: spec.file.clone(),
+                reason,
+            })?;
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let writing = |source| PackageError::Io {
+            path: path.to_owned(),
+            action: "writing",
+            source,
+            advice: "Check that the folder exists and may be written and that the disk has room",
+        };
+        let temporary = tempfile::Builder::new().prefix(".continuo-").tempfile_in(folder).map_err(writing)?;
+        let mut zip = ZipWriter::new(temporary);
+        let result = self.write_entries(&mut zip);
+        result.map_err(|error| writing(std::io::Error::other(error)))?;
+        let temporary = zip.finish().map_err(|error| writing(std::io::Error::other(error)))?;
+        temporary.as_file().sync_all().map_err(writing)?;
+        make_readable(temporary.as_file()).map_err(writing)?;
+        temporary.persist(path).map_err(|error| writing(error.error))?;
+        Ok(())
+    }
+
+    fn write_entries(&self, zip: &mut ZipWriter<impl Write + Seek>) -> zip::result::ZipResult<()> {
+        // A fixed time makes equal content an equal file, and so an equal content hash.
+        let options = SimpleFileOptions::default().last_modified_time(zip::DateTime::default());
+        let packed = options.compression_method(CompressionMethod::Deflated);
+        // Weights are noise to a compressor: storing them makes loading a plain read.
+        let stored = options.compression_method(CompressionMethod::Stored);
+        zip.start_file(MANIFEST, packed)?;
+        let json = serde_json::to_string_pretty(&self.manifest).map_err(std::io::Error::other)?;
+        zip.write_all(json.as_bytes())?;
+        zip.start_file(LICENCE, packed)?;
+        zip.write_all(self.licence.as_bytes())?;
+        if let Some(preview) = &self.preview {
+            zip.start_file(PREVIEW, packed)?;
+            zip.write_all(preview)?;
+        }
+        for spec in &self.manifest.graphs {
+            if let Some(bytes) = self.graphs.get(&spec.id) {
+                zip.start_file(spec.file.as_str(), stored)?;
+                zip.write_all(bytes)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Temporary files are private; a package is not.
+#[cfg(unix)]
+fn make_readable(file: &File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
+fn make_readable(_file: &File) -> std::io::Result<()> {
+    Ok(())
+}
