@@ -8,7 +8,6 @@ mod bench;
 mod bundle;
 mod demo;
 mod exec;
-mod host;
 mod licences;
 mod require;
 mod runtime;
