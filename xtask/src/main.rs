@@ -9,6 +9,7 @@ mod bundle;
 mod demo;
 mod exec;
 mod licences;
+mod portable;
 mod require;
 mod runtime;
 mod test;

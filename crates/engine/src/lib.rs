@@ -28,7 +28,9 @@ pub mod weights;
 mod workers;
 
 pub use boundary::wavenet_spec;
+// The plugin knows the package through the engine alone.
 pub use check::Verdict;
+pub use continuo_package::{files, hash, runtime_file};
 pub use error::{EngineError, RuntimeError};
 pub use forecast::Workload;
 pub use generator::{Generator, MOST_TAKES};

@@ -7,10 +7,12 @@
 
 pub mod archive;
 mod error;
+pub mod files;
 pub mod hash;
 pub mod manifest;
 pub mod onnx;
 pub mod quantise;
+pub mod runtime_file;
 mod validate;
 pub mod wavenet;
 

@@ -297,20 +297,3 @@ fn load_entry(path: &Path) -> Result<PluginEntry> {
 fn host_info() -> Result<HostInfo> {
     Ok(HostInfo::new("Continuo's test host", "Continuo", "", env!("CARGO_PKG_VERSION"))?)
 }
-
-fn load_entry(path: &Path) -> Result<PluginEntry> {
-    // SAFETY: the file is a plugin that this workspace built; loading it runs its own initialisers only.
-    unsafe { PluginEntry::load(path) }
-        .map_err(|error| anyhow!("{error}"))
-        .with_context(|| format!("cannot load {}", path.display()))
-}
-
-fn host_info() -> Result<HostInfo> {
-    Ok(HostInfo::new("Continuo's test host", "Continuo", "", env!("CARGO_PKG_VERSION"))?)
-}
-
-/// The number under which the plugin framework announces the parameter with a textual id: a rolling hash whose top bit
-/// is left free, since VST3 hosts keep that half for themselves.
-pub fn number_of(id: &str) -> u32 {
-    id.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte))) & !(1 << 31)
-}
