@@ -6,6 +6,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp))]
 
 pub mod editor;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod glibc;
 pub mod params;
 pub mod plugin;
 pub mod renderer;

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use continuo_engine::runtime_file::NAME;
 use directories::ProjectDirs;
 
 /// The factory model that is used until the user chooses one.
@@ -81,14 +82,7 @@ pub fn default_seed() -> Result<PathBuf, ResourceError> {
 
 /// ONNX Runtime's library, if it was shipped; autoregressive models work without it.
 pub fn onnx_runtime() -> Option<PathBuf> {
-    let name = if cfg!(target_os = "windows") {
-        "continuo_onnxruntime.dll"
-    } else if cfg!(target_os = "macos") {
-        "libcontinuo_onnxruntime.dylib"
-    } else {
-        "libcontinuo_onnxruntime.so"
-    };
-    folder().ok().map(|folder| folder.join("runtime").join(name)).filter(|path| path.is_file())
+    folder().ok().map(|folder| folder.join("runtime").join(NAME)).filter(|path| path.is_file())
 }
 
 /// The user's data folder for Continuo (`~/.local/share/continuo` on Linux).

@@ -10,11 +10,7 @@ use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use clack_host::events::EventFlags;
-use clack_host::events::event_types::{NoteOffEvent, NoteOnEvent, ParamValueEvent, TransportEvent, TransportFlags};
-use clack_host::prelude::*;
-use clack_host::utils::{BeatTime, SecondsTime};
-use common::host::number_of;
+use common::host::{ClapId, Deck, EntryDescriptor, Plugin, Setup, number_of};
 
 /// Counts what a watched thread allocates or frees, and refuses it the memory.
 struct Watchful;
@@ -82,40 +78,21 @@ fn the_allocator_catches_an_allocation_and_a_free() {
     assert_eq!(caught, 0);
 }
 
-struct Studio;
-struct Shared;
-impl SharedHandler<'_> for Shared {
-    fn request_restart(&self) {}
-    fn request_process(&self) {}
-    fn request_callback(&self) {}
-}
-impl HostHandlers for Studio {
-    type Shared<'a> = Shared;
-    type MainThread<'a> = ();
-    type AudioProcessor<'a> = ();
+/// An instance of the plugin that is linked into this program.
+fn instance() -> Plugin {
+    // SAFETY: the entry is this program's own, made by the framework's export macro.
+    unsafe { Plugin::linked(entry_of_this_program()) }.unwrap()
 }
 
-fn transport(position: i64, playing: bool) -> TransportEvent {
-    let seconds = position as f64 / 48_000.0;
-    let mut flags =
-        TransportFlags::HAS_TEMPO | TransportFlags::HAS_BEATS_TIMELINE | TransportFlags::HAS_SECONDS_TIMELINE;
-    flags.set(TransportFlags::IS_PLAYING, playing);
-    TransportEvent {
-        header: EventHeader::new_core(0, EventFlags::empty()),
-        flags,
-        song_pos_beats: BeatTime::from_float(seconds * 2.0),
-        song_pos_seconds: SecondsTime::from_float(seconds),
-        tempo: 120.0,
-        tempo_inc: 0.0,
-        loop_start_beats: BeatTime::from_int(0),
-        loop_end_beats: BeatTime::from_int(0),
-        loop_start_seconds: SecondsTime::from_int(0),
-        loop_end_seconds: SecondsTime::from_int(0),
-        bar_start: BeatTime::from_int(0),
-        bar_number: 0,
-        time_signature_numerator: 4,
-        time_signature_denominator: 4,
-    }
+/// Runs a block without memory; gives the loudest sample and what was taken or given back.
+fn watched_block(deck: &mut Deck, frames: usize) -> (f32, usize) {
+    let mut caught = 0;
+    let channels = deck.run_within(frames as u32, |process| caught = watched(process).1).unwrap();
+    (channels.into_iter().flatten().fold(0.0, |high, value| high.max(value.abs())), caught)
+}
+
+fn parameter(id: &str) -> ClapId {
+    ClapId::new(number_of(id))
 }
 
 /// Powers of two and odd sizes up to 4096.
@@ -125,22 +102,9 @@ const THOROUGH: [usize; 24] =
 #[test]
 fn process_takes_and_frees_no_memory_at_any_block_size() {
     let (_bundle, state) = common::finished_state();
-    // SAFETY: the descriptor is this program's own, made by the framework's export macro.
-    let entry = unsafe { PluginEntry::load_from_raw(entry_of_this_program(), c"/") }.unwrap();
-    let host = HostInfo::new("test", "test", "", "0").unwrap();
-    let id = c"org.continuo.continuo";
-    let mut instance = PluginInstance::<Studio>::new(|()| Shared, |_| (), &entry, id, &host).unwrap();
-    let saves = instance.plugin_handle().get_extension::<clack_extensions::state::PluginState>().unwrap();
-    let configuration =
-        PluginAudioConfiguration { sample_rate: 48_000.0, min_frames_count: 1, max_frames_count: 4_096 };
-    let mut processor = Some(instance.activate(|_, _| (), configuration).unwrap().start_processing().unwrap());
-
-    let mut audio = [vec![0.0_f32; 4_096], vec![0.0; 4_096]];
-    let mut side = [vec![0.25_f32; 4_096], vec![0.25; 4_096]];
-    let mut inputs = AudioPorts::with_capacity(2, 1);
-    let mut outputs = AudioPorts::with_capacity(2, 1);
-    let mut replies = EventBuffer::with_capacity(1_024);
-    let parameter = |id: &str| ClapId::from_raw(number_of(id)).unwrap();
+    let mut plugin = instance();
+    let mut deck = plugin.start(Setup { sample_rate_hz: 48_000, block: 4_096 }).unwrap();
+    deck.feed(|_| 0.25);
     let mut heard = 0.0_f32;
     let (mut caught, mut blocks) = (0, 0);
     // Every size there is, and some of them through all that can happen.
@@ -148,100 +112,54 @@ fn process_takes_and_frees_no_memory_at_any_block_size() {
         let steps = if THOROUGH.contains(&frames) { 40 } else { 4 };
         if steps == 40 || frames % 512 == 0 {
             // New takes come in while the plugin runs: what they replace must leave this thread alive.
-            saves.load(&instance.plugin_handle(), &mut { state.as_slice() }).unwrap();
+            assert!(plugin.restore(&state).unwrap());
         }
         for step in (0..40_i64).step_by(40 / steps) {
-            let mut events = EventBuffer::with_capacity(64);
-            let mut set = |at: usize, id: &str, value: f64| {
-                events.push(&ParamValueEvent::new(at.min(frames - 1) as u32, parameter(id), Pckn::match_all(), value));
-            };
+            let mut set = |id: &str, value: f64| deck.set(0, (parameter(id), value));
             // Everything that a host can turn while audio runs: playback, alternative, seed clip, gain, capture, pin.
-            set(0, "playback", f64::from(u8::from(step >= 20)));
-            set(0, "take", if step % 3 == 0 { 0.0 } else { 1.0 });
-            set(0, "play_seed", f64::from(u8::from(step % 5 != 0)));
-            set(0, "gain", f64::from(step as u8 % 4) / 4.0);
-            set(0, "capture", f64::from(u8::from(step % 7 > 3)));
-            set(0, "start", if step % 11 == 10 { 0.001 } else { 0.0 });
+            set("playback", f64::from(u8::from(step >= 20)));
+            set("take", if step % 3 == 0 { 0.0 } else { 1.0 });
+            set("play_seed", f64::from(u8::from(step % 5 != 0)));
+            set("gain", f64::from(step as u8 % 4) / 4.0);
+            set("capture", f64::from(u8::from(step % 7 > 3)));
+            set("start", if step % 11 == 10 { 0.001 } else { 0.0 });
             if step % 2 == 0 {
                 let key = 40 + (step % 30) as u16;
-                events.push(&NoteOnEvent::new((frames / 2) as u32, Pckn::new(0_u16, 0_u16, key, 1_u32), 0.8));
-                events.push(&NoteOffEvent::new((frames - 1) as u32, Pckn::new(0_u16, 0_u16, key - 1, 1_u32), 0.0));
+                deck.note_on((frames / 2) as u32, key, 0.8);
+                deck.note_off((frames - 1) as u32, key - 1);
             }
-            events.sort();
             // A loop, a stop and a pre-roll besides plain running.
-            let position = if step % 9 == 8 { -100 } else { 10_000 + step * frames as i64 };
-            let transport = transport(position, step % 10 != 9);
-            let side = inputs.with_input_buffers([AudioPortBuffer {
-                latency: 0,
-                channels: AudioPortBufferType::f32_input_only(
-                    side.iter_mut().map(|channel| InputChannel::variable(&mut channel[..frames])),
-                ),
-            }]);
-            let mut out = outputs.with_output_buffers([AudioPortBuffer {
-                latency: 0,
-                channels: AudioPortBufferType::f32_output_only(audio.iter_mut().map(|channel| &mut channel[..frames])),
-            }]);
-            let running = processor.as_mut().unwrap();
-            let (status, count) = watched(|| {
-                running.process(&side, &mut out, &events.as_input(), &mut replies.as_output(), None, Some(&transport))
-            });
-            status.unwrap();
-            replies.clear();
+            deck.position = if step % 9 == 8 { -100 } else { 10_000 + step * frames as i64 };
+            deck.playing = step % 10 != 9;
+            let (loudest, count) = watched_block(&mut deck, frames);
             caught += count;
             blocks += 1;
             assert_eq!(count, 0, "blocks of {frames}, step {step}");
-            heard =
-                audio.iter().flat_map(|channel| &channel[..frames]).fold(heard, |high, value| high.max(value.abs()));
+            heard = heard.max(loudest);
         }
     }
     assert_eq!((caught, blocks), (0, 4_096 * 4 + THOROUGH.len() * 36));
     assert!(heard > 0.1, "the takes were never heard");
-    instance.deactivate(processor.take().unwrap().stop_processing());
+    plugin.stop(deck);
 }
 
 #[test]
 fn asking_for_a_render_takes_no_memory_either() {
-    // SAFETY: as above.
-    let entry = unsafe { PluginEntry::load_from_raw(entry_of_this_program(), c"/") }.unwrap();
-    let host = HostInfo::new("test", "test", "", "0").unwrap();
-    let mut instance =
-        PluginInstance::<Studio>::new(|()| Shared, |_| (), &entry, c"org.continuo.continuo", &host).unwrap();
-    let configuration = PluginAudioConfiguration { sample_rate: 48_000.0, min_frames_count: 1, max_frames_count: 64 };
-    let mut processor = instance.activate(|_, _| (), configuration).unwrap().start_processing().unwrap();
-    let mut audio = [[0.0_f32; 64]; 2];
-    let mut side = [[0.0_f32; 64]; 2];
-    let mut inputs = AudioPorts::with_capacity(2, 1);
-    let mut outputs = AudioPorts::with_capacity(2, 1);
-    let mut replies = EventBuffer::with_capacity(16);
+    let mut plugin = instance();
+    let mut deck = plugin.start(Setup { sample_rate_hz: 48_000, block: 64 }).unwrap();
+    deck.playing = true;
     for step in 0..100_u32 {
-        let mut events = EventBuffer::with_capacity(4);
         for (id, on) in [("render", step % 4 == 1), ("cancel", step % 4 == 3)] {
-            let parameter = ClapId::from_raw(number_of(id)).unwrap();
-            events.push(&ParamValueEvent::new(0, parameter, Pckn::match_all(), f64::from(u8::from(on))));
+            deck.set(0, (parameter(id), f64::from(u8::from(on))));
         }
-        let transport = transport(i64::from(step) * 64, true);
-        let side = inputs.with_input_buffers([AudioPortBuffer {
-            latency: 0,
-            channels: AudioPortBufferType::f32_input_only(
-                side.iter_mut().map(|channel| InputChannel::variable(channel.as_mut_slice())),
-            ),
-        }]);
-        let mut out = outputs.with_output_buffers([AudioPortBuffer {
-            latency: 0,
-            channels: AudioPortBufferType::f32_output_only(audio.iter_mut().map(<[f32; 64]>::as_mut_slice)),
-        }]);
-        let (status, count) = watched(|| {
-            processor.process(&side, &mut out, &events.as_input(), &mut replies.as_output(), None, Some(&transport))
-        });
-        status.unwrap();
-        assert_eq!(count, 0, "step {step}");
+        assert_eq!(watched_block(&mut deck, 64).1, 0, "step {step}");
     }
-    instance.deactivate(processor.stop_processing());
+    plugin.stop(deck);
 }
 
 /// The CLAP entry that the export macro made.
-fn entry_of_this_program() -> &'static clack_host::entry::EntryDescriptor {
-    static FOUND: Mutex<Option<&'static clack_host::entry::EntryDescriptor>> = Mutex::new(None);
+fn entry_of_this_program() -> &'static EntryDescriptor {
+    static FOUND: Mutex<Option<&'static EntryDescriptor>> = Mutex::new(None);
     FOUND.lock().unwrap().get_or_insert_with(|| {
         // SAFETY: `clap_entry` is a plain, static, `repr(C)` descriptor; both crates name the same C type.
         unsafe { &*(&raw const continuo::clap_entry).cast() }

@@ -3,6 +3,8 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use continuo_package::runtime_file::RuntimeFileError;
+
 /// A refusal: names the file and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
@@ -38,18 +40,22 @@ pub enum BundleError {
     #[error("a factory model is damaged: {0}")]
     Model(#[from] continuo_package::PackageError),
     /// The system that this runs on is not one that the bundler knows.
-    #[error("no bundle layout for {os}/{arch}. Known: {known}", known = crate::Platform::names())]
+    #[error("no bundle layout for {os}/{arch}. Known: {known}")]
     UnknownPlatform {
         /// `std::env::consts::OS`.
         os: String,
         /// `std::env::consts::ARCH`.
         arch: String,
+        /// The names of the platforms that it does know.
+        known: String,
     },
     /// There is no prebuilt ONNX Runtime for this platform.
-    #[error("ONNX Runtime {version} is not published for {platform}; bundle for another platform", version = crate::runtime::VERSION)]
+    #[error("ONNX Runtime {version} is not published for {platform}; bundle for another platform")]
     NoRuntime {
-        /// The platform.
-        platform: crate::Platform,
+        /// The version.
+        version: &'static str,
+        /// The platform's name.
+        platform: &'static str,
     },
     /// A downloaded wheel is not the one whose hash is pinned.
     #[error(
@@ -73,6 +79,35 @@ pub enum BundleError {
         reason: String,
         /// The way out.
         advice: &'static str,
+    },
+    /// A library's own description cannot be read or changed.
+    #[error("{path}: {reason}. Fetch or build it again", path = path.display())]
+    Library {
+        /// The library.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A library would not load on the oldest system that Continuo promises to run on.
+    #[error(
+        "{path}: it would not load with glibc {oldest}, for want of {functions}. See src/glibc.rs for how such a function is replaced",
+        path = path.display()
+    )]
+    TooNew {
+        /// The library.
+        path: PathBuf,
+        /// What it must load with.
+        oldest: String,
+        /// The functions, each with the version that it came with.
+        functions: String,
+    },
+    /// ONNX Runtime's library is not what it was when it was unpacked.
+    #[error("{path}: {source}. Delete it and fetch it again: cargo xtask fetch-runtime", path = path.display())]
+    Runtime {
+        /// The library.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: RuntimeFileError,
     },
     /// The system names no home folder to install into.
     #[error(

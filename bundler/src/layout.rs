@@ -6,13 +6,14 @@
 //! | CLAP on Linux and Windows | `Continuo.clap` (a file) | `Continuo.resources` beside it |
 //! | CLAP on macOS | `Continuo.clap/Contents/MacOS/Continuo` | `Continuo.clap/Contents/Resources` |
 //!
-//! In `R` lie `runtime/` (ONNX Runtime under a name of our own, with its licence), `presets/` (models, seed clips and
+//! In `R` lie `runtime/` (ONNX Runtime under a name of our own, with its licence and a note of its size and hash), `presets/` (models, seed clips and
 //! their licences) and `licences/` (Continuo's own and those of the crates in it).
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use continuo_package::Package;
+use continuo_package::runtime_file::RuntimeNote;
 
 use crate::place::{copy_file, copy_tree, entries, remove, replace, write_text};
 use crate::platform::System;
@@ -74,6 +75,7 @@ pub fn lay_out(parts: &Parts, folder: &Path) -> Result<Bundles, BundleError> {
             return Err(BundleError::Missing { path: path.clone(), what, advice });
         }
     }
+    let note = runtime_note(&parts.runtime.library)?;
     let models = files_named(&parts.presets.join("models"), "continuo")?;
     for model in &models {
         Package::open(model)?;
@@ -90,7 +92,7 @@ pub fn lay_out(parts: &Parts, folder: &Path) -> Result<Bundles, BundleError> {
         if parts.platform.system() == System::Macos {
             write_bundle_info(&contents, "vst3", &parts.version)?;
         }
-        write_resources(parts, &contents.join("Resources"))
+        write_resources(parts, &note, &contents.join("Resources"))
     })?;
 
     let clap = folder.join("Continuo.clap");
@@ -100,21 +102,36 @@ pub fn lay_out(parts: &Parts, folder: &Path) -> Result<Bundles, BundleError> {
             let contents = staging.join("Contents");
             copy_file(&parts.library, &contents.join("MacOS").join("Continuo"))?;
             write_bundle_info(&contents, "clap", &parts.version)?;
-            write_resources(parts, &contents.join("Resources"))
+            write_resources(parts, &note, &contents.join("Resources"))
         })?;
         remove(&beside)?;
         None
     } else {
-        replace(&beside, |staging| write_resources(parts, staging))?;
+        replace(&beside, |staging| write_resources(parts, &note, staging))?;
         replace(&clap, |staging| copy_file(&parts.library, staging))?;
         Some(beside)
     };
     Ok(Bundles { folder: folder.to_owned(), clap, clap_resources, vst3, models: models.len(), seeds })
 }
 
-fn write_resources(parts: &Parts, resources: &Path) -> Result<(), BundleError> {
+/// What ONNX Runtime's library must be; the one that lies there is.
+fn runtime_note(library: &Path) -> Result<RuntimeNote, BundleError> {
+    let failed = |source| BundleError::Runtime { path: library.to_owned(), source };
+    let note = RuntimeNote::beside(library).map_err(failed)?.ok_or_else(|| BundleError::Missing {
+        path: RuntimeNote::place(library),
+        what: "the note on the ONNX Runtime library",
+        advice: "Fetch it again: cargo xtask fetch-runtime",
+    })?;
+    note.check(library).map_err(failed)?;
+    Ok(note)
+}
+
+fn write_resources(parts: &Parts, note: &RuntimeNote, resources: &Path) -> Result<(), BundleError> {
     let runtime = resources.join("runtime");
-    copy_file(&parts.runtime.library, &runtime.join(parts.platform.runtime_library()))?;
+    let library = runtime.join(parts.platform.runtime_library());
+    copy_file(&parts.runtime.library, &library)?;
+    let note = RuntimeNote { file: parts.platform.runtime_library().to_owned(), ..note.clone() };
+    note.write(&library).map_err(|source| BundleError::Runtime { path: library, source })?;
     copy_file(&parts.runtime.licence, &runtime.join("LICENSE"))?;
     copy_file(&parts.runtime.notices, &runtime.join("ThirdPartyNotices.txt"))?;
     copy_tree(&parts.presets, &resources.join("presets"))?;

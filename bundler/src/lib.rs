@@ -6,7 +6,9 @@
 //! either the old bundle or the new one ([`place`]).
 
 pub mod archive;
+pub mod elf;
 mod error;
+pub mod floor;
 pub mod install;
 pub mod layout;
 pub mod place;

@@ -6,6 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use continuo_package::files;
+
 use crate::BundleError;
 
 /// Makes `target` what `write` makes at the path it is given, in one rename.
@@ -14,9 +16,10 @@ use crate::BundleError;
 pub fn replace<T>(target: &Path, write: impl FnOnce(&Path) -> Result<T, BundleError>) -> Result<T, BundleError> {
     let folder = target.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(|source| BundleError::io(folder, "creating the folder", source))?;
-    let staging = beside(target, "new");
+    let staging = files::beside(target, "new");
     remove(&staging)?;
-    let written = write(&staging).and_then(|value| swap(&staging, target).map(|()| value));
+    let put = || files::put_in_place(&staging, target).map_err(|source| BundleError::io(target, "replacing", source));
+    let written = write(&staging).and_then(|value| put().map(|()| value));
     if written.is_err() {
         // The reason is already on its way to the caller; a leftover hidden file is the lesser trouble.
         let _ = remove(&staging);
@@ -84,36 +87,5 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, BundleError> {
 
 /// Removes a file, a link or a folder; it is fine if there is none.
 pub(crate) fn remove(path: &Path) -> Result<(), BundleError> {
-    let removed = match fs::symlink_metadata(path) {
-        Err(_) => return Ok(()),
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-    };
-    removed.map_err(|source| BundleError::io(path, "removing", source))
-}
-
-fn swap(staging: &Path, target: &Path) -> Result<(), BundleError> {
-    let failed = |source| BundleError::io(target, "replacing", source);
-    let old = fs::symlink_metadata(target).ok();
-    // A file replaces a file in one system call; anything else has to make room first.
-    let both_files = old.as_ref().is_some_and(|old| !old.is_dir()) && staging.is_file();
-    if old.is_none() || both_files {
-        return fs::rename(staging, target).map_err(failed);
-    }
-    let aside = beside(target, "old");
-    remove(&aside)?;
-    fs::rename(target, &aside).map_err(failed)?;
-    if let Err(source) = fs::rename(staging, target) {
-        fs::rename(&aside, target).map_err(failed)?;
-        return Err(failed(source));
-    }
-    // Windows keeps a loaded library's file; it goes with the next replacement.
-    let _ = remove(&aside);
-    Ok(())
-}
-
-/// A hidden name beside `target` that no host takes for a plugin.
-fn beside(target: &Path, what: &str) -> PathBuf {
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    target.with_file_name(format!(".{name}.{what}-{}", std::process::id()))
+    files::remove(path).map_err(|source| BundleError::io(path, "removing", source))
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use continuo_package::runtime_file;
+
 use crate::BundleError;
 
 /// A system and a processor.
@@ -51,7 +53,10 @@ impl Platform {
             ("windows", "aarch64") => Self::WindowsArm64,
             ("macos", "aarch64") => Self::MacosArm64,
             ("macos", "x86_64") => Self::MacosX64,
-            _ => return Err(BundleError::UnknownPlatform { os: os.to_owned(), arch: arch.to_owned() }),
+            _ => {
+                let known = Self::names();
+                return Err(BundleError::UnknownPlatform { os: os.to_owned(), arch: arch.to_owned(), known });
+            }
         })
     }
 
@@ -116,13 +121,12 @@ impl Platform {
         }
     }
 
-    /// The name under which ONNX Runtime lies in a bundle: a name of our own, since a host may already hold another
-    /// library of the usual name, and Windows then hands that one out.
+    /// The name under which ONNX Runtime lies in a bundle.
     pub const fn runtime_library(self) -> &'static str {
         match self.system() {
-            System::Linux => "libcontinuo_onnxruntime.so",
-            System::Windows => "continuo_onnxruntime.dll",
-            System::Macos => "libcontinuo_onnxruntime.dylib",
+            System::Linux => runtime_file::LINUX,
+            System::Windows => runtime_file::WINDOWS,
+            System::Macos => runtime_file::MACOS,
         }
     }
 }

@@ -8,12 +8,13 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use continuo_package::hash::sha256_hex_of;
+use continuo_package::hash::sha256_hex_of_file;
+use continuo_package::runtime_file::{self, RuntimeNote};
 use zip::ZipArchive;
 
-use crate::place::{replace, write_text};
+use crate::place::replace;
 use crate::platform::System;
-use crate::{BundleError, Platform};
+use crate::{BundleError, Platform, elf};
 
 /// The version of ONNX Runtime that Continuo is tested with.
 pub const VERSION: &str = "1.31.1";
@@ -64,7 +65,7 @@ impl Wheel {
                 sha256: "60b6b69bfe580eab576cacc5d132a0e9cf2a37fcfd18d46dd191042b1d1ed0d7",
                 library: "onnxruntime/capi/libonnxruntime.1.31.1.dylib",
             },
-            Platform::MacosX64 => return Err(BundleError::NoRuntime { platform }),
+            Platform::MacosX64 => return Err(BundleError::NoRuntime { version: VERSION, platform: platform.name() }),
         })
     }
 
@@ -76,8 +77,7 @@ impl Wheel {
 
     /// Refuses a file whose SHA-256 is not the pinned one.
     pub fn verify(&self, wheel: &Path) -> Result<(), BundleError> {
-        let mut file = File::open(wheel).map_err(|source| BundleError::io(wheel, "reading", source))?;
-        let found = sha256_hex_of(&mut file).map_err(|source| BundleError::io(wheel, "reading", source))?;
+        let found = sha256_hex_of_file(wheel).map_err(|source| BundleError::io(wheel, "reading", source))?;
         if found == self.sha256 {
             return Ok(());
         }
@@ -85,7 +85,7 @@ impl Wheel {
     }
 }
 
-/// ONNX Runtime as it lies in a cache folder, ready for a bundle.
+/// ONNX Runtime as it lies in a cache folder, ready for a bundle. A [`RuntimeNote`] lies beside the library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuntimeFiles {
     /// The library, under the name that it has in a bundle.
@@ -111,26 +111,15 @@ impl RuntimeFiles {
         }
     }
 
-    /// The note that says which wheel the files came from and what the library's hash was then.
-    fn stamp(&self) -> PathBuf {
-        self.library.with_file_name("origin.txt")
-    }
-
     /// Whether the files are there, came from `wheel`, and the library is what was taken out of it.
     pub fn are_current(&self, wheel: &Wheel) -> bool {
-        let Ok(stamp) = fs::read_to_string(self.stamp()) else { return false };
-        let Ok(mut library) = File::open(&self.library) else { return false };
-        let Ok(hash) = sha256_hex_of(&mut library) else { return false };
-        self.licence.is_file() && self.notices.is_file() && stamp == stamp_text(wheel, &hash)
+        let from_wheel = |note: RuntimeNote| {
+            note.origin_sha256 == wheel.sha256 && note.version == VERSION && note.check(&self.library).is_ok()
+        };
+        self.licence.is_file()
+            && self.notices.is_file()
+            && RuntimeNote::beside(&self.library).is_ok_and(|note| note.is_some_and(from_wheel))
     }
-}
-
-fn stamp_text(wheel: &Wheel, library_sha256: &str) -> String {
-    format!(
-        "ONNX Runtime {VERSION}\nwheel {}\nwheel sha256 {}\nlibrary sha256 {library_sha256}\n",
-        wheel.file_name(),
-        wheel.sha256
-    )
 }
 
 /// Takes the library, its licence and its notices out of a verified wheel and puts them into `folder`.
@@ -152,8 +141,8 @@ fn extract_verified(
     };
     let opened = File::open(file).map_err(|source| BundleError::io(file, "reading", source))?;
     let mut archive = ZipArchive::new(opened).map_err(damaged)?;
-    // The stamp goes first and comes back last: a run that dies in between leaves files that are not taken as current.
-    crate::place::remove(&files.stamp())?;
+    // The note goes first and comes back last: a run that dies in between leaves files that are not taken as current.
+    crate::place::remove(&RuntimeNote::place(&files.library))?;
     for (entry, target) in [
         (wheel.library, &files.library),
         ("onnxruntime/LICENSE", &files.licence),
@@ -164,16 +153,19 @@ fn extract_verified(
             let mut out = File::create(staging).map_err(|source| BundleError::io(staging, "writing", source))?;
             std::io::copy(&mut entry.take(LARGEST_FILE), &mut out)
                 .map_err(|source| BundleError::io(staging, "unpacking", source))?;
+            // macOS and Windows tell libraries apart by their files' names, which are our own already.
+            if target == &files.library && platform.system() == System::Linux {
+                elf::rename(staging, runtime_file::SONAME)?;
+            }
             Ok(())
         })?;
     }
     if platform.system() != System::Windows {
         make_executable(&files.library)?;
     }
-    let mut library =
-        File::open(&files.library).map_err(|source| BundleError::io(&files.library, "reading", source))?;
-    let hash = sha256_hex_of(&mut library).map_err(|source| BundleError::io(&files.library, "reading", source))?;
-    write_text(&files.stamp(), &stamp_text(wheel, &hash))?;
+    RuntimeNote::of(&files.library, VERSION, &wheel.file_name(), wheel.sha256)
+        .and_then(|note| note.write(&files.library))
+        .map_err(|source| BundleError::Runtime { path: files.library.clone(), source })?;
     Ok(files.clone())
 }
 
@@ -220,16 +212,23 @@ mod tests {
         assert!(error.to_string().contains("delete it and run again"));
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn what_was_taken_out_is_current_until_it_is_touched() {
         let folder = tempfile::tempdir().unwrap();
+        let library = fs::read(elf::tests::library(folder.path(), "libonnxruntime.so.1")).unwrap();
         for platform in [Platform::LinuxX64, Platform::WindowsArm64, Platform::MacosArm64] {
             let wheel = Wheel::of(platform).unwrap();
-            let path = wheel_with(folder.path(), &wheel, b"library");
+            let content = if platform.system() == System::Linux { library.as_slice() } else { b"library" };
+            let path = wheel_with(folder.path(), &wheel, content);
             let place = RuntimeFiles::in_folder(folder.path(), platform);
             assert!(!place.are_current(&wheel));
             let files = extract_verified(&wheel, &path, &place, platform).unwrap();
-            assert_eq!(fs::read(&files.library).unwrap(), b"library");
+            if platform.system() == System::Linux {
+                assert_eq!(elf::soname(&files.library).unwrap(), runtime_file::SONAME);
+            } else {
+                assert_eq!(fs::read(&files.library).unwrap(), b"library");
+            }
             assert_eq!(files.library.file_name().unwrap(), platform.runtime_library());
             assert!(files.are_current(&wheel));
             fs::write(&files.library, b"lib").unwrap();

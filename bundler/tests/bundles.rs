@@ -10,6 +10,7 @@ use continuo_bundler::platform::System;
 use continuo_bundler::runtime::RuntimeFiles;
 use continuo_bundler::{BundleError, Bundles, Parts, Platform, archive, lay_out};
 use continuo_package::hash::sha256_hex;
+use continuo_package::runtime_file::{self, RuntimeNote};
 use tempfile::TempDir;
 
 struct Workshop {
@@ -28,6 +29,8 @@ impl Workshop {
         write("parts/runtime/library", "the runtime");
         write("parts/runtime/LICENSE", "MIT");
         write("parts/runtime/ThirdPartyNotices.txt", "notices");
+        let library = folder.path().join("parts/runtime/library");
+        RuntimeNote::of(&library, "1.2.3", "a.whl", &"0".repeat(64)).unwrap().write(&library).unwrap();
         write("presets/LICENCES.md", "licences");
         write("presets/seeds/01-one.wav", "a seed clip");
         write("presets/seeds/.DS_Store", "droppings");
@@ -81,6 +84,7 @@ fn resources(at: &str, runtime: &str) -> Vec<String> {
         "runtime/LICENSE".to_owned(),
         "runtime/ThirdPartyNotices.txt".to_owned(),
         format!("runtime/{runtime}"),
+        format!("runtime/{runtime}.json"),
     ]
     .map(|name| format!("{at}/{name}"))
     .to_vec()
@@ -157,6 +161,27 @@ fn a_missing_part_is_named_and_the_old_bundle_stays() {
     let error = lay_out(&workshop.parts(Platform::LinuxX64), &bundles.folder).unwrap_err();
     assert!(error.to_string().contains("cargo xtask fetch-runtime"), "{error}");
     assert_eq!(tree(&bundles.folder), before);
+}
+
+#[test]
+fn a_runtime_library_that_has_changed_is_not_bundled() {
+    let workshop = Workshop::new();
+    let library = workshop.path("parts/runtime/library");
+    let refused = || lay_out(&workshop.parts(Platform::LinuxX64), &workshop.path("bundled")).unwrap_err();
+    fs::write(&library, "the runtim").unwrap();
+    assert!(matches!(refused(), BundleError::Runtime { .. }), "{}", refused());
+    assert!(refused().to_string().contains("cargo xtask fetch-runtime"));
+    fs::remove_file(RuntimeNote::place(&library)).unwrap();
+    assert!(matches!(refused(), BundleError::Missing { .. }), "{}", refused());
+    assert!(!workshop.path("bundled").exists());
+}
+
+#[test]
+fn the_note_in_a_bundle_is_for_the_library_in_it() {
+    let workshop = Workshop::new();
+    let bundles = workshop.bundle(Platform::WindowsX64);
+    let runtime = bundles.vst3.join("Contents/Resources/runtime");
+    assert!(runtime_file::check(&runtime.join("continuo_onnxruntime.dll")).unwrap());
 }
 
 #[test]

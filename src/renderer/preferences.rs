@@ -4,8 +4,9 @@
 //! { "threads": 0, "priority": "low", "precision": "auto" }
 //! ```
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
+
+use continuo_engine::files;
 
 use super::RenderError;
 use crate::resources;
@@ -48,11 +49,7 @@ fn read_file(file: &Path) -> Result<Preferences, String> {
 fn write_file(file: &Path, preferences: &Preferences) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut beside, preferences)?;
-    beside.write_all(b"\n")?;
-    beside.persist(file).map_err(|error| error.error)?;
-    Ok(())
+    files::replace_with(file, serde_json::to_string_pretty(preferences)? + "\n")
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 //! read is hashed again. Files are never changed, and equal sounds share one file.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+
+use continuo_engine::files;
 
 /// Why the take store failed.
 #[derive(Debug, thiserror::Error)]
@@ -75,14 +77,7 @@ impl Store {
         }
         fs::create_dir_all(&self.folder).map_err(failed)?;
         // Instances and processes may write the same sound at once; each under a name of its own until it is whole.
-        let beside = self.folder.join(format!("{sha256}.{}.{}.partial", std::process::id(), unique()));
-        let written = fs::File::create(&beside)
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&beside, &path));
-        written.map_err(|error| {
-            let _ = fs::remove_file(&beside);
-            failed(error)
-        })
+        files::replace_with(&path, bytes).map_err(failed)
     }
 
     /// Reads what has the SHA-256 `sha256`, at most `limit` bytes. The caller hashes it.
@@ -102,12 +97,6 @@ impl Store {
         let is_hash = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
         if is_hash { Ok(self.folder.join(format!("{sha256}.take"))) } else { Err(StoreError::Name(sha256.to_owned())) }
     }
-}
-
-fn unique() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 #[cfg(test)]

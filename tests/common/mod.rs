@@ -3,7 +3,8 @@
 
 #[path = "../../crates/engine/tests/support/graph.rs"]
 pub mod graph;
-pub mod host;
+
+pub use continuo_testhost as host;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -7,12 +7,15 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::Message;
+use continuo_bundler::floor::{self, Glibc, OLDEST_GLIBC};
 use continuo_bundler::install::{PluginFolders, install};
+use continuo_bundler::platform::System;
 use continuo_bundler::{Bundles, Parts, Platform, archive, lay_out, place};
 
+use crate::portable::Portable;
 use crate::require::{self, Need};
 use crate::workspace::Workspace;
-use crate::{licences, runtime};
+use crate::{licences, portable, runtime};
 
 /// How to bundle.
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -27,6 +30,9 @@ pub struct Options {
     /// Also build the standalone program (on Linux it needs ALSA's and JACK's development packages).
     #[arg(long)]
     standalone: bool,
+    /// Link for glibc 2.28 and newer instead of 2.34 (Linux; fetches Zig's linker, 100 MB, and builds everything anew).
+    #[arg(long, conflicts_with = "standalone")]
+    portable: bool,
     /// Skip the archive.
     #[arg(long)]
     no_archive: bool,
@@ -39,10 +45,14 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         needs.push(Need::AudioLibraries);
     }
     require::check(&needs)?;
-    let bundles = build(workspace, options.debug)?;
+    let build = Build {
+        debug: options.debug,
+        portable: if options.portable { Some(Portable::prepare(workspace)?) } else { None },
+    };
+    let bundles = lay_out_build(workspace, &build)?;
     println!("{}\n{}", bundles.clap.display(), bundles.vst3.display());
     if options.standalone {
-        println!("{}", standalone(workspace, options.debug)?.display());
+        println!("{}", standalone(workspace, &build)?.display());
     }
     println!("{} factory model(s), {} seed clip(s)", bundles.models, bundles.seeds);
     if !options.no_archive {
@@ -58,11 +68,33 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// How to compile and link.
+struct Build {
+    debug: bool,
+    portable: Option<Portable>,
+}
+
+impl Build {
+    /// The oldest glibc that what is built must load with.
+    fn oldest_glibc(&self) -> Glibc {
+        if self.portable.is_some() { portable::OLDEST_GLIBC } else { OLDEST_GLIBC }
+    }
+}
+
 /// Fetches the runtime, builds the plugin and lays the bundles out in `target/bundled`.
 pub fn build(workspace: &Workspace, debug: bool) -> Result<Bundles> {
+    lay_out_build(workspace, &Build { debug, portable: None })
+}
+
+fn lay_out_build(workspace: &Workspace, build: &Build) -> Result<Bundles> {
     let platform = Platform::current()?;
     let runtime = runtime::fetch(workspace, platform)?;
-    let library = build_target(workspace, debug, &["--lib"], platform.cdylib())?;
+    let library = build_target(workspace, build, &["--lib"], platform.cdylib())?;
+    if platform.system() == System::Linux {
+        for library in [&library, &runtime.library] {
+            floor::check(library, build.oldest_glibc())?;
+        }
+    }
     let parts = Parts {
         platform,
         library,
@@ -75,22 +107,25 @@ pub fn build(workspace: &Workspace, debug: bool) -> Result<Bundles> {
 }
 
 /// Builds the standalone program and puts it beside `Continuo.resources`, where it looks for what ships with it.
-fn standalone(workspace: &Workspace, debug: bool) -> Result<PathBuf> {
+fn standalone(workspace: &Workspace, build: &Build) -> Result<PathBuf> {
     let name = format!("continuo{}", std::env::consts::EXE_SUFFIX);
-    let program = build_target(workspace, debug, &["--bin", "continuo", "--features", "standalone"], &name)?;
+    let program = build_target(workspace, build, &["--bin", "continuo", "--features", "standalone"], &name)?;
     let target = workspace.bundled().join(name);
     place::replace(&target, |staging| place::copy_file(&program, staging))?;
     Ok(target)
 }
 
 /// Builds one target of the plugin's package and returns the path that Cargo reports for its file `name`.
-fn build_target(workspace: &Workspace, debug: bool, target: &[&str], name: &str) -> Result<PathBuf> {
+fn build_target(workspace: &Workspace, build: &Build, target: &[&str], name: &str) -> Result<PathBuf> {
     let mut cargo = workspace.cargo();
     cargo.args(["build", "--package", "continuo", "--message-format", "json-render-diagnostics"]).args(target);
-    if !debug {
+    if !build.debug {
         cargo.arg("--release");
     }
-    eprintln!("$ cargo build --package continuo {}{}", target.join(" "), if debug { "" } else { " --release" });
+    if let Some(portable) = &build.portable {
+        portable.apply(&mut cargo);
+    }
+    eprintln!("$ cargo build --package continuo {}{}", target.join(" "), if build.debug { "" } else { " --release" });
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let output = child.stdout.take().context("cargo has no output")?;
     let mut built = None;

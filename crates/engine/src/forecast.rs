@@ -9,6 +9,7 @@ use crate::model::Model;
 use crate::sampling::Sampling;
 use crate::voice::VoiceRequest;
 use crate::workers::Workers;
+use continuo_package::files;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -95,10 +96,7 @@ impl Calibration {
         let kept = (|| -> std::io::Result<()> {
             let folder = file.parent().unwrap_or(Path::new("."));
             std::fs::create_dir_all(folder)?;
-            let mut beside = tempfile::NamedTempFile::new_in(folder)?;
-            serde_json::to_writer(&mut beside, &*figures)?;
-            beside.persist(file).map_err(|error| error.error)?;
-            Ok(())
+            files::replace_with(file, serde_json::to_vec(&*figures)?)
         })();
         if let Err(error) = kept {
             tracing::debug!("{}: how fast the model is was not kept ({error})", file.display());

@@ -3,8 +3,13 @@
 //! The library is never looked for on the system: a host may already hold another one, and a plugin must not depend on
 //! what happens to be installed. Nothing here is touched until [`Runtime::open`] is called, so that scanning a plugin
 //! and playing autoregressive models work without the library.
+//!
+//! A damaged library does not fail to load, it kills the process: so the file is compared with the note that was laid
+//! beside it, and one without a note, of the user's own, must at least be whole and export what is needed.
 
 use crate::error::RuntimeError;
+use continuo_package::runtime_file;
+use object::{Object as _, ObjectSegment as _};
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 use std::path::{Path, PathBuf};
@@ -25,7 +30,7 @@ impl Runtime {
     /// since a process can hold only one.
     ///
     /// # Errors
-    /// [`RuntimeError`] when the file is missing, is not ONNX Runtime, or is too old. A later call may try again.
+    /// [`RuntimeError`] when the file is missing, damaged, not ONNX Runtime, or too old. A later call may try again.
     pub fn open(path: &Path) -> Result<Self, RuntimeError> {
         let failed = |reason: String| RuntimeError {
             path: path.to_owned(),
@@ -40,6 +45,10 @@ impl Runtime {
         let absolute = path.canonicalize().map_err(|error| failed(error.to_string()))?;
         if !absolute.is_file() {
             return Err(failed("it is not a file".into()));
+        }
+        let noted = runtime_file::check(&absolute).map_err(|error| failed(error.to_string()))?;
+        if !noted {
+            check_unnoted(&absolute).map_err(failed)?;
         }
         let builder = ort::init_from(&absolute).map_err(|error| failed(error.to_string()))?;
         let environment =
@@ -73,4 +82,33 @@ impl Runtime {
             .commit_from_memory(graph)
             .map_err(text)
     }
+}
+
+/// The function that every ONNX Runtime library exports.
+const ENTRY: &[u8] = b"OrtGetApiBase";
+
+/// No library is larger; the largest is 33 MB.
+const LARGEST_LIBRARY: u64 = 1 << 30;
+
+/// Refuses a file that is not a whole library with ONNX Runtime's entry: as much as can be said of one that nobody left a
+/// note about. The tables that are read here lie at a library's end on Linux, so one that breaks off is found out.
+fn check_unnoted(path: &Path) -> Result<(), String> {
+    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > LARGEST_LIBRARY {
+        return Err(format!("{size} bytes are too many for a library"));
+    }
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let damaged = |error: object::Error| format!("it is no whole library ({error})");
+    let file = object::File::parse(bytes.as_slice()).map_err(damaged)?;
+    for segment in file.segments() {
+        segment.data().map_err(damaged)?;
+    }
+    for export in file.exports().map_err(damaged)? {
+        let export = export.map_err(damaged)?;
+        // macOS puts an underscore before a function's name.
+        if export.name().name().is_some_and(|name| name == ENTRY || name.strip_prefix(b"_") == Some(ENTRY)) {
+            return Ok(());
+        }
+    }
+    Err("it exports no OrtGetApiBase, so it is not ONNX Runtime, or it is damaged".to_owned())
 }

@@ -8,12 +8,14 @@
 mod archive;
 mod error;
 pub mod family;
+pub mod files;
 mod format1;
 mod graph;
 pub mod hash;
 mod manifest;
 mod name;
 pub mod onnx;
+pub mod runtime_file;
 mod signal;
 mod training;
 mod validate;

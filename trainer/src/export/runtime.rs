@@ -3,15 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use continuo_engine::{Runtime, RuntimeError};
-
-/// The library's file name: one of our own, so that it is never mistaken for another on the system.
-const FILE: &str = if cfg!(windows) {
-    "continuo_onnxruntime.dll"
-} else if cfg!(target_os = "macos") {
-    "libcontinuo_onnxruntime.dylib"
-} else {
-    "libcontinuo_onnxruntime.so"
-};
+use continuo_package::runtime_file::NAME;
 
 /// The places where the library may be, in order: what the caller named, the resources folder beside the program, and
 /// what `cargo xtask` fetched into the source folder.
@@ -21,14 +13,14 @@ pub fn candidates(named: Option<&Path>) -> Vec<PathBuf> {
     }
     let mut places = Vec::new();
     if let Some(resources) = std::env::var_os("CONTINUO_RESOURCES") {
-        places.push(Path::new(&resources).join("runtime").join(FILE));
+        places.push(Path::new(&resources).join("runtime").join(NAME));
     }
     if let Some(folder) = std::env::current_exe().ok().as_deref().and_then(Path::parent) {
-        places.push(folder.join("resources/runtime").join(FILE));
-        places.push(folder.join("runtime").join(FILE));
+        places.push(folder.join("resources/runtime").join(NAME));
+        places.push(folder.join("runtime").join(NAME));
     }
     if let Ok(folder) = std::env::current_dir() {
-        places.push(folder.join(".cache/runtime").join(FILE));
+        places.push(folder.join(".cache/runtime").join(NAME));
     }
     places
 }

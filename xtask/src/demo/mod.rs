@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use continuo_testhost::{Plugin, Setup};
 
 use crate::bundle;
-use crate::host::{Plugin, Setup};
 use crate::require::{self, Need};
 use crate::workspace::Workspace;
 use measure::Verdict;

@@ -90,16 +90,9 @@ pub fn likeness(signal: &[f32], pattern: &[f32]) -> Result<f64> {
 mod tests {
     use super::*;
 
-    /// A counter-based noise that needs no generator.
-    fn noise(count: usize, key: u64) -> Vec<f32> {
-        (0..count as u64)
-            .map(|i| {
-                let mut x = (i ^ (key << 32)).wrapping_add(0x9E37_79B9_7F4A_7C15);
-                x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-                x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-                ((x ^ (x >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
-            })
-            .collect()
+    fn noise(count: usize, seed: u64) -> Vec<f32> {
+        let mut random = fastrand::Rng::with_seed(seed);
+        (0..count).map(|_| random.f32() * 2.0 - 1.0).collect()
     }
 
     fn sine(count: usize, step: f32) -> Vec<f32> {

@@ -2,7 +2,6 @@
 //!
 //! `deny.toml` is the one list; cargo-deny reads it too where it is installed. This check needs nothing but Cargo.
 
-mod expression;
 mod notices;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,10 +10,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{Metadata, Package};
+use spdx::{Expression, LicenseReq, ParseMode};
 
 use crate::workspace::Workspace;
-use expression::Expression;
-
 pub use notices::notices;
 
 /// What `deny.toml` allows.
@@ -49,13 +47,18 @@ impl Policy {
     /// Why this package is refused; `None` if it is fine.
     fn refusal(&self, name: &str, licence: Option<&str>) -> Option<String> {
         let Some(licence) = licence else { return Some("states no licence".to_owned()) };
-        let expression = match Expression::parse(licence) {
+        // As older crates write it: `/` for OR, names that SPDX has replaced since.
+        let expression = match Expression::parse_mode(licence, ParseMode::LAX) {
             Ok(expression) => expression,
-            Err(reason) => return Some(format!("has a licence that cannot be read ({licence:?}: {reason})")),
+            Err(error) => return Some(format!("has a licence that cannot be read ({licence:?}: {})", error.reason)),
         };
         let own = self.exceptions.get(name);
-        let allowed = |id: &str| self.allowed.contains(id) || own.is_some_and(|own| own.contains(id));
-        if expression.allows(&allowed) {
+        let listed = |id: &str| self.allowed.contains(id) || own.is_some_and(|own| own.contains(id));
+        // What is granted beyond a licence, by an exception or by a later version, takes nothing from it.
+        let allowed = |wanted: &LicenseReq| {
+            listed(&wanted.to_string()) || wanted.license.id().is_some_and(|licence| listed(licence.name))
+        };
+        if expression.evaluate(allowed) {
             None
         } else {
             Some(format!("is under {licence}, which deny.toml does not allow"))
@@ -110,11 +113,19 @@ mod tests {
     fn the_policy_knows_its_exceptions() {
         let policy = Policy::parse(POLICY).unwrap();
         assert_eq!(policy.refusal("a", Some("MIT OR GPL-3.0-only")), None);
+        assert_eq!(policy.refusal("a", Some("MIT/Apache-2.0")), None);
+        assert_eq!(policy.refusal("a", Some("Apache-2.0 WITH LLVM-exception")), None);
         assert_eq!(policy.refusal("fonts", Some("(MIT OR Apache-2.0) AND OFL-1.1")), None);
         assert!(policy.refusal("other", Some("MIT AND OFL-1.1")).is_some());
         assert!(policy.refusal("gpl", Some("GPL-3.0-or-later")).unwrap().contains("GPL-3.0-or-later"));
+        assert!(policy.refusal("gpl", Some("GPL-3.0-only WITH Classpath-exception-2.0")).is_some());
+        // AND binds tighter than OR.
+        assert_eq!(policy.refusal("a", Some("GPL-3.0-only AND Zlib OR MIT")), None);
+        assert!(policy.refusal("a", Some("GPL-3.0-only AND (Zlib OR MIT)")).is_some());
         assert!(policy.refusal("silent", None).is_some());
-        assert!(policy.refusal("odd", Some("MIT OR")).unwrap().contains("cannot be read"));
+        for odd in ["", "MIT OR", "(MIT", "MIT)", "AND MIT", "MIT Apache-2.0", "GPL-3.0-only WITH", "Our own"] {
+            assert!(policy.refusal("odd", Some(odd)).unwrap().contains("cannot be read"), "{odd:?}");
+        }
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use continuo_testhost::{ClapId, Parameter, Plugin, Setup, number_of};
+use fastrand::Rng;
 
-use super::random::Random;
-use crate::host::{Parameter, Plugin, Setup};
+use super::random;
 
 const SETUP: Setup = Setup { sample_rate_hz: 48_000, block: 256 };
 
@@ -58,13 +59,13 @@ fn ranges(clap: &Path) -> Result<()> {
 
 fn conversions(clap: &Path) -> Result<()> {
     let mut plugin = Plugin::load(clap)?;
-    let mut random = Random(3);
+    let mut random = Rng::with_seed(3);
     for parameter in plugin.parameters().to_vec() {
         for step in 0..50 {
             let value = match step {
                 0 => parameter.min,
                 1 => parameter.max,
-                _ => parameter.random(&mut random),
+                _ => random::value(&parameter, &mut random),
             };
             let text = plugin.text(parameter.id, value)?;
             let back = plugin.parse(parameter.id, &text)?;
@@ -90,13 +91,13 @@ fn nonsense(clap: &Path) -> Result<()> {
 }
 
 fn reproduces(clap: &Path) -> Result<()> {
-    let mut random = Random(5);
+    let mut random = Rng::with_seed(5);
     for _ in 0..4 {
         let mut first = Plugin::load(clap)?;
         randomise(&mut first, &mut random)?;
         let state = first.save()?;
         let mut second = Plugin::load(clap)?;
-        ensure!(second.restore(&mut state.as_slice())?, "the state is refused");
+        ensure!(second.restore(&state)?, "the state is refused");
         same_values(&mut first, &mut second)?;
         ensure!(second.save()? == state, "saving again gives another state");
     }
@@ -113,22 +114,22 @@ fn pieces(clap: &Path) -> Result<()> {
         }
     }
     let mut first = Plugin::load(clap)?;
-    randomise(&mut first, &mut Random(7))?;
+    randomise(&mut first, &mut Rng::with_seed(7))?;
     let state = first.save()?;
     let mut second = Plugin::load(clap)?;
-    ensure!(second.restore(&mut Drip(&state))?, "the state is refused");
+    ensure!(second.restore_from(Drip(&state))?, "the state is refused");
     same_values(&mut first, &mut second)
 }
 
 fn garbage(clap: &Path) -> Result<()> {
     let mut plugin = Plugin::load(clap)?;
-    randomise(&mut plugin, &mut Random(9))?;
+    randomise(&mut plugin, &mut Rng::with_seed(9))?;
     let before = plugin.values()?;
-    let mut random = Random(11);
-    let noise: Vec<u8> = (0..4096).map(|_| random.next() as u8).collect();
+    let mut random = Rng::with_seed(11);
+    let noise: Vec<u8> = (0..4096).map(|_| random.u8(..)).collect();
     let huge = [&u64::MAX.to_le_bytes()[..], &[0; 64]].concat();
     for state in [&[][..], &[0], b"not a state", &noise, &huge] {
-        ensure!(!plugin.restore(&mut &*state)?, "{} bytes of garbage were taken as a state", state.len());
+        ensure!(!plugin.restore(state)?, "{} bytes of garbage were taken as a state", state.len());
         ensure!(plugin.values()? == before, "{} bytes of garbage changed a parameter", state.len());
     }
     Ok(())
@@ -136,7 +137,7 @@ fn garbage(clap: &Path) -> Result<()> {
 
 fn flush_is_process(clap: &Path) -> Result<()> {
     let (mut flushed, mut processed) = (Plugin::load(clap)?, Plugin::load(clap)?);
-    let mut random = Random(13);
+    let mut random = Rng::with_seed(13);
     let events = random_values(&flushed, &mut random)?;
     flushed.flush(&events)?;
     processed.play(
@@ -156,7 +157,7 @@ fn stray_event(clap: &Path) -> Result<()> {
     let mut plugin = Plugin::load(clap)?;
     let before = plugin.values()?;
     let known: Vec<u32> = plugin.parameters().iter().map(|parameter| parameter.id.get()).collect();
-    let unknown = (1..1000).map(clack_host::utils::ClapId::new).find(|id| !known.contains(&id.get()));
+    let unknown = (1..1000).map(ClapId::new).find(|id| !known.contains(&id.get()));
     let unknown = unknown.context("every number is a parameter")?;
     plugin.play(
         SETUP,
@@ -171,19 +172,19 @@ fn stray_event(clap: &Path) -> Result<()> {
 }
 
 /// A random value for each parameter that a host may change and that starts nothing.
-fn random_values(plugin: &Plugin, random: &mut Random) -> Result<Vec<(clack_host::utils::ClapId, f64)>> {
-    let switches = SWITCHES.map(crate::host::number_of);
+fn random_values(plugin: &Plugin, random: &mut Rng) -> Result<Vec<(ClapId, f64)>> {
+    let switches = SWITCHES.map(number_of);
     let events: Vec<_> = plugin
         .parameters()
         .iter()
         .filter(|parameter| parameter.writable && !switches.contains(&parameter.id.get()))
-        .map(|parameter| (parameter.id, parameter.random(random)))
+        .map(|parameter| (parameter.id, random::value(parameter, random)))
         .collect();
     ensure!(!events.is_empty(), "there is nothing to set");
     Ok(events)
 }
 
-fn randomise(plugin: &mut Plugin, random: &mut Random) -> Result<()> {
+fn randomise(plugin: &mut Plugin, random: &mut Rng) -> Result<()> {
     let events = random_values(plugin, random)?;
     plugin.flush(&events)
 }

@@ -8,9 +8,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use continuo_testhost::{Deck, Parameter, Plugin, Setup};
+use fastrand::Rng;
 
-use super::random::Random;
-use crate::host::{Deck, Parameter, Plugin, Setup};
+use super::random::{pick, value};
 
 /// Louder than any take (±1) at the largest gain (+12 dB) with several voices.
 const LOUDEST: f32 = 64.0;
@@ -34,7 +35,7 @@ pub struct Tally {
 
 /// Fuzzes the plugin in the file `clap` for `time`.
 pub fn fuzz(clap: &Path, time: Duration) -> Result<Tally> {
-    let mut random = Random(0x0C04_7140);
+    let mut random = Rng::with_seed(0x0C04_7140);
     let mut tally = Tally::default();
     let mut plugin = Plugin::load(clap)?;
     let parameters: Vec<Parameter> =
@@ -45,8 +46,8 @@ pub fn fuzz(clap: &Path, time: Duration) -> Result<Tally> {
     let began = Instant::now();
     while began.elapsed() < time {
         let setup = Setup {
-            sample_rate_hz: random.pick(&[22_050, 44_100, 48_000, 88_200, 96_000, 192_000]),
-            block: random.pick(&[1, 16, 33, 64, 256, 512, 1000, 4096]),
+            sample_rate_hz: pick(&[22_050, 44_100, 48_000, 88_200, 96_000, 192_000], &mut random),
+            block: pick(&[1, 16, 33, 64, 256, 512, 1000, 4096], &mut random),
         };
         let activation = tally.activations;
         let (random, tally) = (&mut random, &mut tally);
@@ -62,12 +63,12 @@ pub fn fuzz(clap: &Path, time: Duration) -> Result<Tally> {
             }
         }
         // Not every time: each damaged state is one line in the plugin's log.
-        if random.below(16) == 0 {
+        if random.u32(..16) == 0 {
             rattle_state(&mut plugin, random)?;
             tally.states += 1;
         }
         // Now and then from scratch, so that creation and destruction are shaken too.
-        if random.below(8) == 0 {
+        if random.u32(..8) == 0 {
             drop(plugin);
             plugin = Plugin::load(clap)?;
         }
@@ -76,39 +77,33 @@ pub fn fuzz(clap: &Path, time: Duration) -> Result<Tally> {
 }
 
 /// One activation: blocks of random size with random events.
-fn storm(
-    deck: &mut Deck,
-    setup: Setup,
-    parameters: &[Parameter],
-    random: &mut Random,
-    tally: &mut Tally,
-) -> Result<()> {
+fn storm(deck: &mut Deck, setup: Setup, parameters: &[Parameter], random: &mut Rng, tally: &mut Tally) -> Result<()> {
     let total = (RUN_SECONDS * f64::from(setup.sample_rate_hz)) as u64;
     let mut done = 0;
     for _ in 0..MOST_BLOCKS {
         if done >= total {
             break;
         }
-        let frames = 1 + random.below(setup.block);
-        if random.below(4) == 0 {
-            let parameter = &parameters[random.below(parameters.len() as u32) as usize];
-            let value = parameter.random(random);
-            deck.set(random.below(frames), (parameter.id, value));
+        let frames = 1 + random.u32(..setup.block);
+        if random.u32(..4) == 0 {
+            let parameter = &parameters[random.usize(..parameters.len())];
+            let value = value(parameter, random);
+            deck.set(random.u32(..frames), (parameter.id, value));
             tally.changes += 1;
         }
-        if random.below(16) == 0 {
-            let key = random.below(128) as u16;
-            deck.note_on(random.below(frames), key, random.unit());
+        if random.u32(..16) == 0 {
+            let key = random.u16(..128);
+            deck.note_on(random.u32(..frames), key, random.f64());
             deck.note_off(frames - 1, key);
             tally.notes += 1;
         }
-        if random.below(64) == 0 {
-            deck.playing = random.below(3) > 0;
-            deck.position = i64::from(random.below(60 * setup.sample_rate_hz)) - i64::from(setup.sample_rate_hz);
-            deck.tempo = random.pick(&[20.0, 60.0, 120.0, 133.7, 400.0]);
+        if random.u32(..64) == 0 {
+            deck.playing = random.u32(..3) > 0;
+            deck.position = i64::from(random.u32(..60 * setup.sample_rate_hz)) - i64::from(setup.sample_rate_hz);
+            deck.tempo = pick(&[20.0, 60.0, 120.0, 133.7, 400.0], random);
         }
-        let level = random.pick(&[0.0, 0.0, 0.5, 1.0]) as f32;
-        deck.feed(|_| level * (random.unit() as f32 * 2.0 - 1.0));
+        let level = pick(&[0.0, 0.0, 0.5, 1.0], random) as f32;
+        deck.feed(|_| level * (random.f32() * 2.0 - 1.0));
         let output = deck.run(frames)?;
         for (channel, samples) in output.iter().enumerate() {
             if let Some((frame, fault)) = samples.iter().enumerate().find_map(|(frame, &x)| Some((frame, fault(x)?))) {
@@ -123,23 +118,23 @@ fn storm(
 }
 
 /// A state must survive a round trip; a damaged one may be refused, but must not take the plugin down.
-fn rattle_state(plugin: &mut Plugin, random: &mut Random) -> Result<()> {
+fn rattle_state(plugin: &mut Plugin, random: &mut Rng) -> Result<()> {
     let state = plugin.save()?;
     let mut damaged = state.clone();
-    match random.below(3) {
-        0 => damaged.truncate(random.below(damaged.len().max(1) as u32) as usize),
+    match random.u32(..3) {
+        0 => damaged.truncate(random.usize(..damaged.len().max(1))),
         1 => damaged.clear(),
         _ => {
             for _ in 0..16 {
                 if !damaged.is_empty() {
-                    let at = random.below(damaged.len() as u32) as usize;
-                    damaged[at] ^= 1 << random.below(8);
+                    let at = random.usize(..damaged.len());
+                    damaged[at] ^= 1 << random.u32(..8);
                 }
             }
         }
     }
-    plugin.restore(&mut damaged.as_slice())?;
-    if !plugin.restore(&mut state.as_slice())? {
+    plugin.restore(&damaged)?;
+    if !plugin.restore(&state)? {
         bail!("the plugin refuses the state that it just saved ({} bytes)", state.len());
     }
     Ok(())

@@ -18,8 +18,6 @@ use crate::exec::{quiet, run as execute, summarised};
 use crate::require::{self, Need};
 use crate::workspace::Workspace;
 
-pub use random::Random;
-
 /// What to validate.
 #[derive(Debug, clap::Args)]
 pub struct Options {

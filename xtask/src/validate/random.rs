@@ -1,47 +1,46 @@
-//! Random numbers that are the same in every run.
+//! Random values for parameters, the same in every run.
 
-/// `SplitMix64` (Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
-#[derive(Debug)]
-pub struct Random(pub u64);
+use continuo_testhost::Parameter;
+use fastrand::Rng;
 
-impl Random {
-    /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        x ^ (x >> 31)
-    }
+/// A value in the parameter's range: an end of it now and then, a whole one if it takes only those.
+pub fn value(parameter: &Parameter, random: &mut Rng) -> f64 {
+    let value = match random.u32(..6) {
+        0 => parameter.min,
+        1 => parameter.max,
+        _ => parameter.min + (parameter.max - parameter.min) * random.f64(),
+    };
+    if parameter.stepped { value.round() } else { value }
+}
 
-    /// Below `bound`, which is at least 1.
-    pub fn below(&mut self, bound: u32) -> u32 {
-        (((self.next() >> 32) * u64::from(bound.max(1))) >> 32) as u32
-    }
-
-    /// In 0..1.
-    pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// One of them.
-    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u32) as usize]
-    }
+/// One of them.
+pub fn pick<T: Copy>(from: &[T], random: &mut Rng) -> T {
+    from[random.usize(..from.len())]
 }
 
 #[cfg(test)]
 mod tests {
+    use continuo_testhost::ClapId;
+
     use super::*;
 
     #[test]
-    fn random_numbers_keep_their_bounds() {
-        let mut random = Random(1);
-        let mut seen = [false; 7];
-        for _ in 0..1000 {
-            seen[random.below(7) as usize] = true;
-            assert!((0.0..1.0).contains(&random.unit()));
-        }
-        assert!(seen.iter().all(|seen| *seen));
+    fn values_reach_both_ends_and_stay_between_them() {
+        let mut parameter = Parameter {
+            id: ClapId::new(1),
+            name: "Length".to_owned(),
+            min: -2.0,
+            max: 5.5,
+            default: 0.0,
+            stepped: false,
+            writable: true,
+        };
+        let mut random = Rng::with_seed(1);
+        let values: Vec<f64> = (0..1000).map(|_| value(&parameter, &mut random)).collect();
+        assert!(values.iter().all(|value| (-2.0..=5.5).contains(value)));
+        assert!(values.contains(&-2.0) && values.contains(&5.5));
+        parameter.stepped = true;
+        assert!((0..1000).map(|_| value(&parameter, &mut random)).all(|value| value.fract() == 0.0));
+        assert!((0..100).any(|_| pick(&[1, 2, 3], &mut random) == 3));
     }
 }

@@ -39,22 +39,22 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// ONNX Runtime: the file that `CONTINUO_ONNXRUNTIME` names, else the one that `cargo xtask fetch-runtime` puts in place.
+/// ONNX Runtime, loaded.
 pub fn runtime() -> Runtime {
-    let name = if cfg!(windows) {
-        "continuo_onnxruntime.dll".into()
-    } else {
-        format!("libcontinuo_onnxruntime{}", std::env::consts::DLL_SUFFIX)
-    };
+    Runtime::open(&runtime_path()).unwrap()
+}
+
+/// ONNX Runtime: the file that `CONTINUO_ONNXRUNTIME` names, else the one that `cargo xtask fetch-runtime` puts in place.
+pub fn runtime_path() -> PathBuf {
     let path = std::env::var_os("CONTINUO_ONNXRUNTIME")
-        .map_or_else(|| workspace().join(".cache/runtime").join(name), PathBuf::from);
+        .map_or_else(|| workspace().join(".cache/runtime").join(continuo_engine::runtime_file::NAME), PathBuf::from);
     assert!(
         path.is_file(),
         "this test compares with ONNX Runtime, and there is no library at {}: run `cargo xtask fetch-runtime`, \
          or set CONTINUO_ONNXRUNTIME to the library's path",
         path.display()
     );
-    Runtime::open(&path).unwrap()
+    path
 }
 
 /// The manifest of a WaveNet of this shape at 16 kHz.

@@ -1,9 +1,7 @@
-//! A headless CLAP host over clack-host: loads a plugin file as a producer's host does, and knows nothing else of it.
-
-mod deck;
+//! The main thread's side: an instance with its parameters, its state and its activation.
 
 use std::ffi::{CStr, CString};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,106 +10,20 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clack_extensions::audio_ports::{AudioPortInfoBuffer, PluginAudioPorts};
-use clack_extensions::params::{
-    HostParams, HostParamsImplMainThread, HostParamsImplShared, ParamClearFlags, ParamInfoBuffer, ParamInfoFlags,
-    ParamRescanFlags, PluginParams,
-};
+use clack_extensions::gui::{GuiApiType, GuiConfiguration, PluginGui};
+use clack_extensions::params::{ParamInfoBuffer, ParamInfoFlags, PluginParams};
 use clack_extensions::render::{PluginRender, RenderMode};
-use clack_extensions::state::{HostState, HostStateImpl, PluginState};
+use clack_extensions::state::PluginState;
+use clack_host::entry::EntryDescriptor;
 use clack_host::events::event_types::ParamValueEvent;
 use clack_host::prelude::*;
 
-pub use deck::Deck;
-
-use crate::validate::Random;
+use crate::callbacks::{AnyThread, MainThread, Studio};
+use crate::deck::{Deck, Setup};
+use crate::parameter::{Parameter, number_of};
 
 /// How often the main thread looks after the plugin while the audio thread runs.
 const LOOK: Duration = Duration::from_millis(2);
-
-/// Our side of the callbacks.
-#[derive(Debug)]
-struct Studio;
-
-#[derive(Debug)]
-struct StudioShared {
-    callback: Arc<AtomicBool>,
-}
-
-impl SharedHandler<'_> for StudioShared {
-    fn request_restart(&self) {}
-    fn request_process(&self) {}
-    fn request_callback(&self) {
-        self.callback.store(true, Ordering::Release);
-    }
-}
-
-impl HostParamsImplShared for StudioShared {
-    // Blocks follow each other without a pause, so the next one takes what the plugin wants to flush.
-    fn request_flush(&self) {}
-}
-
-struct StudioMain;
-
-impl MainThreadHandler<'_> for StudioMain {}
-
-impl HostParamsImplMainThread for StudioMain {
-    fn rescan(&self, _: ParamRescanFlags) {}
-    fn clear(&self, _: ClapId, _: ParamClearFlags) {}
-}
-
-impl HostStateImpl for StudioMain {
-    fn mark_dirty(&self) {}
-}
-
-impl HostHandlers for Studio {
-    type Shared<'a> = StudioShared;
-    type MainThread<'a> = StudioMain;
-    type AudioProcessor<'a> = ();
-
-    fn declare_extensions(builder: &mut HostExtensions<Self>, _: &StudioShared) {
-        builder.register::<HostParams>().register::<HostState>();
-    }
-}
-
-/// A parameter as the plugin declares it.
-#[derive(Debug, Clone)]
-pub struct Parameter {
-    /// The number that events carry.
-    pub id: ClapId,
-    /// The name that a person sees.
-    pub name: String,
-    /// Smallest value.
-    pub min: f64,
-    /// Largest value.
-    pub max: f64,
-    /// The value of a new instance.
-    pub default: f64,
-    /// Whether it takes whole values only.
-    pub stepped: bool,
-    /// Whether a host may change it at all.
-    pub writable: bool,
-}
-
-impl Parameter {
-    /// A value in its range: an end of it now and then, a whole one if it takes only those.
-    pub fn random(&self, random: &mut Random) -> f64 {
-        let value = match random.below(6) {
-            0 => self.min,
-            1 => self.max,
-            _ => self.min + (self.max - self.min) * random.unit(),
-        };
-        if self.stepped { value.round() } else { value }
-    }
-}
-
-/// Sample rate and largest block of an activation.
-#[derive(Debug, Clone, Copy)]
-pub struct Setup {
-    /// Frames per second.
-    pub sample_rate_hz: u32,
-    /// Frames in the largest block.
-    pub block: u32,
-}
 
 /// A loaded instance.
 pub struct Plugin {
@@ -128,15 +40,25 @@ pub struct Plugin {
 impl Plugin {
     /// Loads the only plugin in the file `path` and makes an instance.
     pub fn load(path: &Path) -> Result<Self> {
-        let entry = load_entry(path)?;
-        let factory =
-            entry.get_plugin_factory().with_context(|| format!("{} holds no CLAP plugins", path.display()))?;
+        Self::of(load_entry(path)?).with_context(|| format!("cannot use {}", path.display()))
+    }
+
+    /// Makes an instance of a plugin that is linked into this very program.
+    ///
+    /// # Safety
+    /// `entry` must be the CLAP entry of a plugin whose functions keep to the CLAP headers.
+    pub unsafe fn linked(entry: &'static EntryDescriptor) -> Result<Self> {
+        // SAFETY: as the caller promises; the plugin is told a path that no file of its own can have.
+        Self::of(unsafe { PluginEntry::load_from_raw(entry, c"/") }.map_err(|error| anyhow!("{error}"))?)
+    }
+
+    fn of(entry: PluginEntry) -> Result<Self> {
+        let factory = entry.get_plugin_factory().context("it holds no CLAP plugins")?;
         let descriptor = factory.plugin_descriptors().next().context("the CLAP factory is empty")?;
         let id = descriptor.id().context("the plugin has no id")?;
-        let host = host_info()?;
-        let callback = Arc::new(AtomicBool::new(false));
-        let shared = StudioShared { callback: Arc::clone(&callback) };
-        let instance = PluginInstance::<Studio>::new(move |()| shared, |_| StudioMain, &entry, id, &host)
+        let shared = AnyThread::default();
+        let callback = Arc::clone(&shared.callback);
+        let instance = PluginInstance::<Studio>::new(move |()| shared, |_| MainThread, &entry, id, &host_info()?)
             .map_err(|error| anyhow!("{error}"))
             .context("the plugin refuses to be instantiated")?;
         let mut plugin =
@@ -145,6 +67,13 @@ impl Plugin {
         plugin.inputs = plugin.read_ports(true)?;
         plugin.outputs = plugin.read_ports(false)?;
         Ok(plugin)
+    }
+
+    /// Whether the file `path` makes an instance of `id`.
+    pub fn knows(path: &Path, id: &CStr) -> Result<bool> {
+        let entry = load_entry(path)?;
+        let made = PluginInstance::<Studio>::new(|()| AnyThread::default(), |_| MainThread, &entry, id, &host_info()?);
+        Ok(made.is_ok())
     }
 
     /// All parameters, in the plugin's order.
@@ -202,14 +131,6 @@ impl Plugin {
         Ok(())
     }
 
-    /// Whether the file `path` makes an instance of `id`.
-    pub fn knows(path: &Path, id: &CStr) -> Result<bool> {
-        let entry = load_entry(path)?;
-        let host = host_info()?;
-        let shared = StudioShared { callback: Arc::default() };
-        Ok(PluginInstance::<Studio>::new(move |()| shared, |_| StudioMain, &entry, id, &host).is_ok())
-    }
-
     /// What the plugin holds for a parameter now.
     pub fn current(&mut self, parameter: ClapId) -> Result<f64> {
         let params = self.extension::<PluginParams>("parameters")?;
@@ -226,18 +147,41 @@ impl Plugin {
 
     /// The plugin's state, as a session would keep it.
     pub fn save(&mut self) -> Result<Vec<u8>> {
-        let state = self.extension::<PluginState>("state")?;
         let mut bytes = Vec::new();
-        state
-            .save(&self.instance.plugin_handle(), &mut bytes)
-            .map_err(|_| anyhow!("the plugin cannot save its state"))?;
+        if !self.save_to(&mut bytes)? {
+            bail!("the plugin cannot save its state");
+        }
         Ok(bytes)
     }
 
-    /// Gives the plugin a state back; `false` if it refuses it.
-    pub fn restore(&mut self, from: &mut impl Read) -> Result<bool> {
+    /// Has the plugin save its state into a stream; `false` if it says that it could not.
+    pub fn save_to(&mut self, mut stream: impl Write) -> Result<bool> {
         let state = self.extension::<PluginState>("state")?;
-        Ok(state.load(&self.instance.plugin_handle(), from).is_ok())
+        Ok(state.save(&self.instance.plugin_handle(), &mut stream).is_ok())
+    }
+
+    /// Gives the plugin a state back; `false` if it refuses it.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<bool> {
+        self.restore_from(bytes)
+    }
+
+    /// Gives the plugin a state out of a stream; `false` if it refuses it.
+    pub fn restore_from(&mut self, mut stream: impl Read) -> Result<bool> {
+        let state = self.extension::<PluginState>("state")?;
+        Ok(state.load(&self.instance.plugin_handle(), &mut stream).is_ok())
+    }
+
+    /// Has the plugin make its editor for a window of the host's, and takes it away again. Says whether there was one. This
+    /// host offers no `clap.gui`: it can neither resize nor close what it shows.
+    pub fn open_editor(&mut self) -> Result<bool> {
+        let gui = self.extension::<PluginGui>("editor")?;
+        let api_type = GuiApiType::default_for_current_platform().context("no windows on this system")?;
+        let handle = self.instance.plugin_handle();
+        let created = gui.create(&handle, GuiConfiguration { api_type, is_floating: false }).is_ok();
+        if created {
+            gui.destroy(&handle);
+        }
+        Ok(created)
     }
 
     /// Activates the plugin and runs `work` on an audio thread, while this, the main thread, answers the plugin's
@@ -248,24 +192,14 @@ impl Plugin {
         mut watch: impl FnMut(u64),
         work: impl FnOnce(&mut Deck) -> Result<T> + Send,
     ) -> Result<T> {
-        let configuration = PluginAudioConfiguration {
-            sample_rate: f64::from(setup.sample_rate_hz),
-            min_frames_count: 1,
-            max_frames_count: setup.block,
-        };
-        let stopped = self
-            .instance
-            .activate(|_, _| (), configuration)
-            .map_err(|error| anyhow!("{error}"))
-            .context("the plugin refuses to be activated")?;
+        let stopped = self.activate(setup)?;
         let played = Arc::new(AtomicU64::new(0));
         let (inputs, outputs) = (&self.inputs, &self.outputs);
         let (instance, callback) = (&mut self.instance, &self.callback);
         let (stopped, result) = thread::scope(|scope| {
             let counter = Arc::clone(&played);
             let audio = scope.spawn(move || -> Result<_> {
-                let started = stopped.start_processing().map_err(|error| anyhow!("{error}"))?;
-                let mut deck = Deck::new(started, setup, inputs, outputs, counter);
+                let mut deck = Deck::start(stopped, setup, inputs, outputs, counter)?;
                 let result = work(&mut deck);
                 Ok((deck.stop(), result))
             });
@@ -283,6 +217,29 @@ impl Plugin {
         })?;
         self.instance.deactivate(stopped);
         result
+    }
+
+    /// Activates the plugin for a caller that runs blocks and does the main thread's work on one thread in turn.
+    pub fn start(&mut self, setup: Setup) -> Result<Deck> {
+        let stopped = self.activate(setup)?;
+        Deck::start(stopped, setup, &self.inputs, &self.outputs, Arc::default())
+    }
+
+    /// Ends what [`Self::start`] began.
+    pub fn stop(&mut self, deck: Deck) {
+        self.instance.deactivate(deck.stop());
+    }
+
+    fn activate(&mut self, setup: Setup) -> Result<StoppedPluginAudioProcessor<Studio>> {
+        let configuration = PluginAudioConfiguration {
+            sample_rate: f64::from(setup.sample_rate_hz),
+            min_frames_count: 1,
+            max_frames_count: setup.block,
+        };
+        self.instance
+            .activate(|_, _| (), configuration)
+            .map_err(|error| anyhow!("{error}"))
+            .context("the plugin refuses to be activated")
     }
 
     fn extension<E: clack_host::extensions::Extension<ExtensionSide = clack_host::extensions::PluginExtensionSide>>(
@@ -331,18 +288,12 @@ impl Plugin {
 }
 
 fn load_entry(path: &Path) -> Result<PluginEntry> {
-    // SAFETY: the file is the plugin that was bundled a moment ago; loading it runs its own initialisers only.
+    // SAFETY: the file is a plugin that this workspace built; loading it runs its own initialisers only.
     unsafe { PluginEntry::load(path) }
         .map_err(|error| anyhow!("{error}"))
         .with_context(|| format!("cannot load {}", path.display()))
 }
 
 fn host_info() -> Result<HostInfo> {
-    Ok(HostInfo::new("Continuo's demo host", "Continuo", "", env!("CARGO_PKG_VERSION"))?)
-}
-
-/// The number under which the plugin framework announces the parameter with a textual id: a rolling hash whose top bit
-/// is left free, since VST3 hosts keep that half for themselves.
-pub fn number_of(id: &str) -> u32 {
-    id.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte))) & !(1 << 31)
+    Ok(HostInfo::new("Continuo's test host", "Continuo", "", env!("CARGO_PKG_VERSION"))?)
 }

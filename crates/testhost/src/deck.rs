@@ -5,14 +5,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, anyhow};
 use clack_host::events::EventFlags;
-use clack_host::events::event_types::{NoteOffEvent, NoteOnEvent, ParamValueEvent, TransportEvent, TransportFlags};
+use clack_host::events::event_types::{
+    MidiEvent, NoteOffEvent, NoteOnEvent, ParamValueEvent, TransportEvent, TransportFlags,
+};
 use clack_host::prelude::*;
 use clack_host::utils::{BeatTime, SecondsTime};
 
-use super::{Setup, Studio};
+use crate::callbacks::Studio;
 
 /// Quarter notes per bar: the transport keeps to 4/4.
 const BEATS_PER_BAR: f64 = 4.0;
+
+/// How many events a plugin may send in a block before the host takes memory for more.
+const REPLIES: usize = 1_024;
+
+/// Sample rate and largest block of an activation.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup {
+    /// Frames per second.
+    pub sample_rate_hz: u32,
+    /// Frames in the largest block.
+    pub block: u32,
+}
 
 /// A running plugin with its transport.
 pub struct Deck {
@@ -36,18 +50,20 @@ pub struct Deck {
 }
 
 impl Deck {
-    pub(super) fn new(
-        processor: StartedPluginAudioProcessor<Studio>,
+    /// Starts processing on this thread, for ports with so many channels each.
+    pub(crate) fn start(
+        stopped: StoppedPluginAudioProcessor<Studio>,
         setup: Setup,
         inputs: &[usize],
         outputs: &[usize],
         played: Arc<AtomicU64>,
-    ) -> Self {
+    ) -> Result<Self> {
+        let processor = stopped.start_processing().map_err(|error| anyhow!("{error}"))?;
         let ports = |channels: &[usize]| AudioPorts::with_capacity(channels.iter().sum(), channels.len());
         let buffers = |channels: &[usize]| -> Vec<Vec<Vec<f32>>> {
             channels.iter().map(|&channels| vec![vec![0.0; setup.block as usize]; channels]).collect()
         };
-        Self {
+        Ok(Self {
             processor,
             setup,
             inputs: buffers(inputs),
@@ -55,13 +71,13 @@ impl Deck {
             input_ports: ports(inputs),
             output_ports: ports(outputs),
             events: EventBuffer::new(),
-            replies: EventBuffer::new(),
+            replies: EventBuffer::with_capacity(REPLIES),
             tempo: 120.0,
             playing: false,
             position: 0,
             steady: 0,
             played,
-        }
+        })
     }
 
     /// Sets a parameter at a frame of the next block.
@@ -79,6 +95,11 @@ impl Deck {
         self.events.push(&NoteOffEvent::new(frame, Pckn::new(0_u16, 0_u16, key, u32::from(key)), 0.0));
     }
 
+    /// Sends a MIDI message at a frame of the next block.
+    pub fn midi(&mut self, frame: u32, message: [u8; 3]) {
+        self.events.push(&MidiEvent::new(frame, 0, message));
+    }
+
     /// Writes the next block's input: the same on every channel of every port.
     pub fn feed(&mut self, mut value: impl FnMut(usize) -> f32) {
         for channel in self.inputs.iter_mut().flatten() {
@@ -88,6 +109,11 @@ impl Deck {
 
     /// Runs one block of at most the largest size; returns the main output's channels, shape `[C][T]`.
     pub fn run(&mut self, frames: u32) -> Result<Vec<&[f32]>> {
+        self.run_within(frames, |process| process())
+    }
+
+    /// The same, with the plugin's own work inside `around`, which must call what it is given once.
+    pub fn run_within(&mut self, frames: u32, around: impl FnOnce(&mut dyn FnMut())) -> Result<Vec<&[f32]>> {
         let frames = frames.min(self.setup.block) as usize;
         for channel in self.outputs.iter_mut().flatten() {
             channel.fill(f32::NAN);
@@ -104,15 +130,15 @@ impl Deck {
             latency: 0,
             channels: AudioPortBufferType::f32_output_only(port.iter_mut().map(|channel| &mut channel[..frames])),
         }));
-        self.processor
-            .process(
-                &inputs,
-                &mut outputs,
-                &self.events.as_input(),
-                &mut self.replies.as_output(),
-                Some(self.steady),
-                Some(&transport),
-            )
+        let (events, mut replies) = (self.events.as_input(), self.replies.as_output());
+        let mut status = None;
+        around(&mut || {
+            let steady = Some(self.steady);
+            status =
+                Some(self.processor.process(&inputs, &mut outputs, &events, &mut replies, steady, Some(&transport)));
+        });
+        status
+            .context("the block was never processed")?
             .map_err(|error| anyhow!("{error}"))
             .context("the plugin failed to process a block")?;
         self.events.clear();
@@ -126,7 +152,7 @@ impl Deck {
         Ok(main.iter().map(|channel| &channel[..frames]).collect())
     }
 
-    pub(super) fn stop(self) -> StoppedPluginAudioProcessor<Studio> {
+    pub(crate) fn stop(self) -> StoppedPluginAudioProcessor<Studio> {
         self.processor.stop_processing()
     }
 
