@@ -111,7 +111,8 @@ fn load(package: &mut Package, options: &LoadOptions) -> Result<Box<dyn LoadedFa
     let source = Source::new(&package.path, "generator.onnx");
     let runtime = options.runtime.as_ref().ok_or_else(|| source.needs_runtime("it has no kernel".into()))?;
     let spec = package.manifest.graph(GENERATOR).unwrap();
-    let graph = Graph::new(runtime, &package.graphs[&GENERATOR], spec, 1).map_err(|reason| source.not_loaded(reason))?;
+    let graph =
+        Graph::new(runtime, &package.graphs[&GENERATOR], spec, 1).map_err(|reason| source.not_loaded(reason))?;
     Ok(Box::new(LoadedDrone { abilities: abilities(&package.manifest), graph: Arc::new(graph), source }))
 }
 
@@ -129,9 +130,8 @@ impl LoadedFamily for LoadedDrone {
 
     fn voice(&self, request: &VoiceRequest) -> Result<Box<dyn Voice>, EngineError> {
         request.validate()?;
-        let latent = |(variation, channel)| {
-            uniform(request.sampling.rng_seed, Place { variation, frame: 0, channel }) as f32
-        };
+        let latent =
+            |(variation, channel)| uniform(request.sampling.rng_seed, Place { variation, frame: 0, channel }) as f32;
         let latents = request.variations.clone().flat_map(|variation| [(variation, 0), (variation, 1)]).map(latent);
         let batch = request.variations.len() as i64;
         let mut state = self.graph.initial_state(request.variations.len()).unwrap();
@@ -278,7 +278,8 @@ impl Stepper for Leak {
     fn prime(&mut self, symbols: &[f32], condition: Option<&[f32]>, _steps_after: usize) -> Result<(), String> {
         let steps = symbols.len() / 2 / self.states.len();
         for step in 0..steps {
-            let newest: Vec<f32> = symbols.chunks(2 * steps).flat_map(|one| &one[2 * step..2 * step + 2]).copied().collect();
+            let newest: Vec<f32> =
+                symbols.chunks(2 * steps).flat_map(|one| &one[2 * step..2 * step + 2]).copied().collect();
             self.step(&newest, condition)?;
         }
         Ok(())

@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::support::graph::{crooked, small, wavenet_graph};
-use common::{RandomPackage, STEP, generate, manifest, prime, voice, write_package};
+use common::support::graph::{crooked, wavenet_graph};
+use common::{RandomPackage, STEP, generate, manifest, prime, voice};
 use continuo_engine::family::wavenet::WaveNetWeights;
 use continuo_engine::{Backend, EngineError, LoadOptions, Model, Sampling, Stepping, Verdict, VoiceRequest};
 use continuo_package::family::wavenet::WaveNetShape;

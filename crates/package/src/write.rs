@@ -2,12 +2,12 @@
 
 use crate::archive::{LICENCE, MANIFEST, PREVIEW};
 use crate::error::PackageError;
+use crate::files;
 use crate::graph::GraphId;
 use crate::hash::sha256_hex;
 use crate::manifest::Manifest;
 use crate::onnx;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::Path;
 use zip::write::SimpleFileOptions;
@@ -65,22 +65,18 @@ impl PackageWriter {
                 reason,
             })?;
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let writing = |source| PackageError::Io {
+        let written = files::replace(path, |file| {
+            let mut zip = ZipWriter::new(file);
+            self.write_entries(&mut zip)?;
+            zip.finish()?;
+            Ok(())
+        });
+        written.map_err(|source| PackageError::Io {
             path: path.to_owned(),
             action: "writing",
             source,
             advice: "Check that the folder exists and may be written and that the disk has room",
-        };
-        let temporary = tempfile::Builder::new().prefix(".continuo-").tempfile_in(folder).map_err(writing)?;
-        let mut zip = ZipWriter::new(temporary);
-        let result = self.write_entries(&mut zip);
-        result.map_err(|error| writing(std::io::Error::other(error)))?;
-        let temporary = zip.finish().map_err(|error| writing(std::io::Error::other(error)))?;
-        temporary.as_file().sync_all().map_err(writing)?;
-        make_readable(temporary.as_file()).map_err(writing)?;
-        temporary.persist(path).map_err(|error| writing(error.error))?;
-        Ok(())
+        })
     }
 
     fn write_entries(&self, zip: &mut ZipWriter<impl Write + Seek>) -> zip::result::ZipResult<()> {
@@ -106,17 +102,4 @@ impl PackageWriter {
         }
         Ok(())
     }
-}
-
-/// Temporary files are private; a package is not.
-#[cfg(unix)]
-fn make_readable(file: &File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
-fn make_readable(_file: &File) -> std::io::Result<()> {
-    Ok(())
 }

@@ -4,8 +4,8 @@
 use continuo_package::onnx::{FLOAT, GraphProto, IR_VERSION, ModelProto, NodeProto, OPSET, OperatorSetIdProto};
 use continuo_package::onnx::{TensorProto, ValueInfoProto};
 use continuo_package::{
-    Architecture, Defaults, ElementType, FORMAT_VERSION, Families, GraphId, GraphRole, GraphSpec, Manifest, Package,
-    PackageError, PackageWriter, Reach, Signal, TensorSpec, TrainingFacts, figures,
+    Architecture, Defaults, FORMAT_VERSION, Families, GraphId, GraphRole, Manifest, Package, PackageError,
+    PackageWriter, Reach, Signal, TrainingFacts, figures,
 };
 use dummy::{DUMMY, Dummy};
 use prost::Message;
