@@ -34,7 +34,7 @@ fn teacher_forced(path: &Path, kernel: Kernel, clip: &[f32]) -> f32 {
     for piece in codes.chunks(1000) {
         session.run(&mut session_state, piece, &mut expected).unwrap();
         for (frame, &code) in piece.iter().enumerate() {
-            net.advance(kernel, &mut scratch, &mut state, &[code], Some(&mut logits));
+            net.step(kernel, &mut scratch, &mut state, &[code], &mut logits);
             for (level, found) in floats(&logits)[..shape.levels as usize].iter().enumerate() {
                 let expected = expected[level * piece.len() + frame];
                 largest = largest.max((expected - found).abs());

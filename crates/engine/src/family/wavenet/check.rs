@@ -69,7 +69,7 @@ fn largest_difference(net: &PackedWaveNet, kernel: Kernel, graph: &StepGraph) ->
     let mut logits = vec![Block::default(); net.logits_stride() / BLOCK];
     let (mut by, mut largest) = (0f32, 0f32);
     for (frame, &code) in codes.iter().enumerate() {
-        net.advance(kernel, &mut scratch, &mut state, &[code], Some(&mut logits));
+        net.step(kernel, &mut scratch, &mut state, &[code], &mut logits);
         for (level, &found) in floats(&logits)[..levels].iter().enumerate() {
             let expected = expected[level * FRAMES + frame];
             let difference = (expected - found).abs();

@@ -2,15 +2,16 @@
 //! sections 2.1–2.4), with the past of each layer kept in a ring ("fast WaveNet", Le Paine et al., *Fast Wavenet
 //! Generation Algorithm*, 2016).
 //!
-//! A pass (`pass.rs`) takes one or more frames of one or more takes as columns through the network layer by layer, so that
-//! each weight is read once per pass. What a take remembers between passes is its [`WaveNetState`].
+//! A pass (`pass.rs`) takes one or more frames of a batch of variations as columns through the network layer by layer, so
+//! that each weight is read once per pass. What a variation remembers between passes is its [`WaveNetState`].
 
 mod layer;
 mod pass;
 mod split;
 mod state;
+#[cfg(test)]
+mod suite;
 
-pub(in crate::kernels) use layer::Stack;
 pub use pass::Scratch;
 pub use state::WaveNetState;
 
@@ -37,7 +38,7 @@ pub struct PackedWaveNet {
     skip: MatrixRef,
     end: [MatrixRef; 2],
     /// Per layer, how many of a clip's last frames it must see so that the state after the clip is right.
-    heard: Vec<usize>,
+    needed: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -48,7 +49,7 @@ struct PackedLayer {
     residual: Option<MatrixRef>,
 }
 
-/// Every layer's products are the first one's but for where their weights lie: [`Stack::alone`] checks them once.
+/// Every layer's products are the first one's but for where their weights lie: `layer::SingleColumn` checks them once.
 ///
 /// # Panics
 /// If they are not, which is a mistake here: their sizes come from one shape.
@@ -119,9 +120,9 @@ pub(super) fn packed_lines(shape: &WaveNetShape, precision: Precision) -> u64 {
 
 /// How many of a clip's last frames each layer must see: those that stay in its ring, and those that the frames which the
 /// next layer must see reach back to.
-fn heard(shape: &WaveNetShape) -> Vec<usize> {
+fn needed_frames(shape: &WaveNetShape) -> Vec<usize> {
     let mut next = 0;
-    let mut heard: Vec<usize> = shape
+    let mut needed: Vec<usize> = shape
         .dilations
         .iter()
         .rev()
@@ -131,8 +132,8 @@ fn heard(shape: &WaveNetShape) -> Vec<usize> {
             next
         })
         .collect();
-    heard.reverse();
-    heard
+    needed.reverse();
+    needed
 }
 
 impl PackedWaveNet {
@@ -152,7 +153,7 @@ impl PackedWaveNet {
         let mut arena = Arena::with_capacity(precision, lines as usize);
         let plain = |arena: &mut Arena, matrix: &Matrix| {
             let rows: Vec<_> = (0..matrix.rows()).map(Some).collect();
-            let rows = Rows { rows: &rows, parts: 1, inputs: matrix.inputs(), scaled: false };
+            let rows = Rows { rows: &rows, segments: 1, inputs: matrix.inputs(), scaled: false };
             arena.push(rows, |row, input| matrix.weight(row, input), matrix.bias().map(|bias| |row: usize| bias[row]))
         };
 
@@ -166,7 +167,7 @@ impl PackedWaveNet {
             // The file has [2D, R, F]: input = channel · F + tap. The pass has the taps' vectors one after another.
             let weight = |row, input: usize| layer.dilated.weight(row, (input % residual) * taps + input / residual);
             let bias = layer.dilated.bias().map(|bias| |row: usize| bias[row]);
-            let rows = Rows { rows: &gate_rows, parts: taps, inputs: residual, scaled: true };
+            let rows = Rows { rows: &gate_rows, segments: taps, inputs: residual, scaled: true };
             let dilated = arena.push(rows, weight, bias);
             let residual = layer.residual.as_ref().map(|matrix| plain(&mut arena, matrix));
             layers.push(PackedLayer { dilated, residual });
@@ -178,7 +179,7 @@ impl PackedWaveNet {
             let sum: f64 = weights.layers.iter().filter_map(|layer| Some(f64::from(layer.skip.bias()?[row]))).sum();
             sum as f32
         });
-        let rows = Rows { rows: &skip_rows, parts: sizes.layers, inputs: gate, scaled: false };
+        let rows = Rows { rows: &skip_rows, segments: sizes.layers, inputs: gate, scaled: false };
         let weight = |row, input: usize| weights.layers[input / gate].skip.weight(row, input % gate);
         let skip = arena.push(rows, weight, skip_bias);
         let end = [&weights.end[0], &weights.end[1]].map(|matrix| plain(&mut arena, matrix));
@@ -194,8 +195,8 @@ impl PackedWaveNet {
         if let Some(bias) = &weights.causal_bias {
             floats_mut(&mut causal_bias)[..residual].copy_from_slice(bias);
         }
-        let heard = heard(&shape);
-        Ok(Self { shape, precision, arena, taps, causal_bias, layers, skip, end, heard })
+        let needed = needed_frames(&shape);
+        Ok(Self { shape, precision, arena, taps, causal_bias, layers, skip, end, needed })
     }
 
     /// The hyper-parameters.
@@ -213,7 +214,7 @@ impl PackedWaveNet {
         self.arena.len() + self.causal_bias.len() + self.taps.iter().map(Vec::len).sum::<usize>()
     }
 
-    /// Multiplications and additions, in pairs, for one frame of one take.
+    /// Multiplications and additions, in pairs, for one frame of one variation.
     pub fn multiply_adds(&self) -> u64 {
         let shape = &self.shape;
         let [f, r, d, s, e, q] = [
@@ -234,7 +235,7 @@ impl PackedWaveNet {
         self.end[1].blocks() * BLOCK
     }
 
-    /// The state of a take before its first frame: silent codes, zeros in every layer.
+    /// The state of a variation before its first frame: silent codes, zeros in every layer.
     pub fn new_state(&self) -> WaveNetState {
         WaveNetState::new(&self.shape, self.precision)
     }
