@@ -1,7 +1,9 @@
 //! What a layer does, written once over instruction sets and precisions and inlined into one function for each, so that
 //! nothing stands between its small steps.
 
-use super::{PackedWaveNet, Scratch, Sizes, WaveNetState};
+use super::network::{PackedWaveNet, Sizes};
+use super::scratch::Scratch;
+use super::state::WaveNetState;
 use crate::kernels::arguments::{Epilogue, Gated, Inputs, Product};
 use crate::kernels::coding::{Coding, copy, fetch};
 use crate::kernels::dot::{Dot, ProductOperation, Tiles};

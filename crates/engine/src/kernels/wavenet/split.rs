@@ -7,8 +7,10 @@
 //! within [`PackedWaveNet::generate_split`]; between two calls they sleep in their pool. A member that does not come, because
 //! the host needs its core, is not waited for: the leader finishes the frame and goes on alone.
 
-use super::pass::{Coded, Scratch};
-use super::{PackedWaveNet, WaveNetState};
+use super::network::PackedWaveNet;
+use super::pass::Coded;
+use super::scratch::Scratch;
+use super::state::WaveNetState;
 use crate::kernels::arguments::{Epilogue, Inputs};
 use crate::kernels::coding::GATE_SCALE;
 use crate::kernels::kernel::{Kernel, Multiply};

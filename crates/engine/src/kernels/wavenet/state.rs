@@ -1,6 +1,6 @@
 //! What one variation remembers.
 
-use super::Sizes;
+use super::network::{PackedWaveNet, Sizes};
 use crate::kernels::Kernel;
 use crate::kernels::coding::GATE_SCALE;
 use crate::kernels::packed::{Block, Words, blocks_for, floats_mut};
@@ -34,8 +34,15 @@ pub(super) struct Ring {
     oldest: usize,
 }
 
+impl PackedWaveNet {
+    /// The state of a variation before its first frame: silent codes, zeros in every layer.
+    pub fn new_state(&self) -> WaveNetState {
+        WaveNetState::new(&self.shape, self.precision)
+    }
+}
+
 impl WaveNetState {
-    pub(super) fn new(shape: &WaveNetShape, precision: Precision) -> Self {
+    fn new(shape: &WaveNetShape, precision: Precision) -> Self {
         let sizes = Sizes::of(shape, precision);
         let (channels, width) = (shape.residual_channels as usize, sizes.residual_words);
         let zero = if precision == Precision::Int8 { u32::from_ne_bytes([CODE_OFFSET; 4]) } else { 0 };

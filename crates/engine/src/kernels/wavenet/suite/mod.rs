@@ -2,12 +2,13 @@
 
 mod reference;
 
-use super::{MOST_LINES, PackedWaveNet, Scratch, WaveNetState, packed_lines};
+use super::network::{MOST_LINES, PackedWaveNet, packed_lines};
+use super::{Scratch, WaveNetState};
+use crate::family::wavenet::WaveNetWeights;
 use crate::kernels::packed::{BLOCK, Block, floats};
 use crate::kernels::suite::suite;
 use crate::kernels::{Kernel, Precision};
 use crate::support::graph::{Random, crooked, small, wavenet_graph};
-use crate::family::wavenet::WaveNetWeights;
 use continuo_package::family::wavenet::WaveNetShape;
 use reference::Plain;
 
