@@ -161,7 +161,7 @@ impl Subject {
                 let mut scratch = Scratch::default();
                 let mut logits = vec![Block::default(); takes * net.logits_stride() / BLOCK];
                 let codes = vec![black_box(100); takes];
-                let micros = step_micros(|| net.advance(kernel, &mut scratch, &mut states, &codes, Some(&mut logits)));
+                let micros = step_micros(|| net.step(kernel, &mut scratch, &mut states, &codes, &mut logits));
                 let each = micros / takes as f64;
                 if takes == 1 {
                     alone = micros;
@@ -198,7 +198,7 @@ impl Subject {
                     let (mut states, codes) = (vec![net.new_state(); takes], vec![black_box(100); takes]);
                     let mut scratch = Scratch::default();
                     let mut logits = vec![Block::default(); takes * net.logits_stride() / BLOCK];
-                    step_micros(|| net.advance(kernel, &mut scratch, &mut states, &codes, Some(&mut logits)))
+                    step_micros(|| net.step(kernel, &mut scratch, &mut states, &codes, &mut logits))
                 });
                 println!("{:<20} {:<6} 1 take {one:>8.1}   8 takes {eight:>8.1}", kernel.name(), precision.name());
                 json.push(json!({

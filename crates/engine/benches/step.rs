@@ -43,7 +43,7 @@ fn step(criterion: &mut Criterion) {
             let mut scratch = Scratch::default();
             let mut logits = vec![Block::default(); takes * net.logits_stride() / BLOCK];
             let codes = vec![black_box(100); takes];
-            let mut run = || net.advance(kernel, &mut scratch, &mut states, &codes, Some(&mut logits));
+            let mut run = || net.step(kernel, &mut scratch, &mut states, &codes, &mut logits);
             group.bench_function(BenchmarkId::new(format!("{} {precision}", kernel.name()), takes), |bencher| {
                 bencher.iter(&mut run);
             });

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 /// Most threads of a render.
 pub const MOST_THREADS: usize = 64;
 
-/// Threads that takes are spread over, or that share the frames of one take where its model is large enough: the one that
+/// Threads that variations are spread over, or that share the frames of one where its model is large enough: the one that
 /// renders, and others that help it and sleep while nothing is rendered. Cheap to clone.
 ///
 /// What is rendered does not depend on them, to the bit.
@@ -20,7 +20,7 @@ struct Pool {
     /// Rayon lets threads go without waiting for them; a plugin's code may be gone before they are.
     handles: Vec<JoinHandle<()>>,
     /// Held by who has all threads work on one frame: they wait for one another, so two such must not be mixed.
-    whole: Mutex<()>,
+    one_frame: Mutex<()>,
 }
 
 impl Workers {
@@ -57,7 +57,7 @@ impl Workers {
             })
             .build();
         match pool {
-            Ok(pool) => Ok(Self(Some(Arc::new(Pool { threads: Some(pool), handles, whole: Mutex::new(()) })))),
+            Ok(pool) => Ok(Self(Some(Arc::new(Pool { threads: Some(pool), handles, one_frame: Mutex::new(()) })))),
             Err(error) => {
                 // Those that were started end by themselves.
                 for handle in handles {
@@ -79,8 +79,8 @@ impl Workers {
     }
 
     /// Waits until nobody else has all threads work on one frame.
-    pub(crate) fn whole(&self) -> Option<MutexGuard<'_, ()>> {
-        self.0.as_ref().map(|pool| pool.whole.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn for_one_frame(&self) -> Option<MutexGuard<'_, ()>> {
+        self.0.as_ref().map(|pool| pool.one_frame.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -1,22 +1,22 @@
 //! The non-linear parts of a WaveNet, forward and backward, over frame-major tiles whose rows are whole vectors.
 
-use super::simd::{self, Simd};
-use super::{Kernel, LANES};
+use super::{LANES, Operation};
+use continuo_simd::{Simd, math};
 
 /// Loads the vector at `index`; the bound is asserted.
 #[inline(always)]
-fn load<S: Simd>(from: &[f32], index: usize) -> S::Lanes {
+fn load<S: Simd>(s: S, from: &[f32], index: usize) -> S::Lanes {
     let lanes = &from[index..index + LANES];
     // SAFETY: the slice holds sixteen values.
-    unsafe { S::load(lanes.as_ptr()) }
+    unsafe { s.load(lanes.as_ptr()) }
 }
 
 /// Stores a vector at `index`; the bound is asserted.
 #[inline(always)]
-fn store<S: Simd>(to: &mut [f32], index: usize, value: S::Lanes) {
+fn store<S: Simd>(s: S, to: &mut [f32], index: usize, value: S::Lanes) {
     let lanes = &mut to[index..index + LANES];
     // SAFETY: the slice holds sixteen values.
-    unsafe { S::store(lanes.as_mut_ptr(), value) }
+    unsafe { s.store(lanes.as_mut_ptr(), value) }
 }
 
 /// The gated activation unit, in place: `h = [f | g]` becomes `[tanh f | sigmoid g]`, and `z = tanh f · sigmoid g`
@@ -31,28 +31,28 @@ pub struct Gate<'a> {
     pub half: usize,
 }
 
-impl Kernel for Gate<'_> {
+impl Operation for Gate<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self) {
+    fn run<S: Simd>(self, s: S) {
         let Gate { h, z, half } = self;
         for (h, z) in h.chunks_exact_mut(2 * half).zip(z.chunks_exact_mut(half)) {
             for i in (0..half).step_by(LANES) {
-                let a = simd::tanh::<S>(load::<S>(h, i));
-                let s = simd::sigmoid::<S>(load::<S>(h, half + i));
-                store::<S>(h, i, a);
-                store::<S>(h, half + i, s);
-                store::<S>(z, i, S::mul(a, s));
+                let a = math::tanh(s, load(s, h, i));
+                let b = math::sigmoid(s, load(s, h, half + i));
+                store(s, h, i, a);
+                store(s, h, half + i, b);
+                store(s, z, i, s.mul(a, b));
             }
         }
     }
 }
 
-/// `z = a · s` from the stored halves, into rows that are `z_stride` apart.
+/// `z = a · b` from the stored halves, into rows that are `z_stride` apart.
 #[derive(Debug)]
 pub struct Product<'a> {
-    /// `[T, 2·half]`, `[a | s]`.
+    /// `[T, 2·half]`, `[a | b]`.
     pub gates: &'a [f32],
     /// Values in each half.
     pub half: usize,
@@ -62,23 +62,23 @@ pub struct Product<'a> {
     pub z_stride: usize,
 }
 
-impl Kernel for Product<'_> {
+impl Operation for Product<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self) {
+    fn run<S: Simd>(self, s: S) {
         for (gates, z) in self.gates.chunks_exact(2 * self.half).zip(self.z.chunks_mut(self.z_stride)) {
             for i in (0..self.half).step_by(LANES) {
-                store::<S>(z, i, S::mul(load::<S>(gates, i), load::<S>(gates, self.half + i)));
+                store(s, z, i, s.mul(load(s, gates, i), load(s, gates, self.half + i)));
             }
         }
     }
 }
 
-/// Gradient of [`Gate`]: `dh = [dz · s · (1 − a²) | dz · a · s · (1 − s)]`, and `z` again for the weight gradients.
+/// Gradient of [`Gate`]: `dh = [dz · b · (1 − a²) | dz · a · b · (1 − b)]`, and `z` again for the weight gradients.
 #[derive(Debug)]
 pub struct GateBackward<'a> {
-    /// `[T, 2·half]`, `[a | s]`.
+    /// `[T, 2·half]`, `[a | b]`.
     pub gates: &'a [f32],
     /// Values in each half.
     pub half: usize,
@@ -90,21 +90,21 @@ pub struct GateBackward<'a> {
     pub z: &'a mut [f32],
 }
 
-impl Kernel for GateBackward<'_> {
+impl Operation for GateBackward<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self) {
+    fn run<S: Simd>(self, s: S) {
         let half = self.half;
-        let one = S::splat(1.0);
+        let one = s.splat(1.0);
         let rows = self.gates.chunks_exact(2 * half).zip(self.dz.chunks_exact(half));
         for ((gates, dz), (dh, z)) in rows.zip(self.dh.chunks_exact_mut(2 * half).zip(self.z.chunks_exact_mut(half))) {
             for i in (0..half).step_by(LANES) {
-                let (a, s, d) = (load::<S>(gates, i), load::<S>(gates, half + i), load::<S>(dz, i));
-                let product = S::mul(a, s);
-                store::<S>(z, i, product);
-                store::<S>(dh, i, S::mul(S::mul(d, s), S::sub(one, S::mul(a, a))));
-                store::<S>(dh, half + i, S::mul(S::mul(d, product), S::sub(one, s)));
+                let (a, b, d) = (load(s, gates, i), load(s, gates, half + i), load(s, dz, i));
+                let product = s.mul(a, b);
+                store(s, z, i, product);
+                store(s, dh, i, s.mul(s.mul(d, b), s.sub(one, s.mul(a, a))));
+                store(s, dh, half + i, s.mul(s.mul(d, product), s.sub(one, b)));
             }
         }
     }
@@ -114,14 +114,14 @@ impl Kernel for GateBackward<'_> {
 #[derive(Debug)]
 pub struct Relu<'a>(pub &'a mut [f32]);
 
-impl Kernel for Relu<'_> {
+impl Operation for Relu<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self) {
+    fn run<S: Simd>(self, s: S) {
         for i in (0..self.0.len()).step_by(LANES) {
-            let value = load::<S>(self.0, i);
-            store::<S>(self.0, i, S::max(S::splat(0.0), value));
+            let value = load(s, self.0, i);
+            store(s, self.0, i, s.max(s.splat(0.0), value));
         }
     }
 }
@@ -135,14 +135,14 @@ pub struct ReluBackward<'a> {
     pub d: &'a mut [f32],
 }
 
-impl Kernel for ReluBackward<'_> {
+impl Operation for ReluBackward<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self) {
+    fn run<S: Simd>(self, s: S) {
         for i in (0..self.y.len()).step_by(LANES) {
-            let value = S::where_positive(load::<S>(self.y, i), load::<S>(self.d, i));
-            store::<S>(self.d, i, value);
+            let value = s.where_positive(load(s, self.y, i), load(s, self.d, i));
+            store(s, self.d, i, value);
         }
     }
 }
@@ -165,41 +165,41 @@ pub struct SoftmaxLoss<'a> {
     pub targets: &'a [u16],
 }
 
-impl Kernel for SoftmaxLoss<'_> {
+impl Operation for SoftmaxLoss<'_> {
     type Output = f64;
 
     #[inline(always)]
-    fn run<S: Simd>(self) -> f64 {
+    fn run<S: Simd>(self, s: S) -> f64 {
         let mut loss = 0.0;
         for (row, &target) in self.logits.chunks_exact_mut(self.width).zip(self.targets) {
             row[self.levels..].fill(-1e30);
-            let mut largest = load::<S>(row, 0);
+            let mut largest = load(s, row, 0);
             for i in (LANES..self.width).step_by(LANES) {
-                largest = S::max(largest, load::<S>(row, i));
+                largest = s.max(largest, load(s, row, i));
             }
-            let largest = reduce::<S>(largest, f32::max);
+            let largest = reduce(s, largest, f32::max);
             let target_logit = row[usize::from(target)];
-            let shift = S::splat(largest);
+            let shift = s.splat(largest);
             if self.pull > 0.0 {
                 self.scratch.copy_from_slice(row);
             }
-            let mut total = S::splat(0.0);
+            let mut total = s.splat(0.0);
             for i in (0..self.width).step_by(LANES) {
-                let e = simd::exp::<S>(S::sub(load::<S>(row, i), shift));
-                total = S::add(total, e);
-                store::<S>(row, i, e);
+                let e = math::exp(s, s.sub(load(s, row, i), shift));
+                total = s.add(total, e);
+                store(s, row, i, e);
             }
-            let total = reduce::<S>(total, |a, b| a + b);
-            let scale = S::splat(1.0 / total);
+            let total = reduce(s, total, |a, b| a + b);
+            let scale = s.splat(1.0 / total);
             for i in (0..self.width).step_by(LANES) {
-                let value = S::mul(load::<S>(row, i), scale);
-                store::<S>(row, i, value);
+                let value = s.mul(load(s, row, i), scale);
+                store(s, row, i, value);
             }
             if self.pull > 0.0 {
-                let pull = S::splat(self.pull);
+                let pull = s.splat(self.pull);
                 for i in (0..self.width).step_by(LANES) {
-                    let value = S::add(load::<S>(row, i), S::mul(pull, load::<S>(self.scratch, i)));
-                    store::<S>(row, i, value);
+                    let value = s.add(load(s, row, i), s.mul(pull, load(s, self.scratch, i)));
+                    store(s, row, i, value);
                 }
             }
             row[usize::from(target)] -= 1.0;
@@ -212,9 +212,9 @@ impl Kernel for SoftmaxLoss<'_> {
 
 /// Folds sixteen lanes, in order.
 #[inline(always)]
-fn reduce<S: Simd>(lanes: S::Lanes, fold: impl Fn(f32, f32) -> f32) -> f32 {
+fn reduce<S: Simd>(s: S, lanes: S::Lanes, fold: impl Fn(f32, f32) -> f32) -> f32 {
     let mut values = [0.0; LANES];
-    store::<S>(&mut values, 0, lanes);
+    store(s, &mut values, 0, lanes);
     values.into_iter().reduce(fold).unwrap_or(0.0)
 }
 
@@ -227,18 +227,18 @@ pub struct SumRows<'a> {
     pub into: &'a mut [f32],
 }
 
-impl Kernel for SumRows<'_> {
+impl Operation for SumRows<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self) {
+    fn run<S: Simd>(self, s: S) {
         let width = self.into.len();
         for i in (0..width).step_by(LANES) {
-            let mut sum = load::<S>(self.into, i);
+            let mut sum = load(s, self.into, i);
             for row in self.tile.chunks_exact(width) {
-                sum = S::add(sum, load::<S>(row, i));
+                sum = s.add(sum, load(s, row, i));
             }
-            store::<S>(self.into, i, sum);
+            store(s, self.into, i, sum);
         }
     }
 }
@@ -254,17 +254,17 @@ pub struct AddBias<'a> {
     pub out: &'a mut [f32],
 }
 
-impl Kernel for AddBias<'_> {
+impl Operation for AddBias<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self) {
+    fn run<S: Simd>(self, s: S) {
         let width = self.bias.len();
         for (index, out) in self.out.chunks_exact_mut(width).enumerate() {
             for i in (0..width).step_by(LANES) {
-                let bias = load::<S>(self.bias, i);
-                let value = if self.x.is_empty() { bias } else { S::add(load::<S>(self.x, index * width + i), bias) };
-                store::<S>(out, i, value);
+                let bias = load(s, self.bias, i);
+                let value = if self.x.is_empty() { bias } else { s.add(load(s, self.x, index * width + i), bias) };
+                store(s, out, i, value);
             }
         }
     }
@@ -279,14 +279,14 @@ pub struct AddInto<'a> {
     pub into: &'a mut [f32],
 }
 
-impl Kernel for AddInto<'_> {
+impl Operation for AddInto<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self) {
+    fn run<S: Simd>(self, s: S) {
         for i in (0..self.into.len()).step_by(LANES) {
-            let value = S::add(load::<S>(self.into, i), load::<S>(self.from, i));
-            store::<S>(self.into, i, value);
+            let value = s.add(load(s, self.into, i), load(s, self.from, i));
+            store(s, self.into, i, value);
         }
     }
 }
@@ -304,16 +304,16 @@ pub struct Gather<'a> {
     pub out: &'a mut [f32],
 }
 
-impl Kernel for Gather<'_> {
+impl Operation for Gather<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self) {
+    fn run<S: Simd>(self, s: S) {
         for (out, &code) in self.out.chunks_exact_mut(self.width).zip(self.codes) {
             let row = &self.table[usize::from(code) * self.width..];
             for i in (0..self.width).step_by(LANES) {
-                let value = S::add(load::<S>(out, i), load::<S>(row, i));
-                store::<S>(out, i, value);
+                let value = s.add(load(s, out, i), load(s, row, i));
+                store(s, out, i, value);
             }
         }
     }
@@ -332,16 +332,16 @@ pub struct Scatter<'a> {
     pub table: &'a mut [f32],
 }
 
-impl Kernel for Scatter<'_> {
+impl Operation for Scatter<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self) {
+    fn run<S: Simd>(self, s: S) {
         for (from, &code) in self.from.chunks_exact(self.width).zip(self.codes) {
             let row = &mut self.table[usize::from(code) * self.width..];
             for i in (0..self.width).step_by(LANES) {
-                let value = S::add(load::<S>(row, i), load::<S>(from, i));
-                store::<S>(row, i, value);
+                let value = s.add(load(s, row, i), load(s, from, i));
+                store(s, row, i, value);
             }
         }
     }

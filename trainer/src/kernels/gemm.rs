@@ -4,8 +4,8 @@
 //! by transposed weights, and weight gradients (`A` = channels × frames, read with its strides swapped). It broadcasts
 //! one value of `A` over a row of `B`, so that no horizontal sum is needed and nothing is packed.
 
-use super::simd::Simd;
-use super::{Kernel, LANES};
+use super::{LANES, Operation};
+use continuo_simd::Simd;
 
 /// A matrix inside a slice: element (row, column) is at `offset + row · row_stride + column · column_stride`.
 #[derive(Debug, Clone, Copy)]
@@ -70,11 +70,11 @@ struct Block {
     accumulate: bool,
 }
 
-impl Kernel for Gemm<'_> {
+impl Operation for Gemm<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self) {
+    fn run<S: Simd>(self, s: S) {
         let Gemm { rows, depth, columns, a, b, b_stride, c, c_stride, accumulate } = self;
         if rows == 0 || columns == 0 {
             return;
@@ -107,14 +107,15 @@ impl Kernel for Gemm<'_> {
                 };
                 // SAFETY: the block lies inside the asserted bounds.
                 column += unsafe {
-                    if S::WIDEST >= 4 && left >= 4 * LANES {
-                        panel::<S, [S::Lanes; 4]>(block, rows);
+                    let widest = const { Sums::of(S::REGISTERS).widest };
+                    if widest >= 4 && left >= 4 * LANES {
+                        panel::<S, [S::Lanes; 4]>(s, block, rows);
                         4 * LANES
-                    } else if S::WIDEST >= 2 && left >= 2 * LANES {
-                        panel::<S, [S::Lanes; 2]>(block, rows);
+                    } else if widest >= 2 && left >= 2 * LANES {
+                        panel::<S, [S::Lanes; 2]>(s, block, rows);
                         2 * LANES
                     } else {
-                        panel::<S, [S::Lanes; 1]>(block, rows);
+                        panel::<S, [S::Lanes; 1]>(s, block, rows);
                         LANES
                     }
                 };
@@ -127,24 +128,43 @@ impl Kernel for Gemm<'_> {
     }
 }
 
+/// The block of sums that is kept in registers.
+struct Sums {
+    /// Vectors per row of the widest block: 4, 2 or 1.
+    widest: usize,
+    /// Rows of a block that is 4, 2 or 1 vectors wide.
+    rows: [usize; 3],
+}
+
+impl Sums {
+    /// For an instruction set whose registers hold so many vectors. Beside the sums, they hold a row of `B` and a value of `A`.
+    const fn of(registers: usize) -> Self {
+        match registers {
+            32.. => Self { widest: 4, rows: [6, 12, 16] },
+            8.. => Self { widest: 1, rows: [1, 3, 6] },
+            _ => Self { widest: 4, rows: [1, 2, 4] },
+        }
+    }
+}
+
 /// One to four vectors side by side: a row of the block of sums. Written out without loops, so that sums live in
 /// registers whatever the optimiser thinks of unrolling.
 trait Row<S: Simd>: Copy {
-    /// Which entry of [`Simd::ROWS`] is for this width.
+    /// Which entry of [`Sums::rows`] is for this width.
     const INDEX: usize;
 
     /// The vector in every place.
     fn all(value: S::Lanes) -> Self;
     /// # Safety
     /// `from` must be valid for reading the whole row.
-    unsafe fn load(from: *const f32) -> Self;
+    unsafe fn load(s: S, from: *const f32) -> Self;
     /// # Safety
     /// `to` must be valid for writing the whole row.
-    unsafe fn store(self, to: *mut f32);
+    unsafe fn store(self, s: S, to: *mut f32);
     /// `self + other`.
-    fn plus(self, other: Self) -> Self;
+    fn plus(self, s: S, other: Self) -> Self;
     /// `self + value · across`.
-    fn add_product(self, value: S::Lanes, across: Self) -> Self;
+    fn add_product(self, s: S, value: S::Lanes, across: Self) -> Self;
 }
 
 macro_rules! row {
@@ -157,22 +177,22 @@ macro_rules! row {
                 [value; $vectors]
             }
             #[inline(always)]
-            unsafe fn load(from: *const f32) -> Self {
+            unsafe fn load(s: S, from: *const f32) -> Self {
                 // SAFETY: the caller's.
-                unsafe { [$(S::load(from.add($place * LANES))),*] }
+                unsafe { [$(s.load(from.add($place * LANES))),*] }
             }
             #[inline(always)]
-            unsafe fn store(self, to: *mut f32) {
+            unsafe fn store(self, s: S, to: *mut f32) {
                 // SAFETY: the caller's.
-                unsafe { $(S::store(to.add($place * LANES), self[$place]);)* }
+                unsafe { $(s.store(to.add($place * LANES), self[$place]);)* }
             }
             #[inline(always)]
-            fn plus(self, other: Self) -> Self {
-                [$(S::add(self[$place], other[$place])),*]
+            fn plus(self, s: S, other: Self) -> Self {
+                [$(s.add(self[$place], other[$place])),*]
             }
             #[inline(always)]
-            fn add_product(self, value: S::Lanes, across: Self) -> Self {
-                [$(S::mul_add(value, across[$place], self[$place])),*]
+            fn add_product(self, s: S, value: S::Lanes, across: Self) -> Self {
+                [$(s.mul_add(value, across[$place], self[$place])),*]
             }
         }
     };
@@ -187,24 +207,24 @@ row!(1, 2: 0);
 /// # Safety
 /// `block` must describe memory that is valid for `rows` rows, the width of `R` and its depth.
 #[inline(always)]
-unsafe fn panel<S: Simd, R: Row<S>>(block: Block, rows: usize) {
+unsafe fn panel<S: Simd, R: Row<S>>(s: S, block: Block, rows: usize) {
     let mut row = 0;
     while row < rows {
-        let left = (rows - row).min(S::ROWS[R::INDEX]);
+        let left = (rows - row).min(const { Sums::of(S::REGISTERS).rows[R::INDEX] });
         // SAFETY: rows from `row` on are inside the caller's bounds.
         let here =
             unsafe { Block { a: block.a.add(row * block.a_row), c: block.c.add(row * block.c_stride), ..block } };
         // SAFETY: each call covers at most `left` rows.
         row += unsafe {
             match left {
-                16.. => sixteen::<S, R>(here),
-                12..=15 => twelve::<S, R>(here),
-                8..=11 => eight::<S, R>(here),
-                6..=7 => six::<S, R>(here),
-                4..=5 => four::<S, R>(here),
-                3 => three::<S, R>(here),
-                2 => two::<S, R>(here),
-                _ => one::<S, R>(here),
+                16.. => sixteen::<S, R>(s, here),
+                12..=15 => twelve::<S, R>(s, here),
+                8..=11 => eight::<S, R>(s, here),
+                6..=7 => six::<S, R>(s, here),
+                4..=5 => four::<S, R>(s, here),
+                3 => three::<S, R>(s, here),
+                2 => two::<S, R>(s, here),
+                _ => one::<S, R>(s, here),
             }
         };
     }
@@ -216,22 +236,22 @@ macro_rules! block {
         /// # Safety
         /// `block` must describe memory that is valid for this many rows, the width of `R` and its depth.
         #[inline(always)]
-        unsafe fn $name<S: Simd, R: Row<S>>(block: Block) -> usize {
+        unsafe fn $name<S: Simd, R: Row<S>>(s: S, block: Block) -> usize {
             // SAFETY: the caller's.
             unsafe {
-                $(let mut $sum = R::all(S::splat(0.0));)*
+                $(let mut $sum = R::all(s.splat(0.0));)*
                 let (mut a, mut b) = (block.a, block.b);
                 for _ in 0..block.depth {
-                    let across = R::load(b);
-                    $($sum = $sum.add_product(S::splat(*a.add($place * block.a_row)), across);)*
+                    let across = R::load(s, b);
+                    $($sum = $sum.add_product(s, s.splat(*a.add($place * block.a_row)), across);)*
                     a = a.wrapping_add(block.a_column);
                     b = b.wrapping_add(block.b_stride);
                 }
                 // What is there already is added last: it is large beside the products, and would round each of them.
                 $({
                     let to = block.c.add($place * block.c_stride);
-                    let sum = if block.accumulate { R::load(to).plus($sum) } else { $sum };
-                    sum.store(to);
+                    let sum = if block.accumulate { R::load(s, to).plus(s, $sum) } else { $sum };
+                    sum.store(s, to);
                 })*
             }
             $rows

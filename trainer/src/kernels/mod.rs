@@ -1,4 +1,4 @@
-//! The arithmetic of the CPU training path, written for the widest registers at hand.
+//! The arithmetic of the CPU training path: operations that are written once, and compiled for each instruction set.
 //!
 //! Tiles are frame-major: one row per frame, channels contiguous and padded to whole vectors. A dilated tap is then a
 //! shift by rows, every row starts on a vector, and the softmax runs over contiguous memory.
@@ -8,45 +8,47 @@
 
 pub mod activations;
 pub mod gemm;
-pub mod simd;
 #[cfg(test)]
 mod tests;
 
-use simd::{Portable, Simd};
-
-/// Values in one vector; rows of a tile are padded to a multiple of it.
-pub const LANES: usize = 16;
+#[cfg(target_arch = "aarch64")]
+use continuo_simd::Neon;
+#[cfg(target_arch = "x86_64")]
+use continuo_simd::{Avx2, Avx512};
+use continuo_simd::{InstructionSet, Scalar};
+pub use continuo_simd::{LANES, Operation};
 
 /// `channels`, rounded up to whole vectors.
 pub fn padded(channels: usize) -> usize {
     channels.next_multiple_of(LANES)
 }
 
-/// Work that is compiled once per instruction set. `run` must be `#[inline(always)]`.
-pub trait Kernel {
-    /// What it gives back.
-    type Output;
-    /// Does the work with `S`.
-    fn run<S: Simd>(self) -> Self::Output;
-}
-
-/// The instruction set in use.
+/// An instruction set that this processor has. It holds the proof of that, so only such ones can be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// Whatever the compiler makes of plain Rust.
-    Portable,
+    Scalar(Scalar),
+    /// NEON.
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
     /// AVX2 with FMA.
-    Avx2,
-    /// AVX-512F.
-    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    /// AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
 }
 
 impl std::fmt::Display for Level {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Portable => "portable",
-            Self::Avx2 => "AVX2",
-            Self::Avx512 => "AVX-512",
+            Self::Scalar(_) => Scalar::NAME,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(_) => Neon::NAME,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => Avx2::NAME,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => Avx512::NAME,
         })
     }
 }
@@ -54,18 +56,16 @@ impl std::fmt::Display for Level {
 impl Level {
     /// Every level that this processor can run, best first.
     pub fn available() -> Vec<Self> {
-        let mut levels = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        {
-            if std::arch::is_x86_feature_detected!("avx512f") {
-                levels.push(Self::Avx512);
-            }
-            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-                levels.push(Self::Avx2);
-            }
-        }
-        levels.push(Self::Portable);
-        levels
+        let all = [
+            #[cfg(target_arch = "x86_64")]
+            Avx512::detect().map(Self::Avx512),
+            #[cfg(target_arch = "x86_64")]
+            Avx2::detect().map(Self::Avx2),
+            #[cfg(target_arch = "aarch64")]
+            Neon::detect().map(Self::Neon),
+            Some(Self::Scalar(Scalar)),
+        ];
+        all.into_iter().flatten().collect()
     }
 
     /// The best level of this processor.
@@ -73,38 +73,17 @@ impl Level {
         Self::available()[0]
     }
 
-    /// Runs `kernel` at this level.
-    ///
-    /// # Panics
-    /// If the processor lacks the level: values come from [`Level::available`].
+    /// Runs an operation at this level.
     #[inline]
-    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+    pub fn run<O: Operation>(self, operation: O) -> O::Output {
         match self {
+            Self::Scalar(set) => set.run(operation),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(set) => set.run(operation),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => {
-                assert!(std::arch::is_x86_feature_detected!("avx512f"));
-                // SAFETY: the feature was just found.
-                unsafe { avx512(kernel) }
-            }
+            Self::Avx2(set) => set.run(operation),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => {
-                assert!(std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma"));
-                // SAFETY: both features were just found.
-                unsafe { avx2(kernel) }
-            }
-            _ => kernel.run::<Portable>(),
+            Self::Avx512(set) => set.run(operation),
         }
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn avx512<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<simd::Avx512>()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn avx2<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<simd::Avx2>()
 }

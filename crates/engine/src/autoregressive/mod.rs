@@ -262,7 +262,7 @@ impl<S: Stepper + 'static, H: Head<Symbol = S::Symbol> + 'static> Voice for Auto
         let groups = self.part()?;
         match (groups.len(), workers.pool()) {
             (1, Some(pool)) if groups[0].can_share_a_step() => {
-                let _all = workers.whole();
+                let _all = workers.for_one_frame();
                 groups[0].generate_shared(pool, first, frames, cancel, out)?;
             }
             (2.., Some(pool)) => {

@@ -1,41 +1,38 @@
-//! Frame-by-frame stepping in native code: one contract, one implementation per instruction set.
+//! Native code for what is computed frame by frame: written once, compiled for each instruction set and precision.
 //!
-//! The step of a network ([`wavenet`]) is written once over the arithmetic of an instruction set and a [`Precision`]: products of
-//! a packed matrix with several column vectors (`product`), the gate `tanh · sigmoid` behind them and the coding of activations
-//! (`simd`), and what a code is drawn from (`softmax`). [`contract`] makes a table of functions of it for each instruction set:
-//! a scalar reference, AVX2 with FMA, without and with AVX-VNNI, AVX-512, without and with VNNI and BF16, and NEON.
-//! [`Kernel::best`] chooses at run time.
+//! A [`Kernel`] is an instruction set that this processor has: plain code as the reference, AVX2 with FMA, without and with
+//! AVX-VNNI, AVX-512, without and with VNNI and BF16, and NEON. [`Kernel::best`] chooses at run time. It runs *operations*:
+//! those over sixteen values of f32 are [`continuo_simd::Operation`]s (`softmax`), those that multiply in a [`Precision`] are
+//! `ProductOperation`s over a `Dot`, which is how a line of weights meets a word of inputs (`dot`, and for each instruction
+//! set `sets`). Products of a packed matrix with columns (`product`) and the coding of activations with the gate behind them
+//! (`coding`) are what operations are made of; what a network does with them is a folder of its own ([`wavenet`]), of which
+//! nothing here knows.
 //!
-//! Every output of a product is one accumulator that takes its inputs in order, so a take's bits do not depend on how
-//! many takes or frames share a pass, nor on which of the vector implementations runs; but bfloat16 products differ in
-//! rounding between processors with an instruction for them and those without. Sums of 8-bit codes are exact.
+//! Every output of a product is one accumulator that takes its inputs in order, so a variation's bits do not depend on how
+//! many of them or how many frames share a pass, nor on which of the vector implementations runs; but bfloat16 products
+//! differ in rounding between processors with an instruction for them and those without. Sums of 8-bit codes are exact.
 //!
-//! **Inlining is everything here.** A table's functions enable their instruction set; whatever they call must end up inside them,
-//! since a function without the instruction set takes its vectors in memory. `#[inline(always)]` does that for functions. Nothing
-//! does it for closures and for iterators over arrays of vectors, so there are none: one closure in `load_bf16` made AVX2's bf16
-//! eighty times slower.
+//! **Inlining is everything here**, as in [`continuo_simd`]: what an operation calls must end up inside the one function that
+//! enables the instruction set, so it is `#[inline(always)]`, and there are neither closures nor iterators over arrays of
+//! vectors.
 
-// Every primitive must end up inside the one function that enables its instruction set.
+// What an operation calls must end up inside the one function that enables its instruction set.
 #![allow(clippy::inline_always)]
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
-pub mod contract;
-#[cfg(target_arch = "aarch64")]
-mod neon;
+mod arguments;
+mod coding;
+mod dot;
+mod kernel;
 pub mod packed;
 mod precision;
 mod product;
 pub mod roofline;
-mod scalar;
-mod simd;
+mod sets;
 mod softmax;
 pub mod wavenet;
 
 #[cfg(test)]
 mod suite;
 
-pub use contract::Kernel;
+pub use kernel::Kernel;
 pub use precision::Precision;

@@ -3,8 +3,8 @@
 //! Inputs come in words of 32 bits: one f32, two bfloat16 or four 8-bit codes. A word meets one [`Line`] of weights, which
 //! holds as many weights for each of 16 rows.
 
-use super::contract::Product;
-use super::precision::{CODE_OFFSET, Precision, bf16_bits, row_codes};
+use super::precision::{Precision, row_codes};
+use continuo_simd::{CODE_OFFSET, bf16_bits};
 use std::ops::{Deref, DerefMut};
 
 /// Rows that are computed together: one AVX-512 vector, two AVX ones, four NEON ones.
@@ -83,19 +83,19 @@ impl DerefMut for Words {
 /// Where a matrix lies in an [`Arena`].
 #[derive(Debug, Clone, Copy)]
 pub struct MatrixRef {
-    weights: usize,
-    offsets: Option<usize>,
-    scales: Option<usize>,
-    bias: Option<usize>,
+    pub(super) weights: usize,
+    pub(super) offsets: Option<usize>,
+    pub(super) scales: Option<usize>,
+    pub(super) bias: Option<usize>,
     blocks: usize,
-    parts: usize,
-    part_words: usize,
+    segments: usize,
+    segment_words: usize,
     step: usize,
 }
 
 /// A matrix as the kernels read it: groups of [`GROUP`] blocks of rows; in a group, word by word, one line of weights
 /// per block of rows. The last group may have fewer blocks. Rows are padded with zeros to whole blocks, the inputs of a
-/// part to whole words.
+/// segment to whole words.
 #[derive(Debug, Clone, Copy)]
 pub struct PackedMatrix<'a> {
     pub(super) precision: Precision,
@@ -109,10 +109,10 @@ pub struct PackedMatrix<'a> {
     pub(super) blocks: usize,
     /// Lines of offsets from one step to the next.
     pub(super) offset_stride: usize,
-    /// Parts of the input, of which a product can be made one after another.
-    pub(super) parts: usize,
-    /// Words of each part.
-    pub(super) part_words: usize,
+    /// Segments of the input, of which a product can be made one after another.
+    pub(super) segments: usize,
+    /// Words of each segment.
+    pub(super) segment_words: usize,
     /// Words that are summed before their sum is added to the total.
     pub(super) step: usize,
 }
@@ -122,15 +122,15 @@ pub struct PackedMatrix<'a> {
 pub struct Rows<'a> {
     /// Where each row comes from; `None` is a row of zeros.
     pub rows: &'a [Option<usize>],
-    /// Parts of the input that lie apart, each padded to whole words.
-    pub parts: usize,
-    /// Inputs in each part.
+    /// Segments of the input that lie apart, each padded to whole words.
+    pub segments: usize,
+    /// Inputs in each segment.
     pub inputs: usize,
-    /// Whether each part's 8-bit inputs have a scale of their own.
+    /// Whether each segment's 8-bit inputs have a scale of their own.
     pub scaled: bool,
 }
 
-/// Inputs of one part that are summed before their sum is added to the total: rounding errors of a sum grow with its
+/// Inputs of one segment that are summed before their sum is added to the total: rounding errors of a sum grow with its
 /// length.
 const SUMMED: usize = 256;
 
@@ -147,32 +147,32 @@ impl Arena {
         Self { precision, lines: Vec::with_capacity(lines) }
     }
 
-    /// Packs a matrix: `weight(row, input)` is asked for every row and input, which are counted over all parts.
+    /// Packs a matrix: `weight(row, input)` is asked for every row and input, which are counted over all segments.
     pub fn push(
         &mut self,
         shape: Rows<'_>,
         weight: impl Fn(usize, usize) -> f32,
         bias: Option<impl Fn(usize) -> f32>,
     ) -> MatrixRef {
-        let Rows { rows, parts, inputs, scaled } = shape;
+        let Rows { rows, segments, inputs, scaled } = shape;
         let precision = self.precision;
-        let (blocks, part_words) = (blocks_for(rows.len()), precision.words(inputs));
-        let words = parts * part_words;
+        let (blocks, segment_words) = (blocks_for(rows.len()), precision.words(inputs));
+        let words = segments * segment_words;
         let step = match precision {
-            Precision::Int8 if scaled => part_words,
+            Precision::Int8 if scaled => segment_words,
             // Sums of codes are exact, however long.
             Precision::Int8 => words,
-            // What can be cut at every part must be summed by parts.
-            _ if parts > 1 => part_words,
+            // What can be cut at every segment must be summed by segments.
+            _ if segments > 1 => segment_words,
             _ => SUMMED / precision.per_word(),
         };
-        let steps = if scaled { parts } else { 1 };
+        let steps = if scaled { segments } else { 1 };
         // Row by row, since a file holds them so; a row's words then go to their lines.
         let start = self.lines.len();
         self.lines.resize(start + blocks * words, Line::default());
         let mut scales = vec![0f32; blocks * BLOCK];
         let mut offsets = vec![0i32; steps * blocks * BLOCK];
-        let mut values = vec![0f32; parts * inputs];
+        let mut values = vec![0f32; segments * inputs];
         let mut row_words = vec![0u32; words];
         for (index, row) in rows.iter().enumerate() {
             let Some(row) = *row else { continue };
@@ -180,8 +180,8 @@ impl Arena {
             match precision {
                 Precision::F32 => values.iter().zip(&mut row_words).for_each(|(value, word)| *word = value.to_bits()),
                 Precision::Bf16 => {
-                    for (part, to) in values.chunks(inputs.max(1)).zip(row_words.chunks_mut(part_words.max(1))) {
-                        for (pair, word) in part.chunks(2).zip(to) {
+                    for (segment, to) in values.chunks(inputs.max(1)).zip(row_words.chunks_mut(segment_words.max(1))) {
+                        for (pair, word) in segment.chunks(2).zip(to) {
                             let high = pair.get(1).map_or(0, |&value| bf16_bits(value));
                             *word = u32::from(bf16_bits(pair[0])) | u32::from(high) << 16;
                         }
@@ -190,14 +190,14 @@ impl Arena {
                 Precision::Int8 => {
                     let (scale, codes) = row_codes(&values);
                     scales[index] = scale;
-                    let by_part = codes.chunks(inputs.max(1)).zip(row_words.chunks_mut(part_words.max(1)));
-                    for (part, (codes, to)) in by_part.enumerate() {
+                    let by_segment = codes.chunks(inputs.max(1)).zip(row_words.chunks_mut(segment_words.max(1)));
+                    for (segment, (codes, to)) in by_segment.enumerate() {
                         for (four, word) in codes.chunks(4).zip(to) {
                             let byte = |k: usize| four.get(k).map_or(0, |&code| code as u8);
                             *word = u32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)]);
                         }
                         let sum: i32 = codes.iter().map(|&code| i32::from(code)).sum();
-                        let of_step = if scaled { part * blocks * BLOCK } else { 0 };
+                        let of_step = if scaled { segment * blocks * BLOCK } else { 0 };
                         offsets[of_step + index] -= i32::from(CODE_OFFSET) * sum;
                     }
                 }
@@ -216,7 +216,7 @@ impl Arena {
             let value = |index: usize| rows.get(index).copied().flatten().map_or(0.0, &bias).to_bits();
             self.append((0..blocks * BLOCK).map(value))
         });
-        MatrixRef { weights: start, offsets, scales, bias, blocks, parts, part_words, step }
+        MatrixRef { weights: start, offsets, scales, bias, blocks, segments, segment_words, step }
     }
 
     /// Appends whole lines of words.
@@ -235,9 +235,9 @@ impl Arena {
     /// The matrix at a place that [`Arena::push`] gave.
     #[inline(always)]
     pub fn matrix(&self, place: MatrixRef) -> PackedMatrix<'_> {
-        let MatrixRef { weights, offsets, scales, bias, blocks, parts, part_words, step } = place;
-        let words = parts * part_words;
-        let steps = if step == words { 1 } else { parts };
+        let MatrixRef { weights, offsets, scales, bias, blocks, segments, segment_words, step } = place;
+        let words = segments * segment_words;
+        let steps = if step == words { 1 } else { segments };
         let lines = |start: usize, count: usize| &self.lines[start..start + count];
         PackedMatrix {
             precision: self.precision,
@@ -247,24 +247,16 @@ impl Arena {
             bias: bias.map(|start| lines(start, blocks)),
             blocks,
             offset_stride: blocks,
-            parts,
-            part_words,
+            segments,
+            segment_words,
             step,
         }
     }
 
-    /// A product with the matrix of another place instead of its own, which has the same shape.
+    /// Where its memory begins.
     #[inline(always)]
-    pub(super) fn place(&self, product: Product, matrix: MatrixRef) -> Product {
-        let at = |line: usize| self.lines.as_ptr().wrapping_add(line);
-        let or_none = |line: Option<usize>| line.map_or(std::ptr::null(), at);
-        Product {
-            weights: at(matrix.weights).cast(),
-            offsets: or_none(matrix.offsets).cast(),
-            scales: or_none(matrix.scales).cast(),
-            bias: or_none(matrix.bias).cast(),
-            ..product
-        }
+    pub(super) fn start(&self) -> *const Line {
+        self.lines.as_ptr()
     }
 
     /// Size in lines of 64 bytes.
@@ -284,10 +276,10 @@ impl Arena {
 }
 
 impl<'a> PackedMatrix<'a> {
-    /// Rows from one part of the whole to another, as a block to begin with and a matrix of its own: whole groups, so that
+    /// Rows from one segment of the whole to another, as a block to begin with and a matrix of its own: whole groups, so that
     /// no line is read by two.
     pub(super) fn share(self, from: f64, to: f64) -> (usize, PackedMatrix<'a>) {
-        let words = self.parts * self.part_words;
+        let words = self.segments * self.segment_words;
         let groups = self.blocks.div_ceil(GROUP) as f64;
         let [first, last] = [from, to].map(|part| ((groups * part).round() as usize * GROUP).min(self.blocks));
         let lines = |all: &'a [Line]| &all[first..last];
@@ -308,8 +300,8 @@ impl MatrixRef {
     /// Whether products with both are the same but for where the weights lie.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let shape = |m: &Self| {
-            let Self { offsets, scales, bias, blocks, parts, part_words, step, .. } = *m;
-            (offsets.is_some(), scales.is_some(), bias.is_some(), blocks, parts, part_words, step)
+            let Self { offsets, scales, bias, blocks, segments, segment_words, step, .. } = *m;
+            (offsets.is_some(), scales.is_some(), bias.is_some(), blocks, segments, segment_words, step)
         };
         shape(self) == shape(other)
     }

@@ -49,11 +49,6 @@ impl Precision {
     pub(super) const fn words(self, values: usize) -> usize {
         values.div_ceil(self.per_word())
     }
-
-    /// Its place in tables.
-    pub(super) const fn index(self) -> usize {
-        self as usize
-    }
 }
 
 impl std::fmt::Display for Precision {
@@ -64,18 +59,6 @@ impl std::fmt::Display for Precision {
 
 /// The largest code of an 8-bit value; codes are symmetric, so that −128 never occurs.
 pub(super) const MOST_CODE: f32 = 127.0;
-
-/// How far 8-bit activations are shifted, so that instructions which take them unsigned can.
-pub(super) const CODE_OFFSET: u8 = 128;
-
-/// The bfloat16 nearest to `value`, ties to even.
-pub(super) fn bf16_bits(value: f32) -> u16 {
-    let bits = value.to_bits();
-    if value.is_nan() {
-        return (bits >> 16) as u16 | 0x40;
-    }
-    (bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16
-}
 
 /// One row of weights as 8-bit codes with their scale: `weight ≈ scale · code`.
 pub(super) fn row_codes(row: &[f32]) -> (f32, Vec<i8>) {
@@ -98,19 +81,6 @@ mod tests {
             assert_eq!(Precision::named(precision.name()), Some(precision));
         }
         assert_eq!(Precision::named("int4"), None);
-    }
-
-    #[test]
-    fn bfloat16_rounds_to_nearest_even() {
-        let back = |value: f32| f32::from_bits(u32::from(bf16_bits(value)) << 16);
-        for exact in [0.0f32, -0.0, 1.0, -2.5, 3.0e38, f32::INFINITY, f32::NEG_INFINITY] {
-            assert!(back(exact).to_bits() == exact.to_bits() || (back(exact) - exact).abs() <= exact.abs() / 256.0);
-        }
-        // Half-way between 1 and the next bfloat16 goes to the even one, 1; a little above goes up.
-        assert_eq!(bf16_bits(1.0 + 1.0 / 256.0), bf16_bits(1.0));
-        assert_eq!(bf16_bits(1.0 + 1.1 / 256.0), bf16_bits(1.0) + 1);
-        assert_eq!(bf16_bits(1.0 + 3.0 / 256.0), bf16_bits(1.0) + 2);
-        assert!(back(f32::NAN).is_nan());
     }
 
     #[test]

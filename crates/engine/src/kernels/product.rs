@@ -1,118 +1,49 @@
 //! Products of a packed matrix with several columns, written once over instruction sets and precisions.
 //!
-//! An instruction set says how a line of weights meets a word of inputs ([`Dot`]) and how many sums its registers hold.
+//! An instruction set says how a line of weights meets a word of inputs ([`Dot`]) and how many sums its registers hold
+//! ([`Tiling`]).
 
-use super::contract::{Epilogue, Product};
+use super::arguments::{Epilogue, Product};
+use super::coding::{Coding, gate};
+use super::dot::{Dot, Tiles};
 use super::packed::{BLOCK, GROUP};
-use super::simd::{Coding, Simd};
+use continuo_simd::Simd;
+use std::hint::black_box;
 use std::ops::Range;
 
-/// How sixteen rows of weights of one precision are multiplied with inputs and summed.
-///
-/// # Safety
-/// Every method requires the instruction set of the implementation; pointers must reach a line of weights (or offsets).
-pub(super) trait Dot<S: Simd> {
-    /// How this precision's activations are written down.
-    type Coding: Coding<S>;
-    /// Sixteen sums.
-    type Sum: Copy;
-    /// A line of weights.
-    type Weights: Copy;
-    /// A word of inputs, for all rows.
-    type Input: Copy;
-    /// Whether sums are of codes, which are still to be multiplied with the scales of their row and column.
-    const SCALED: bool;
+/// With one column, `ONE` blocks of rows at a time; with several, `TWO` blocks by two columns, `FOUR` by four or `EIGHT` by
+/// eight (0: never): as many sums as there are registers for and at least eight vectors of them, since that many fused
+/// operations are under way at once. `TWO` divides `ONE`, `FOUR` and `EIGHT` divide `TWO`; each is 1 or a multiple of
+/// [`GROUP`].
+#[derive(Clone, Copy)]
+pub(super) struct Tiling<const ONE: usize, const TWO: usize, const FOUR: usize, const EIGHT: usize>;
 
-    /// The empty sum.
-    unsafe fn zero() -> Self::Sum;
-    /// The empty sum for inputs that are shifted; only called where [`Dot::SCALED`] is true.
-    unsafe fn start(offsets: *const i32) -> Self::Sum {
-        let _ = offsets;
+impl<const ONE: usize, const TWO: usize, const FOUR: usize, const EIGHT: usize> Tiles
+    for Tiling<ONE, TWO, FOUR, EIGHT>
+{
+    #[inline(always)]
+    unsafe fn product<D: Dot>(d: D, product: &Product) {
         // SAFETY: the trait's contract.
-        unsafe { Self::zero() }
+        unsafe { of_columns::<D, ONE, TWO, FOUR, EIGHT>(d, product) }
     }
-    unsafe fn weights(from: *const u32) -> Self::Weights;
-    unsafe fn input(from: *const u32) -> Self::Input;
-    unsafe fn dot(sum: Self::Sum, weights: Self::Weights, input: Self::Input) -> Self::Sum;
-    unsafe fn finish(sum: Self::Sum) -> S::V;
-}
-
-/// f32 weights and inputs.
-pub(super) struct FloatDot;
-
-impl<S: Simd> Dot<S> for FloatDot {
-    type Coding = super::simd::Floats;
-    type Sum = S::V;
-    type Weights = S::V;
-    type Input = S::V;
-    const SCALED: bool = false;
 
     #[inline(always)]
-    unsafe fn zero() -> S::V {
+    unsafe fn product_of_one<D: Dot>(d: D, product: &Product) {
         // SAFETY: the trait's contract.
-        unsafe { S::splat(0.0) }
+        unsafe { of_one_column::<D, ONE, TWO>(d, product) }
     }
-    #[inline(always)]
-    unsafe fn weights(from: *const u32) -> S::V {
-        // SAFETY: the trait's contract.
-        unsafe { S::load(from.cast()) }
-    }
-    #[inline(always)]
-    unsafe fn input(from: *const u32) -> S::V {
-        // SAFETY: the trait's contract.
-        unsafe { S::splat(f32::from_bits(*from)) }
-    }
-    #[inline(always)]
-    unsafe fn dot(sum: S::V, weights: S::V, input: S::V) -> S::V {
-        // SAFETY: the trait's contract.
-        unsafe { S::mul_add(weights, input, sum) }
-    }
-    #[inline(always)]
-    unsafe fn finish(sum: S::V) -> S::V {
-        sum
-    }
-}
-
-/// bfloat16 weights and inputs on instruction sets without them: widened to f32, which is exact, and multiplied there.
-pub(super) struct WideDot;
-
-impl<S: Simd> Dot<S> for WideDot {
-    type Coding = super::simd::Pairs;
-    type Sum = S::V;
-    type Weights = [S::V; 2];
-    type Input = [S::V; 2];
-    const SCALED: bool = false;
 
     #[inline(always)]
-    unsafe fn zero() -> S::V {
-        // SAFETY: the trait's contract.
-        unsafe { S::splat(0.0) }
-    }
-    #[inline(always)]
-    unsafe fn weights(from: *const u32) -> [S::V; 2] {
-        // SAFETY: the trait's contract.
-        unsafe { S::load_bf16(from) }
-    }
-    #[inline(always)]
-    unsafe fn input(from: *const u32) -> [S::V; 2] {
-        // SAFETY: the trait's contract.
-        unsafe { [S::splat(f32::from_bits(*from << 16)), S::splat(f32::from_bits(*from & 0xffff_0000))] }
-    }
-    #[inline(always)]
-    unsafe fn dot(sum: S::V, weights: [S::V; 2], input: [S::V; 2]) -> S::V {
-        // SAFETY: the trait's contract.
-        unsafe { S::mul_add(weights[1], input[1], S::mul_add(weights[0], input[0], sum)) }
-    }
-    #[inline(always)]
-    unsafe fn finish(sum: S::V) -> S::V {
-        sum
+    fn peak<D: Dot>(d: D, rounds: u64) -> u64 {
+        peak::<D, FOUR>(d, rounds)
     }
 }
 
 /// `NB` blocks of rows times `C` columns, held in registers over all inputs.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "iterators over these arrays keep the sums in memory: twice the time")]
-unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize>(product: &Product, block: usize, column: usize) {
+unsafe fn tile<D: Dot, const NB: usize, const C: usize>(d: D, product: &Product, block: usize, column: usize) {
+    let s = d.simd();
     let &Product { weights, offsets, offset_stride, first_step, scales, bias, blocks, words, step, begin, end, .. } =
         product;
     let &Product { x, x_stride, x_scales, scale_stride, y, y_stride, .. } = product;
@@ -130,17 +61,17 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize>(product: &Pr
         for (c, start) in xs.iter_mut().enumerate() {
             *start = x.add((column + c) * x_stride);
         }
-        let mut biases = [S::splat(0.0); NB];
+        let mut biases = [s.splat(0.0); NB];
         if !bias.is_null() {
             for nb in 0..NB {
-                biases[nb] = S::load(bias.add((block + nb) * BLOCK));
+                biases[nb] = s.load(bias.add((block + nb) * BLOCK));
             }
         }
-        let mut total = [[S::splat(0.0); NB]; C];
+        let mut total = [[s.splat(0.0); NB]; C];
         if begin > 0 && !one_sum {
             for c in 0..C {
                 for nb in 0..NB {
-                    total[c][nb] = S::load(y.add((column + c) * y_stride + (block + nb) * BLOCK));
+                    total[c][nb] = s.load(y.add((column + c) * y_stride + (block + nb) * BLOCK));
                 }
             }
         } else if !D::SCALED {
@@ -148,7 +79,7 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize>(product: &Pr
         }
         let (mut first, mut steps) = (begin, 0);
         while first < end {
-            let mut sum = [[D::zero(); NB]; C];
+            let mut sum = [[d.zero(); NB]; C];
             if D::SCALED {
                 for nb in 0..NB {
                     if one_sum && begin > 0 {
@@ -157,7 +88,7 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize>(product: &Pr
                             sum[c][nb] = kept.cast::<D::Sum>().read_unaligned();
                         }
                     } else {
-                        let start = D::start(offsets.add((first_step + steps) * offset_stride + (block + nb) * BLOCK));
+                        let start = d.start(offsets.add((first_step + steps) * offset_stride + (block + nb) * BLOCK));
                         for c in 0..C {
                             sum[c][nb] = start;
                         }
@@ -166,15 +97,15 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize>(product: &Pr
             }
             let last = if one_sum { end } else { end.min(first + step) };
             for word in first..last {
-                let mut w = [D::weights(line); NB];
+                let mut w = [d.weights(line); NB];
                 for nb in 0..NB {
-                    w[nb] = D::weights(line.add(nb / GROUP * groups + nb % GROUP * BLOCK));
+                    w[nb] = d.weights(line.add(nb / GROUP * groups + nb % GROUP * BLOCK));
                 }
                 line = line.wrapping_add(width);
                 for c in 0..C {
-                    let value = D::input(xs[c].add(word - begin));
+                    let value = d.input(xs[c].add(word - begin));
                     for nb in 0..NB {
-                        sum[c][nb] = D::dot(sum[c][nb], w[nb], value);
+                        sum[c][nb] = d.dot(sum[c][nb], w[nb], value);
                     }
                 }
             }
@@ -189,12 +120,12 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize>(product: &Pr
             }
             for c in 0..C {
                 for nb in 0..NB {
-                    let part = D::finish(sum[c][nb]);
+                    let value = d.finish(sum[c][nb]);
                     total[c][nb] = if D::SCALED {
-                        let scale = S::splat(*x_scales.add((column + c) * scale_stride + steps));
-                        S::mul_add(part, scale, total[c][nb])
+                        let scale = s.splat(*x_scales.add((column + c) * scale_stride + steps));
+                        s.mul_add(value, scale, total[c][nb])
                     } else {
-                        S::add(total[c][nb], part)
+                        s.add(total[c][nb], value)
                     };
                 }
             }
@@ -204,7 +135,7 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize>(product: &Pr
         if end < words {
             for c in 0..C {
                 for nb in 0..NB {
-                    S::store(y.add((column + c) * y_stride + (block + nb) * BLOCK), total[c][nb]);
+                    s.store(y.add((column + c) * y_stride + (block + nb) * BLOCK), total[c][nb]);
                 }
             }
             return;
@@ -212,18 +143,18 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize>(product: &Pr
         // Several columns would take the registers that the gate needs.
         let gated = C == 1 && NB.is_multiple_of(2) && !product.z.is_null();
         for nb in 0..NB {
-            let scale = if D::SCALED { S::load(scales.add((block + nb) * BLOCK)) } else { S::splat(1.0) };
+            let scale = if D::SCALED { s.load(scales.add((block + nb) * BLOCK)) } else { s.splat(1.0) };
             for c in 0..C {
                 let to = y.add((column + c) * y_stride + (block + nb) * BLOCK);
-                let value = if D::SCALED { S::mul_add(total[c][nb], scale, biases[nb]) } else { total[c][nb] };
+                let value = if D::SCALED { s.mul_add(total[c][nb], scale, biases[nb]) } else { total[c][nb] };
                 total[c][nb] = match product.epilogue {
                     Epilogue::Store => value,
                     // In this order, a sum that is not a number stays one on every processor.
-                    Epilogue::Relu => S::max(S::splat(0.0), value),
-                    Epilogue::AddTo => S::add(S::load(to), value),
+                    Epilogue::Relu => s.max(s.splat(0.0), value),
+                    Epilogue::AddTo => s.add(s.load(to), value),
                 };
                 if !gated {
-                    S::store(to, total[c][nb]);
+                    s.store(to, total[c][nb]);
                 }
             }
         }
@@ -232,8 +163,8 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize>(product: &Pr
                 for pair in 0..NB / 2 {
                     let to = product
                         .z
-                        .add((column + c) * product.z_stride + (block / 2 + pair) * <D::Coding as Coding<S>>::WORDS);
-                    D::Coding::gate(total[c][2 * pair], total[c][2 * pair + 1], to);
+                        .add((column + c) * product.z_stride + (block / 2 + pair) * <D::Coding as Coding>::WORDS);
+                    D::Coding::gate(s, total[c][2 * pair], total[c][2 * pair + 1], to);
                 }
             }
         }
@@ -242,7 +173,7 @@ unsafe fn tile<S: Simd, D: Dot<S>, const NB: usize, const C: usize>(product: &Pr
 
 /// The gate of blocks that a tile of one block has stored.
 #[inline(always)]
-unsafe fn gate_stored<S: Simd, D: Dot<S>>(product: &Product, blocks: Range<usize>, columns: Range<usize>) {
+unsafe fn gate_stored<D: Dot>(d: D, product: &Product, blocks: Range<usize>, columns: Range<usize>) {
     if product.z.is_null() {
         return;
     }
@@ -250,16 +181,17 @@ unsafe fn gate_stored<S: Simd, D: Dot<S>>(product: &Product, blocks: Range<usize
         // SAFETY: the caller vouches for the pointers; these blocks have been stored.
         unsafe {
             let h = product.y.add(column * product.y_stride + blocks.start * BLOCK);
-            let z = product.z.add(column * product.z_stride + blocks.start / 2 * <D::Coding as Coding<S>>::WORDS);
-            super::simd::gate::<S, D::Coding>(h, z, blocks.len() / 2);
+            let z = product.z.add(column * product.z_stride + blocks.start / 2 * <D::Coding as Coding>::WORDS);
+            gate::<D::Simd, D::Coding>(d.simd(), h, z, blocks.len() / 2);
         }
     }
 }
 
-/// `TWO` blocks of rows times all columns: by eights in parts of `EIGHT` blocks, by fours in parts of `FOUR`, then two,
+/// `TWO` blocks of rows times all columns: by eights in tiles of `EIGHT` blocks, by fours in tiles of `FOUR`, then two,
 /// then one.
 #[inline(always)]
-unsafe fn chunk<S: Simd, D: Dot<S>, const TWO: usize, const FOUR: usize, const EIGHT: usize>(
+unsafe fn chunk<D: Dot, const TWO: usize, const FOUR: usize, const EIGHT: usize>(
+    d: D,
     product: &Product,
     block: usize,
 ) {
@@ -269,71 +201,62 @@ unsafe fn chunk<S: Simd, D: Dot<S>, const TWO: usize, const FOUR: usize, const E
     let mut column = fours;
     // SAFETY: as for `tile`; every tile stays below `columns`. Loops over ranges with a step are not compiled as well.
     unsafe {
-        let mut part = 0;
-        while EIGHT > 0 && part < TWO {
+        let mut first = 0;
+        while EIGHT > 0 && first < TWO {
             let mut column = 0;
             while column < eights {
-                tile::<S, D, EIGHT, 8>(product, block + part, column);
+                tile::<D, EIGHT, 8>(d, product, block + first, column);
                 column += 8;
             }
-            part += EIGHT;
+            first += EIGHT;
         }
-        let mut part = 0;
-        while part < TWO {
+        let mut first = 0;
+        while first < TWO {
             let mut column = eights;
             while column < fours {
-                tile::<S, D, FOUR, 4>(product, block + part, column);
+                tile::<D, FOUR, 4>(d, product, block + first, column);
                 column += 4;
             }
-            part += FOUR;
+            first += FOUR;
         }
         if column + 2 <= columns {
-            tile::<S, D, TWO, 2>(product, block, column);
+            tile::<D, TWO, 2>(d, product, block, column);
             column += 2;
         }
         if column < columns {
-            tile::<S, D, TWO, 1>(product, block, column);
+            tile::<D, TWO, 1>(d, product, block, column);
         }
     }
 }
 
-/// As [`product`], of one column.
+/// See [`Tiles::product_of_one`].
 #[inline(always)]
-pub(super) unsafe fn product_alone<S: Simd, D: Dot<S>, const ONE: usize, const TWO: usize>(product: &Product) {
+unsafe fn of_one_column<D: Dot, const ONE: usize, const TWO: usize>(d: D, product: &Product) {
     let blocks = product.blocks;
     let mut block = 0;
-    // SAFETY: as in `product`.
+    // SAFETY: as in `of_columns`.
     unsafe {
         while block + ONE <= blocks {
-            tile::<S, D, ONE, 1>(product, block, 0);
+            tile::<D, ONE, 1>(d, product, block, 0);
             block += ONE;
         }
         while block + TWO <= blocks {
-            tile::<S, D, TWO, 1>(product, block, 0);
+            tile::<D, TWO, 1>(d, product, block, 0);
             block += TWO;
         }
         let single = if ONE == 1 { 0 } else { block };
         while block < blocks {
-            tile::<S, D, 1, 1>(product, block, 0);
+            tile::<D, 1, 1>(d, product, block, 0);
             block += 1;
         }
-        gate_stored::<S, D>(product, single..blocks, 0..1);
+        gate_stored(d, product, single..blocks, 0..1);
     }
 }
 
-/// See [`super::contract::Primitives::product`]. With one column, `ONE` blocks of rows at a time; with several, `TWO`
-/// blocks by two columns, `FOUR` by four or `EIGHT` by eight (0: never): as many sums as there are registers for and at
-/// least eight vectors of them, since that many fused operations are under way at once. `TWO` divides `ONE`, `FOUR` and
-/// `EIGHT` divide `TWO`; each is 1 or a multiple of [`GROUP`].
+/// See [`Tiles::product`].
 #[inline(always)]
-pub(super) unsafe fn product<
-    S: Simd,
-    D: Dot<S>,
-    const ONE: usize,
-    const TWO: usize,
-    const FOUR: usize,
-    const EIGHT: usize,
->(
+unsafe fn of_columns<D: Dot, const ONE: usize, const TWO: usize, const FOUR: usize, const EIGHT: usize>(
+    d: D,
     product: &Product,
 ) {
     let (blocks, columns) = (product.blocks, product.columns);
@@ -341,20 +264,43 @@ pub(super) unsafe fn product<
     // SAFETY: as for `tile`. Tiles of more than one block begin at a multiple of their number of blocks, and so with a group.
     unsafe {
         if columns == 1 {
-            return product_alone::<S, D, ONE, TWO>(product);
+            return of_one_column::<D, ONE, TWO>(d, product);
         }
         while block + TWO <= blocks {
-            chunk::<S, D, TWO, FOUR, EIGHT>(product, block);
+            chunk::<D, TWO, FOUR, EIGHT>(d, product, block);
             block += TWO;
         }
         let single = if TWO == 1 { 0 } else { block };
         while block < blocks {
-            chunk::<S, D, 1, 1, 0>(product, block);
+            chunk::<D, 1, 1, 0>(d, product, block);
             block += 1;
         }
         // Where columns are odd, the last one is alone, and tiles of one column have a gate of their own.
         let paired = columns / 2 * 2;
-        gate_stored::<S, D>(product, 0..blocks, 0..paired);
-        gate_stored::<S, D>(product, single..blocks, paired..columns);
+        gate_stored(d, product, 0..blocks, 0..paired);
+        gate_stored(d, product, single..blocks, paired..columns);
     }
+}
+
+/// See [`Tiles::peak`]: four times `FOUR` sums of their own, all taking the same registers again and again.
+#[inline(always)]
+fn peak<D: Dot, const FOUR: usize>(d: D, rounds: u64) -> u64 {
+    let line = black_box([1u32; BLOCK]);
+    // SAFETY: this is a line.
+    let weights = unsafe { d.weights(line.as_ptr()) };
+    let mut sums = [[d.zero(); FOUR]; 4];
+    for round in 0..rounds {
+        // Another word each time, so that no part of the product is the same as before.
+        // SAFETY: this is one of the line's words.
+        let input = unsafe { d.input(line.as_ptr().add(round as usize % BLOCK)) };
+        for sum in sums.as_flattened_mut() {
+            *sum = d.dot(*sum, weights, input);
+        }
+    }
+    let mut out = [0f32; BLOCK];
+    for sum in sums.as_flattened() {
+        d.simd().store_to(&mut out, d.finish(*sum));
+        black_box(&out);
+    }
+    4 * FOUR as u64
 }

@@ -3,54 +3,45 @@
 //! A kernel is judged against these (Williams, Waterman & Patterson, *Roofline*, Communications of the ACM 52, 2009): a
 //! pass cannot take less time than its products at the peak, nor than reading its weights from where they lie.
 
-use super::contract::{Kernel, primitives_of};
-use super::packed::{BLOCK, Block, floats};
+use super::dot::{Dot, ProductOperation, Tiles};
+use super::kernel::Kernel;
+use super::packed::{BLOCK, Block};
 use super::precision::Precision;
-use super::product::Dot;
-use super::simd::Simd;
+use continuo_simd::{Operation, Simd};
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// `N` sums of their own, all taking the same registers again and again.
-#[inline(always)]
-pub(super) unsafe fn peak<S: Simd, D: Dot<S>, const N: usize>(rounds: u64) -> u64 {
-    // SAFETY: the caller has the instruction set; the arrays reach a line each.
-    unsafe {
-        let line = black_box([1u32; BLOCK]);
-        let weights = D::weights(line.as_ptr());
-        let mut sums = [D::zero(); N];
-        for round in 0..rounds {
-            // Another word each time, so that no part of the product is the same as before.
-            let input = D::input(line.as_ptr().add(round as usize % BLOCK));
-            for sum in &mut sums {
-                *sum = D::dot(*sum, weights, input);
-            }
-        }
-        let mut out = [0f32; BLOCK];
-        for sum in sums {
-            S::store(out.as_mut_ptr(), D::finish(sum));
-            black_box(&out);
-        }
-    }
-    N as u64
+/// As many products as can be under way at once; see [`Tiles::peak`].
+struct Peak {
+    rounds: u64,
 }
 
-/// Reads blocks, eight sums at a time.
-#[inline(always)]
-pub(super) unsafe fn read<S: Simd>(from: *const f32, blocks: usize) -> f32 {
-    // SAFETY: the caller has the instruction set and gives `blocks` blocks.
-    unsafe {
-        let mut sums = [S::splat(0.0); 8];
-        let mut block = 0;
-        while block + 8 <= blocks {
-            for (index, sum) in sums.iter_mut().enumerate() {
-                *sum = S::max(*sum, S::load(from.add((block + index) * BLOCK)));
+impl ProductOperation for Peak {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run<D: Dot>(self, dot: D) -> u64 {
+        D::Tiles::peak(dot, self.rounds)
+    }
+}
+
+/// Reads blocks, eight sums at a time, and does next to nothing with them.
+struct Read<'a>(&'a [Block]);
+
+impl Operation for Read<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> f32 {
+        let mut sums = [s.splat(0.0); 8];
+        for blocks in self.0.as_chunks::<8>().0 {
+            for (block, sum) in blocks.iter().zip(&mut sums) {
+                *sum = s.max(*sum, s.load_from(&block.0));
             }
-            block += 8;
         }
-        sums.into_iter().fold(0.0, |largest, sum| S::largest(sum).max(largest))
+        sums.into_iter().fold(0.0, |largest, sum| s.largest(sum).max(largest))
     }
 }
 
@@ -90,12 +81,9 @@ fn best_seconds(threads: usize, work: impl Fn() + Sync) -> f64 {
 /// Multiplications with their additions per second, in registers alone.
 pub fn peak_multiply_adds(kernel: Kernel, precision: Precision, threads: usize) -> f64 {
     const ROUNDS: u64 = 1 << 20;
-    let peak = primitives_of(kernel).peak[precision.index()];
-    // SAFETY: a `Kernel` exists only where its instruction set does.
-    let lines = unsafe { peak(1) };
+    let lines = kernel.run_in(precision, Peak { rounds: 1 });
     let seconds = best_seconds(threads, || {
-        // SAFETY: as above.
-        black_box(unsafe { peak(ROUNDS) });
+        black_box(kernel.run_in(precision, Peak { rounds: ROUNDS }));
     });
     let per_line = (BLOCK * precision.per_word()) as u64;
     (threads as u64 * ROUNDS * lines * per_line) as f64 / seconds
@@ -105,14 +93,12 @@ pub fn peak_multiply_adds(kernel: Kernel, precision: Precision, threads: usize) 
 pub fn read_bandwidth(kernel: Kernel, bytes: usize, threads: usize) -> f64 {
     let blocks = bytes / 64;
     let times = (1usize << 28).div_ceil(bytes).max(2);
-    let read = primitives_of(kernel).read;
     let seconds = (0..TIMES)
         .map(|_| {
             let start = Barrier::new(threads);
             let times_of = |_| {
                 let memory = vec![Block([0.5; BLOCK]); blocks];
-                // SAFETY: a `Kernel` exists only where its instruction set does; the memory has so many blocks.
-                let pass = || black_box(unsafe { read(floats(black_box(&memory)).as_ptr(), blocks) });
+                let pass = || black_box(kernel.run(Read(black_box(&memory))));
                 pass();
                 start.wait();
                 let began = Instant::now();

@@ -3,101 +3,86 @@
 //! Made of additions and multiplications alone, each rounded by itself, so that every machine draws the same code from the
 //! same logits; instructions that round once for two operations, and the system's library, do not promise that.
 
-use super::contract::{Kernel, primitives_of};
-use super::packed::{BLOCK, Block, floats, floats_mut};
-use super::simd::{EXP, LN_2_HIGH, LN_2_HIGH_EXCESS, Simd};
+use super::kernel::Kernel;
+use super::packed::BLOCK;
+use continuo_simd::{Operation, Simd, math};
 
 /// Weights below e to this power are no smaller: against the highest, which is 1, nobody will draw them.
 const LEAST: f32 = -86.0;
 
-/// Added to a number of a few hundred and taken away again, leaves the nearest whole one.
-const ROUND: f32 = 12_582_912.0;
+/// The highest of some logits, in whole blocks; not finite where one of them is not.
+struct Highest<'a>(&'a [[f32; BLOCK]]);
 
-/// See [`super::contract::Primitives::highest`].
-#[inline(always)]
-pub(super) unsafe fn highest<S: Simd>(logits: *const f32, blocks: usize) -> f32 {
-    // SAFETY: the caller has the instruction set of `S` and gives so many blocks.
-    unsafe {
-        let (mut most, mut odd) = (S::splat(f32::NEG_INFINITY), S::splat(0.0));
-        for block in 0..blocks {
-            let logits = S::load(logits.add(block * BLOCK));
-            most = S::max(most, logits);
+impl Operation for Highest<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> f32 {
+        let (mut most, mut odd) = (s.splat(f32::NEG_INFINITY), s.splat(0.0));
+        for logits in self.0 {
+            let logits = s.load_from(logits);
+            most = s.max(most, logits);
             // Of all numbers but those that are not finite, the difference is zero.
-            odd = S::add(odd, S::sub(logits, logits));
+            odd = s.add(odd, s.sub(logits, logits));
         }
         let mut lanes = [0f32; BLOCK];
-        S::store(lanes.as_mut_ptr(), odd);
-        S::largest(most) + lanes.iter().sum::<f32>()
+        s.store_to(&mut lanes, odd);
+        s.largest(most) + lanes.iter().sum::<f32>()
     }
 }
 
-/// See [`super::contract::Primitives::weigh`].
-#[inline(always)]
-pub(super) unsafe fn weigh<S: Simd>(logits: *const f32, blocks: usize, highest: f32, inverse: f32, weights: *mut f32) {
-    // SAFETY: the caller has the instruction set of `S` and gives so many blocks on both sides.
-    unsafe {
-        let (highest, inverse) = (S::splat(highest), S::splat(inverse));
-        for block in 0..blocks {
-            let x = S::mul(S::sub(S::load(logits.add(block * BLOCK)), highest), inverse);
-            S::store(weights.add(block * BLOCK), exp::<S>(S::max(S::splat(LEAST), x)));
-        }
-    }
+/// The weights of some logits in a softmax, in whole blocks; see [`Kernel::weigh`].
+struct Weigh<'a> {
+    logits: &'a [[f32; BLOCK]],
+    highest: f32,
+    inverse: f32,
+    weights: &'a mut [[f32; BLOCK]],
 }
 
-/// `eˣ` for −86 ≤ x ≤ 0: relative error below 3 · 10⁻⁷. The reduction and the polynomial are the gate's.
-#[inline(always)]
-unsafe fn exp<S: Simd>(x: S::V) -> S::V {
-    // SAFETY: the caller has the instruction set of `S`.
-    unsafe {
-        let round = S::splat(ROUND);
-        let n = S::sub(S::add(S::mul(x, S::splat(std::f32::consts::LOG2_E)), round), round);
-        let r = S::sub(x, S::mul(n, S::splat(LN_2_HIGH)));
-        let r = S::add(r, S::mul(n, S::splat(LN_2_HIGH_EXCESS)));
-        let mut p = S::splat(0.0);
-        for coefficient in EXP {
-            p = S::add(S::mul(p, r), S::splat(coefficient));
+impl Operation for Weigh<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (highest, inverse) = (s.splat(self.highest), s.splat(self.inverse));
+        for (logits, weights) in self.logits.iter().zip(self.weights) {
+            let x = s.mul(s.sub(s.load_from(logits), highest), inverse);
+            s.store_to(weights, math::exp_same_everywhere(s, s.max(s.splat(LEAST), x)));
         }
-        let p = S::add(S::mul(S::mul(r, r), p), r);
-        S::scale(S::add(p, S::splat(1.0)), n)
     }
 }
 
 impl Kernel {
     /// The highest of some logits; `None` where one of them is no finite number or there are none.
     pub(crate) fn highest(self, logits: &[f32]) -> Option<f32> {
-        let of = |blocks: &[f32]| {
-            // SAFETY: a `Kernel` exists only where its instruction set does; these are whole blocks.
-            unsafe { (primitives_of(self).highest)(blocks.as_ptr(), blocks.len() / BLOCK) }
-        };
-        let (whole, rest) = logits.split_at(logits.len() / BLOCK * BLOCK);
-        let parts = [(!whole.is_empty()).then(|| of(whole)), (!rest.is_empty()).then(|| of(floats(&[padded(rest)])))];
+        let (whole, rest) = logits.as_chunks();
+        let [whole, rest] = [
+            (!whole.is_empty()).then(|| self.run(Highest(whole))),
+            (!rest.is_empty()).then(|| self.run(Highest(&[padded(rest)]))),
+        ];
         // `max` would pass over what is no number.
         let both = |a: f32, b: f32| if a.is_finite() && b.is_finite() { a.max(b) } else { f32::NAN };
-        parts.into_iter().flatten().reduce(both).filter(|highest| highest.is_finite())
+        whole.into_iter().chain(rest).reduce(both).filter(|highest| highest.is_finite())
     }
 
     /// Makes `weights` those of the logits: e to the power of (logit − `highest`) · `inverse`, at most 1.
     pub(crate) fn weigh(self, logits: &[f32], highest: f32, inverse: f32, weights: &mut Vec<f32>) {
         weights.resize(logits.len(), 0.0);
-        let weigh = |logits: &[f32], weights: &mut [f32]| {
-            let blocks = logits.len().min(weights.len()) / BLOCK;
-            // SAFETY: a `Kernel` exists only where its instruction set does; both have so many blocks.
-            unsafe { (primitives_of(self).weigh)(logits.as_ptr(), blocks, highest, inverse, weights.as_mut_ptr()) }
-        };
-        weigh(logits, weights);
-        let whole = logits.len() / BLOCK * BLOCK;
-        if let rest @ [_, ..] = &logits[whole..] {
-            let mut of_rest = Block::default();
-            weigh(floats(&[padded(rest)]), floats_mut(std::slice::from_mut(&mut of_rest)));
-            weights[whole..].copy_from_slice(&of_rest.0[..rest.len()]);
+        let (whole, rest) = logits.as_chunks();
+        let (of_whole, of_rest) = weights.as_chunks_mut();
+        self.run(Weigh { logits: whole, highest, inverse, weights: of_whole });
+        if !rest.is_empty() {
+            let mut block = [[0.0; BLOCK]];
+            self.run(Weigh { logits: &[padded(rest)], highest, inverse, weights: &mut block });
+            of_rest.copy_from_slice(&block[0][..rest.len()]);
         }
     }
 }
 
 /// A block of some values, filled up with the first.
-fn padded(values: &[f32]) -> Block {
-    let mut block = Block([values[0]; BLOCK]);
-    block.0[..values.len()].copy_from_slice(values);
+fn padded(values: &[f32]) -> [f32; BLOCK] {
+    let mut block = [values[0]; BLOCK];
+    block[..values.len()].copy_from_slice(values);
     block
 }
 

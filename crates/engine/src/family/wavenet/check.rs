@@ -18,18 +18,36 @@ const ALLOWED: f32 = 1e-4;
 
 /// Runs a few frames from the same random state through both.
 pub(super) fn compare(net: &PackedWaveNet, kernel: Kernel, graph: &StepGraph) -> Verdict {
-    match largest_difference(net, kernel, graph) {
-        Ok((by, largest)) => {
-            let allowed = ALLOWED * largest.max(1.0);
-            // A difference that is not a number is a difference.
-            if by <= allowed { Verdict::Agrees { by } } else { Verdict::Differs { by, allowed } }
+    differences(net, kernel, graph).map_or_else(|reason| Verdict::Failed { reason }, |found| found.verdict())
+}
+
+/// What is seen of pairs of logits.
+#[derive(Default)]
+struct Differences {
+    /// The largest difference within a pair. NaN where a logit is not finite: two that are not agree on nothing, whatever
+    /// they are.
+    by: f32,
+    /// The largest of the expected logits.
+    largest: f32,
+}
+
+impl Differences {
+    fn add(&mut self, expected: f32, found: f32) {
+        if !(expected.is_finite() && found.is_finite()) {
+            self.by = f32::NAN;
+        } else if !self.by.is_nan() {
+            self.by = self.by.max((expected - found).abs());
+            self.largest = self.largest.max(expected.abs());
         }
-        Err(reason) => Verdict::Failed { reason },
+    }
+
+    fn verdict(&self) -> Verdict {
+        let (by, allowed) = (self.by, ALLOWED * self.largest.max(1.0));
+        if by <= allowed { Verdict::Agrees { by } } else { Verdict::Differs { by, allowed } }
     }
 }
 
-/// The largest difference between two logits, and the largest logit.
-fn largest_difference(net: &PackedWaveNet, kernel: Kernel, graph: &StepGraph) -> Result<(f32, f32), String> {
+fn differences(net: &PackedWaveNet, kernel: Kernel, graph: &StepGraph) -> Result<Differences, String> {
     let shape = net.shape();
     let mut counter = 0u32;
     let mut random = || {
@@ -67,19 +85,46 @@ fn largest_difference(net: &PackedWaveNet, kernel: Kernel, graph: &StepGraph) ->
     state[0].set(kernel, &before, &layers);
     let mut scratch = Scratch::default();
     let mut logits = vec![Block::default(); net.logits_stride() / BLOCK];
-    let (mut by, mut largest) = (0f32, 0f32);
+    let mut differences = Differences::default();
     for (frame, &code) in codes.iter().enumerate() {
-        net.advance(kernel, &mut scratch, &mut state, &[code], Some(&mut logits));
+        net.step(kernel, &mut scratch, &mut state, &[code], &mut logits);
         for (level, &found) in floats(&logits)[..levels].iter().enumerate() {
-            let expected = expected[level * FRAMES + frame];
-            let difference = (expected - found).abs();
-            // `max` would pass over a NaN.
-            by = if difference.is_nan() || difference > by { difference } else { by };
-            if by.is_nan() {
-                return Ok((by, largest));
-            }
-            largest = largest.max(expected.abs());
+            differences.add(expected[level * FRAMES + frame], found);
         }
     }
-    Ok((by, largest))
+    Ok(differences)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(pairs: &[(f32, f32)]) -> Verdict {
+        let mut differences = Differences::default();
+        for &(expected, found) in pairs {
+            differences.add(expected, found);
+        }
+        differences.verdict()
+    }
+
+    #[test]
+    fn what_is_within_rounding_agrees() {
+        assert_eq!(verdict(&[(0.25, 0.25), (-0.5, -0.5)]), Verdict::Agrees { by: 0.0 });
+        assert!(matches!(verdict(&[(0.5, 0.5 + 9e-5)]), Verdict::Agrees { by } if by > 8e-5));
+        assert!(matches!(verdict(&[(0.5, 0.5 + 2e-4)]), Verdict::Differs { .. }));
+        // Large logits are rounded more.
+        assert!(matches!(verdict(&[(100.0, 100.0), (0.5, 0.5 + 2e-4)]), Verdict::Agrees { .. }));
+    }
+
+    #[test]
+    fn what_is_not_finite_never_agrees() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for pair in [(bad, 1.0), (1.0, bad), (bad, bad), (bad, -bad)] {
+                // Wherever it stands among those that do agree.
+                for pairs in [[pair, (1.0, 1.0)], [(1.0, 1.0), pair]] {
+                    assert!(matches!(verdict(&pairs), Verdict::Differs { by, .. } if by.is_nan()), "{pairs:?}");
+                }
+            }
+        }
+    }
 }

@@ -58,14 +58,14 @@ impl Stepper for NativeStepper {
     }
 
     fn prime(&mut self, codes: &[u32], _condition: Option<&[f32]>, steps_after: usize) -> Result<(), String> {
-        self.net.feed(self.kernel, &mut self.scratch, &mut self.states, codes, steps_after);
+        self.net.prime(self.kernel, &mut self.scratch, &mut self.states, codes, steps_after);
         Ok(())
     }
 
     fn step(&mut self, codes: &[u32], _condition: Option<&[f32]>) -> Result<usize, String> {
         let stride = self.net.logits_stride();
         self.logits.resize(self.states.len() * stride / BLOCK, Block::default());
-        self.net.advance(self.kernel, &mut self.scratch, &mut self.states, codes, Some(&mut self.logits));
+        self.net.step(self.kernel, &mut self.scratch, &mut self.states, codes, &mut self.logits);
         Ok(stride)
     }
 
@@ -76,7 +76,7 @@ impl Stepper for NativeStepper {
     fn prime_silence(&mut self, silence: u32) -> bool {
         self.states.truncate(1);
         if let Some(state) = self.states.first_mut() {
-            self.net.silence(self.kernel, &mut self.scratch, state, silence);
+            self.net.prime_with_silence(self.kernel, &mut self.scratch, state, silence);
         }
         true
     }

@@ -1,68 +1,70 @@
 //! What a layer does, written once over instruction sets and precisions and inlined into one function for each, so that
 //! nothing stands between its small steps.
 
-use super::{PackedWaveNet, Scratch, Sizes, WaveNetState};
-use crate::kernels::contract::{Epilogue, Gated, Inputs, Product};
+use super::network::{PackedWaveNet, Sizes};
+use super::scratch::Scratch;
+use super::state::WaveNetState;
+use crate::kernels::arguments::{Epilogue, Gated, Inputs, Product};
+use crate::kernels::coding::{Coding, copy, fetch};
+use crate::kernels::dot::{Dot, ProductOperation, Tiles};
 use crate::kernels::packed::{BLOCK, Block};
-use crate::kernels::precision::Precision;
-use crate::kernels::product::{Dot, product, product_alone};
-use crate::kernels::simd::{Coding, Simd, copy, fetch};
 use std::ops::Range;
 
 /// How many layers ahead a layer's past is asked for.
 const LAYERS_AHEAD: usize = 2;
 
-/// The layers of a network, what takes remember of them, and the room in which a pass works.
-pub(in crate::kernels) struct Stack<'a> {
+/// The layers of a network, what variations remember of them, and the room in which a pass works.
+pub(super) struct Stack<'a> {
     pub(super) net: &'a PackedWaveNet,
     pub(super) sizes: Sizes,
     pub(super) scratch: &'a mut Scratch,
     pub(super) states: &'a mut [WaveNetState],
 }
 
-impl Stack<'_> {
-    /// In what the products of these layers are computed.
-    pub fn precision(&self) -> Precision {
-        self.sizes.precision
-    }
+/// A layer's past for every column, and its input put in the place of the oldest.
+pub(super) struct GatherTaps<'a> {
+    pub stack: Stack<'a>,
+    pub layer: usize,
+    /// Frames of each variation.
+    pub frames: usize,
+}
 
-    /// A layer's past for every column, and its input put in the place of the oldest.
-    ///
-    /// # Safety
-    /// The caller has the instruction set of `S`.
-    #[inline(always)]
-    pub unsafe fn exchange<S: Simd, D: Dot<S>>(&mut self, index: usize, frames: usize) {
-        let seen = Seen::of(self.sizes, self.scratch, self.states.len() * frames);
-        // SAFETY: the caller has the instruction set; there is room for so many columns.
-        unsafe { seen.exchange::<S, D>(self.sizes, self.states, index, frames) }
-    }
+impl ProductOperation for GatherTaps<'_> {
+    type Output = ();
 
-    /// Layers for every column: for each its dilated convolution over the past and the newest frame, the gate, and the
-    /// residual path.
-    ///
-    /// # Safety
-    /// The caller has the instruction set of `S`; the tiles are as [`product`] needs them.
     #[inline(always)]
-    pub unsafe fn layers<
-        S: Simd,
-        D: Dot<S>,
-        const ONE: usize,
-        const TWO: usize,
-        const FOUR: usize,
-        const EIGHT: usize,
-    >(
-        &mut self,
-        layers: Range<usize>,
-        frames: usize,
-    ) {
-        let (net, sizes, columns) = (self.net, self.sizes, self.states.len() * frames);
+    fn run<D: Dot>(self, dot: D) {
+        let Self { stack: Stack { sizes, scratch, states, .. }, layer, frames } = self;
+        assert!(sizes.precision == D::Coding::PRECISION, "precision of a pass");
+        let seen = Seen::of(sizes, scratch, states.len() * frames);
+        // SAFETY: there is room for so many columns.
+        unsafe { seen.gather(dot, sizes, states, layer, frames) }
+    }
+}
+
+/// Layers for every column: for each its dilated convolution over the past and the newest frame, the gate, and the residual
+/// path.
+pub(super) struct Layers<'a> {
+    pub stack: Stack<'a>,
+    pub range: Range<usize>,
+    /// Frames of each variation.
+    pub frames: usize,
+}
+
+impl ProductOperation for Layers<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<D: Dot>(self, dot: D) {
+        let Self { stack: Stack { net, sizes, scratch: room, states }, range, frames } = self;
+        assert!(sizes.precision == D::Coding::PRECISION, "precision of a pass");
+        let columns = states.len() * frames;
         let Sizes { taps, gate_words, .. } = sizes;
         let z_stride = sizes.z_stride();
         let [first, ..] = &net.layers[..] else { return };
-        assert!(layers.end <= net.layers.len(), "layers of a pass");
-        // As in `alone`: what changes from layer to layer is where the weights lie, and the room is reached by these pointers
+        assert!(range.end <= net.layers.len(), "layers of a pass");
+        // As in `SingleColumn`: what changes from layer to layer is where the weights lie, and the room is reached by these pointers
         // alone. The padding of one layer's gate lies where the next one writes.
-        let room = &mut *self.scratch;
         assert!(room.z.len() >= columns * z_stride && room.z_scales.len() >= columns, "room of a pass");
         let inputs = Inputs { words: &room.z, stride: z_stride, scales: &room.z_scales };
         let (matrix, epilogue) = (first.residual, Epilogue::AddTo);
@@ -77,40 +79,49 @@ impl Stack<'_> {
         let seen = Seen::of(sizes, room, columns);
         let dilated = Product { x: seen.words, x_scales: seen.scales, y: h, ..dilated };
         let residual = residual.map(|residual| Product { x_scales: z_scales, y: seen.x.cast(), ..residual });
-        for index in layers {
+        for index in range {
             let layer = &net.layers[index];
-            // SAFETY: the caller has the instruction set; the products are checked but for where the weights and this layer's
-            // gates lie, and the room is for so many columns.
+            // SAFETY: the products are checked but for where the weights and this layer's gates lie, and the room is for so
+            // many columns.
             unsafe {
-                seen.exchange::<S, D>(sizes, self.states, index, frames);
+                seen.gather(dot, sizes, states, index, frames);
                 let z = z.add(index * gate_words);
-                let dilated = net.arena.place(dilated, layer.dilated);
-                product::<S, D, ONE, TWO, FOUR, EIGHT>(&Product { z, ..dilated });
+                let dilated = dilated.with_weights(&net.arena, layer.dilated);
+                D::Tiles::product(dot, &Product { z, ..dilated });
                 if let (Some(residual), Some(matrix)) = (residual, layer.residual) {
-                    let residual = net.arena.place(residual, matrix);
-                    product::<S, D, ONE, TWO, FOUR, EIGHT>(&Product { x: z, ..residual });
+                    let residual = residual.with_weights(&net.arena, matrix);
+                    D::Tiles::product(dot, &Product { x: z, ..residual });
                 }
             }
         }
     }
+}
 
-    /// Some layers for one column, which is the one frame of a take alone: the same bits as [`Stack::layers`]. Before the first of these layers, those before it have gone this way.
-    ///
-    /// A frame alone is a chain of small steps that wait for one another: encode, product, gate, product. What does not
-    /// wait, the next layer's convolution over its past, comes behind the gate: the processor reads those weights while it
-    /// computes the gate.
-    ///
-    /// # Safety
-    /// The caller has the instruction set of `S`; the tiles are as [`product`] needs them.
+/// Some layers for one column, which is the one frame of a variation alone: the same bits as [`Layers`]. Before the first of
+/// these layers, those before it have gone this way.
+///
+/// A frame alone is a chain of small steps that wait for one another: encode, product, gate, product. What does not
+/// wait, the next layer's convolution over its past, comes behind the gate: the processor reads those weights while it
+/// computes the gate.
+pub(super) struct SingleColumn<'a> {
+    pub stack: Stack<'a>,
+    pub range: Range<usize>,
+}
+
+impl ProductOperation for SingleColumn<'_> {
+    type Output = ();
+
     #[inline(always)]
-    pub unsafe fn alone<S: Simd, D: Dot<S>, const ONE: usize, const TWO: usize>(&mut self, layers: Range<usize>) {
-        let Sizes { taps, gate_words, residual_words, precision, .. } = self.sizes;
-        let Scratch { x, taps: seen, h, z, z_scales, .. } = &mut *self.scratch;
-        let (net, [state]) = (self.net, &mut *self.states) else { return };
+    fn run<D: Dot>(self, dot: D) {
+        let Self { stack: Stack { net, sizes, scratch, states }, range } = self;
+        let Sizes { taps, gate_words, residual_words, precision, .. } = sizes;
+        assert!(precision == D::Coding::PRECISION, "precision of a pass");
+        let Scratch { x, taps: seen, h, z, z_scales, .. } = scratch;
+        let [state] = states else { return };
         let (count, newest) = (net.layers.len(), taps - 1);
         let [first, ..] = &net.layers[..] else { return };
-        assert!(layers.end <= count && state.layers.len() == count, "layers of a pass");
-        assert!(z.len() >= self.sizes.z_stride() && seen.len() >= precision.words(x.len() * BLOCK), "room of a pass");
+        assert!(range.end <= count && state.layers.len() == count, "layers of a pass");
+        assert!(z.len() >= sizes.z_stride() && seen.len() >= precision.words(x.len() * BLOCK), "room of a pass");
         // All layers have one shape, so their products are checked once; what changes is where the weights lie. From here
         // on, the room is reached by these pointers alone.
         let scale = [1.0];
@@ -123,18 +134,18 @@ impl Stack<'_> {
         let (blocks, x, seen) = (x.len(), x.as_mut_ptr().cast::<f32>(), seen.as_mut_ptr());
         let block_words = precision.words(blocks * BLOCK);
         let (h, z) = (h.as_mut_ptr().cast::<f32>(), z.as_mut_ptr());
-        if layers.start == 0 {
-            // SAFETY: the caller has the instruction set; the product is checked but for where things lie.
-            unsafe { past::<S, D, ONE, TWO>(net, state, 0, newest, Product { y: h, ..dilated }) };
+        if range.start == 0 {
+            // SAFETY: the product is checked but for where things lie.
+            unsafe { past(dot, net, state, 0, newest, Product { y: h, ..dilated }) };
         }
-        for index in layers {
+        for index in range {
             let layer = &net.layers[index];
             let ring = &mut state.layers[index];
             let place = ring.place();
             // Whole blocks have no padding that would reach into the next frame.
             let at = if place.len() == block_words { place.as_mut_ptr() } else { seen };
-            // SAFETY: the caller has the instruction set; either place has room for the blocks' words.
-            let scale = unsafe { D::Coding::encode(x, blocks, at) };
+            // SAFETY: either place has room for the blocks' words.
+            let scale = unsafe { D::Coding::encode(dot.simd(), x, blocks, at) };
             if place.len() < block_words {
                 // SAFETY: these words were just written.
                 place.copy_from_slice(unsafe { std::slice::from_raw_parts(at, residual_words) });
@@ -142,19 +153,19 @@ impl Stack<'_> {
             ring.pushed(scale);
             // SAFETY: there are so many layers' gates.
             let z = unsafe { z.add(index * gate_words) };
-            let product = net.arena.place(dilated.part(newest), layer.dilated);
-            // SAFETY: the caller has the instruction set; the product is checked but for what was just set.
+            let product = dilated.segment(newest).with_weights(&net.arena, layer.dilated);
+            // SAFETY: the product is checked but for what was just set.
             unsafe {
-                product_alone::<S, D, ONE, TWO>(&Product { x: at, x_scales: &raw const scale, y: h, z, ..product });
+                D::Tiles::product_of_one(dot, &Product { x: at, x_scales: &raw const scale, y: h, z, ..product });
             }
             if let (Some(product), Some(matrix)) = (residual, layer.residual) {
-                let product = net.arena.place(product, matrix);
+                let product = product.with_weights(&net.arena, matrix);
                 // SAFETY: as above.
-                unsafe { product_alone::<S, D, ONE, TWO>(&Product { x: z, y: x, ..product }) };
+                unsafe { D::Tiles::product_of_one(dot, &Product { x: z, y: x, ..product }) };
             }
             if index + 1 < count {
                 // SAFETY: as above.
-                unsafe { past::<S, D, ONE, TWO>(net, state, index + 1, newest, Product { y: h, ..dilated }) };
+                unsafe { past(dot, net, state, index + 1, newest, Product { y: h, ..dilated }) };
             }
         }
     }
@@ -185,47 +196,39 @@ impl Seen {
         Self { x: x.as_mut_ptr(), words: words.as_mut_ptr(), scales: scales.as_mut_ptr() }
     }
 
-    /// See [`Stack::exchange`].
+    /// See [`GatherTaps`].
     ///
     /// # Safety
-    /// The caller has the instruction set of `S`; this is room for `frames` columns of each state, and nobody else looks at it.
+    /// This is room for `frames` columns of each state, and nobody else looks at it.
     #[inline(always)]
-    unsafe fn exchange<S: Simd, D: Dot<S>>(
-        self,
-        sizes: Sizes,
-        states: &mut [WaveNetState],
-        index: usize,
-        frames: usize,
-    ) {
+    unsafe fn gather<D: Dot>(self, dot: D, sizes: Sizes, states: &mut [WaveNetState], layer: usize, frames: usize) {
+        let s = dot.simd();
         let Sizes { taps, residual_blocks, residual_words, .. } = sizes;
         let (newest, stride) = (taps - 1, sizes.taps_stride());
         // A ring is far larger than what a step reads of it, so that every step finds it in a slower cache.
         for state in &*states {
-            if let Some(ring) = state.layers.get(index + LAYERS_AHEAD) {
-                let frame = ring.oldest_frame();
-                // SAFETY: the caller has the instruction set.
-                unsafe { fetch::<S>(frame.as_ptr(), frame.len()) };
+            if let Some(ring) = state.layers.get(layer + LAYERS_AHEAD) {
+                fetch(s, ring.oldest_frame());
             }
         }
         let mut column = 0;
         for state in states {
-            let ring = &mut state.layers[index];
+            let ring = &mut state.layers[layer];
             assert!(ring.place().len() == residual_words, "words of a frame");
             for _ in 0..frames {
-                // SAFETY: the caller has the instruction set; each column has its part of the three, and the words of whole
-                // blocks fit behind its past.
+                // SAFETY: each column has its part of the three, and the words of whole blocks fit behind its past.
                 unsafe {
                     let (x, seen) = (self.x.add(column * residual_blocks), self.words.add(column * stride));
                     let scales = self.scales.add(column * taps);
                     for tap in 0..newest {
                         let (words, scale) = ring.tap(tap);
-                        copy::<S>(words.as_ptr(), seen.add(tap * residual_words), residual_words);
+                        copy(s, words.as_ptr(), seen.add(tap * residual_words), residual_words);
                         *scales.add(tap) = scale;
                     }
                     let seen = seen.add(newest * residual_words);
-                    let scale = D::Coding::encode(x.cast(), residual_blocks, seen);
+                    let scale = D::Coding::encode(s, x.cast(), residual_blocks, seen);
                     *scales.add(newest) = scale;
-                    copy::<S>(seen, ring.place().as_mut_ptr(), residual_words);
+                    copy(s, seen, ring.place().as_mut_ptr(), residual_words);
                     ring.pushed(scale);
                 }
                 column += 1;
@@ -235,26 +238,28 @@ impl Seen {
 }
 
 /// The convolution of a layer over its past: `y` then holds the sums to which the newest frame is added.
+///
+/// # Safety
+/// `dilated` is a product of the first layer's dilated convolution, checked but for where its weights and inputs lie.
 #[inline(always)]
-unsafe fn past<S: Simd, D: Dot<S>, const ONE: usize, const TWO: usize>(
+unsafe fn past<D: Dot>(
+    dot: D,
     net: &PackedWaveNet,
     state: &WaveNetState,
-    index: usize,
+    layer: usize,
     newest: usize,
     dilated: Product,
 ) {
-    if let Some(later) = state.layers.get(index + LAYERS_AHEAD) {
-        let frame = later.oldest_frame();
-        // SAFETY: the caller has the instruction set.
-        unsafe { fetch::<S>(frame.as_ptr(), frame.len()) };
+    if let Some(later) = state.layers.get(layer + LAYERS_AHEAD) {
+        fetch(dot.simd(), later.oldest_frame());
     }
     for tap in 0..newest {
-        let (words, scale) = state.layers[index].tap(tap);
-        let product = net.arena.place(dilated.part(tap), net.layers[index].dilated);
+        let (words, scale) = state.layers[layer].tap(tap);
+        let product = dilated.segment(tap).with_weights(&net.arena, net.layers[layer].dilated);
         assert!(words.len() == product.end - product.begin, "words of a tap");
-        // SAFETY: the caller has the instruction set; the product is checked but for where things lie.
+        // SAFETY: the product is checked but for where things lie, and the tap has its words.
         unsafe {
-            product_alone::<S, D, ONE, TWO>(&Product { x: words.as_ptr(), x_scales: &raw const scale, ..product });
+            D::Tiles::product_of_one(dot, &Product { x: words.as_ptr(), x_scales: &raw const scale, ..product });
         }
     }
 }

@@ -1,148 +1,110 @@
 //! Columns of frames through the network, layer by layer.
 
-use super::{PackedWaveNet, Sizes, Stack, WaveNetState};
-use crate::kernels::contract::{Epilogue, Inputs, Kernel};
-use crate::kernels::packed::{BLOCK, Block, MatrixRef, Words, blocks_for, floats, floats_mut};
+use super::layer::{GatherTaps, Layers, SingleColumn, Stack};
+use super::network::PackedWaveNet;
+use super::scratch::Scratch;
+use super::state::WaveNetState;
+use crate::kernels::arguments::{Epilogue, Inputs};
+use crate::kernels::kernel::{Kernel, Multiply};
+use crate::kernels::packed::{BLOCK, Block, MatrixRef, floats, floats_mut};
 use crate::kernels::precision::Precision;
-use crate::kernels::simd::GATE_SCALE;
-use continuo_package::family::wavenet::WaveNetShape;
 use std::ops::Range;
 
 /// Most frames that one pass takes through the network: enough that arithmetic and not reading weights bounds priming,
 /// few enough that the columns stay in the nearest caches.
 const FRAMES_PER_PASS: usize = 16;
 
-/// Room for what a pass computes on its way. Grows to the widest pass and is then reused.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    /// `[column][R]`: what goes from layer to layer.
-    pub(super) x: Vec<Block>,
-    /// `[column][F·R]`, words: what a layer sees.
-    pub(super) taps: Words,
-    /// `[column][segment]`
-    pub(super) tap_scales: Vec<f32>,
-    /// `[column][2D]`: what goes into the gate.
-    pub(super) h: Vec<Block>,
-    /// `[column][L·D]`, words: what the gates of all layers gave.
-    pub(super) z: Words,
-    /// `[column]`: what the gates' codes are multiplied with.
-    pub(super) z_scales: Vec<f32>,
-    /// `[column][S]`
-    skip: Vec<Block>,
-    /// `[column][E]`
-    end: Vec<Block>,
-    /// `[column][S or E]`, words: what the last two products see.
-    coded: Words,
-    /// `[column]`
-    coded_scales: Vec<f32>,
-}
-
-impl Scratch {
-    fn resize(&mut self, shape: &WaveNetShape, sizes: Sizes, columns: usize, with_logits: bool) {
-        let ends = if with_logits { columns } else { 0 };
-        let (skip, end) = (blocks_for(shape.skip_channels as usize), blocks_for(shape.end_channels as usize));
-        self.x.resize(columns * sizes.residual_blocks, Block::default());
-        self.h.resize(columns * 2 * sizes.gate_blocks, Block::default());
-        self.skip.resize(ends * skip, Block::default());
-        self.end.resize(ends * end, Block::default());
-        self.taps.resize(columns * sizes.taps_stride());
-        self.tap_scales.resize(columns * sizes.taps, 1.0);
-        self.z.resize(columns * sizes.z_stride());
-        self.z_scales.resize(columns, GATE_SCALE);
-        self.coded.resize(ends * skip.max(end) * BLOCK);
-        self.coded_scales.resize(ends, 1.0);
-    }
-}
-
 impl PackedWaveNet {
-    /// Takes frames of several takes through the network.
+    /// Takes frames of a batch of variations through the network, and asks for what comes next.
     ///
-    /// `codes` holds `states.len() · frames` codes, take by take; codes above the last level are taken as the last.
-    /// `logits` gets, per take, the `Q` unnormalised log-probabilities of the frame after the last one; without it the
-    /// skip paths are left out, which is how a clip is primed.
+    /// `codes` holds `states.len() · frames` codes, variation by variation; codes above the last level are taken as the last.
+    /// `logits` gets, per variation, the `Q` unnormalised log-probabilities of the frame after the last one.
     ///
     /// # Panics
     /// If the slices do not fit together or a state was made for another network: a mistake in the caller.
-    pub fn advance(
+    pub fn step(
         &self,
         kernel: Kernel,
         scratch: &mut Scratch,
         states: &mut [WaveNetState],
         codes: &[u32],
-        logits: Option<&mut [Block]>,
+        logits: &mut [Block],
     ) {
         if states.is_empty() || codes.is_empty() {
             return;
         }
         let frames = codes.len() / states.len();
         assert!(codes.len() == frames * states.len(), "codes of a pass");
-        let Some(logits) = logits else { return self.feed(kernel, scratch, states, codes, 0) };
         // Only the last frame's logits are wanted, so that frame goes alone and the others only leave a state.
-        let code = |take: usize, frame: usize| codes[take * frames + frame];
-        self.feed_frames(kernel, scratch, states, code, 0..frames - 1, 0);
+        let code = |variation: usize, frame: usize| codes[variation * frames + frame];
+        self.prime_frames(kernel, scratch, states, code, 0..frames - 1, 0);
         scratch.resize(&self.shape, self.sizes(), states.len(), true);
-        self.embed(scratch, states, |take, _| code(take, frames - 1), 1);
-        let layers = 0..self.layers.len();
+        self.embed(scratch, states, |variation, _| code(variation, frames - 1), 1);
+        let range = 0..self.layers.len();
         if states.len() == 1 {
-            kernel.alone(self.stack(scratch, states), layers);
+            kernel.run_in(self.precision, SingleColumn { stack: self.stack(scratch, states), range });
         } else {
-            kernel.layers(self.stack(scratch, states), layers, 1);
+            kernel.run_in(self.precision, Layers { stack: self.stack(scratch, states), range, frames: 1 });
         }
-        self.head(kernel, scratch, states.len(), logits);
+        self.head(kernel, scratch, states, logits);
     }
 
-    /// Takes frames through the network that are followed by `behind` others before any logits are asked for. The state is
-    /// right once those have been fed too.
+    /// Takes frames through the network without asking what comes next: `codes` as for [`PackedWaveNet::step`]. Another
+    /// `frames_after` will follow before anything is asked for; what those make it forget is not computed, so the state is
+    /// right once they have been through too.
     ///
     /// # Panics
-    /// As [`PackedWaveNet::advance`].
-    pub fn feed(
+    /// As [`PackedWaveNet::step`].
+    pub fn prime(
         &self,
         kernel: Kernel,
         scratch: &mut Scratch,
         states: &mut [WaveNetState],
         codes: &[u32],
-        behind: usize,
+        frames_after: usize,
     ) {
         let frames = codes.len() / states.len().max(1);
         assert!(codes.len() == frames * states.len(), "codes of a pass");
-        self.feed_frames(kernel, scratch, states, |take, frame| codes[take * frames + frame], 0..frames, behind);
+        let code = |variation: usize, frame: usize| codes[variation * frames + frame];
+        self.prime_frames(kernel, scratch, states, code, 0..frames, frames_after);
     }
 
-    fn feed_frames(
+    fn prime_frames(
         &self,
         kernel: Kernel,
         scratch: &mut Scratch,
         states: &mut [WaveNetState],
         code: impl Fn(usize, usize) -> u32,
         frames: Range<usize>,
-        behind: usize,
+        frames_after: usize,
     ) {
         let mut first = frames.start;
         while first < frames.end {
             let count = (frames.end - first).min(FRAMES_PER_PASS);
-            let after = frames.end - first - count + behind;
-            self.feed_pass(kernel, scratch, states, |take, frame| code(take, first + frame), count, after);
+            let after = frames.end - first - count + frames_after;
+            self.prime_pass(kernel, scratch, states, |variation, frame| code(variation, first + frame), count, after);
             first += count;
         }
     }
 
-    /// Takes one frame of a take alone through the layers. Calls `done` with the gates after each of these parts of them.
-    pub(super) fn frame_alone(
+    /// Takes one frame of a variation alone through the layers. Calls `done` with the gates after each of these stages, and
+    /// with [`WaveNetState::skip_scale`] as it is then.
+    pub(super) fn step_layers(
         &self,
         kernel: Kernel,
         scratch: &mut Scratch,
         state: &mut WaveNetState,
         code: u32,
-        parts: &[Range<usize>],
-        mut done: impl FnMut(&[u32], Range<usize>),
+        stages: &[Range<usize>],
+        mut done: impl FnMut(&[u32], Range<usize>, f32),
     ) {
         let states = std::slice::from_mut(state);
         scratch.resize(&self.shape, self.sizes(), 1, false);
         self.embed(scratch, states, |_, _| code, 1);
-        for part in parts {
-            kernel.alone(self.stack(scratch, states), part.clone());
-            done(&scratch.z, part.clone());
+        for layers in stages {
+            let stack = self.stack(scratch, states);
+            kernel.run_in(self.precision, SingleColumn { stack, range: layers.clone() });
+            done(&scratch.z, layers.clone(), states[0].skip_scale());
         }
     }
 
@@ -150,29 +112,31 @@ impl PackedWaveNet {
         Stack { net: self, sizes: self.sizes(), scratch, states }
     }
 
-    /// One pass of `frames` frames per take, with `behind` frames from its last one to the clip's last. Columns are take by
-    /// take, frame by frame.
+    /// One pass of `frames` frames per variation, with `frames_after` from its last one to the clip's last. Columns are
+    /// variation by variation, frame by frame.
     ///
     /// The further back a frame lies, the fewer layers still need it: the deeper ones will have forgotten it by the end.
-    fn feed_pass(
+    fn prime_pass(
         &self,
         kernel: Kernel,
         scratch: &mut Scratch,
         states: &mut [WaveNetState],
         code: impl Fn(usize, usize) -> u32,
         frames: usize,
-        behind: usize,
+        frames_after: usize,
     ) {
         scratch.resize(&self.shape, self.sizes(), states.len() * frames, false);
         self.embed(scratch, states, code, frames);
         // How far back the pass's last frame lies, from 1.
-        let age = behind + 1;
-        for (index, &heard) in self.heard.iter().enumerate() {
-            let next = self.heard.get(index + 1).copied().unwrap_or(0);
+        let age = frames_after + 1;
+        for (index, &needed) in self.needed.iter().enumerate() {
+            let next = self.needed.get(index + 1).copied().unwrap_or(0);
             if age <= next {
-                kernel.layers(self.stack(scratch, states), index..index + 1, frames);
-            } else if age <= heard {
-                kernel.exchange(self.stack(scratch, states), index, frames);
+                let stack = self.stack(scratch, states);
+                kernel.run_in(self.precision, Layers { stack, range: index..index + 1, frames });
+            } else if age <= needed {
+                let stack = self.stack(scratch, states);
+                kernel.run_in(self.precision, GatherTaps { stack, layer: index, frames });
             } else {
                 for state in &mut *states {
                     state.layers[index].skip(frames);
@@ -181,9 +145,9 @@ impl PackedWaveNet {
         }
     }
 
-    /// Puts a take into the state that endless silence leaves, where silence is this code: the same bits as feeding it the
-    /// receptive field, for the work of one frame. Every layer then sees the same input in all its taps.
-    pub fn silence(&self, kernel: Kernel, scratch: &mut Scratch, state: &mut WaveNetState, code: u32) {
+    /// Puts a variation into the state that endless silence leaves, where silence is this code: the same bits as priming with
+    /// a receptive field of it, for the work of one frame. Every layer then sees the same input in all its taps.
+    pub fn prime_with_silence(&self, kernel: Kernel, scratch: &mut Scratch, state: &mut WaveNetState, code: u32) {
         let states = std::slice::from_mut(state);
         let sizes = self.sizes();
         for _ in 0..sizes.taps {
@@ -191,10 +155,12 @@ impl PackedWaveNet {
             self.embed(scratch, states, |_, _| code, 1);
         }
         for index in 0..self.layers.len() {
-            kernel.exchange(self.stack(scratch, states), index, 1);
+            let stack = self.stack(scratch, states);
+            kernel.run_in(self.precision, GatherTaps { stack, layer: index, frames: 1 });
             states[0].layers[index].fill_with_newest();
             // Once more, now that the past is as silent as the present.
-            kernel.layers(self.stack(scratch, states), index..index + 1, 1);
+            let stack = self.stack(scratch, states);
+            kernel.run_in(self.precision, Layers { stack, range: index..index + 1, frames: 1 });
         }
     }
 
@@ -219,22 +185,25 @@ impl PackedWaveNet {
         }
     }
 
-    /// The logits of a frame of a take alone that has gone through all layers.
-    pub(super) fn end_of_frame(&self, kernel: Kernel, scratch: &mut Scratch, logits: &mut [Block]) {
+    /// The logits of a frame of a variation alone that has gone through all layers ([`PackedWaveNet::step_layers`]).
+    pub(super) fn step_head(&self, kernel: Kernel, scratch: &mut Scratch, state: &WaveNetState, logits: &mut [Block]) {
         scratch.resize(&self.shape, self.sizes(), 1, true);
-        self.head(kernel, scratch, 1, logits);
+        self.head(kernel, scratch, std::slice::from_ref(state), logits);
     }
 
     /// The skip paths of all layers, and the two last convolutions.
-    fn head(&self, kernel: Kernel, scratch: &mut Scratch, columns: usize, logits: &mut [Block]) {
-        let sizes = self.sizes();
-        let Scratch { z, z_scales, skip, end, coded, coded_scales, .. } = scratch;
-        let z = Inputs { words: z, stride: sizes.z_stride(), scales: z_scales };
-        kernel.product(self.arena.matrix(self.skip), columns, z, skip, Epilogue::Relu, None);
-        let [first, second] = self.end;
-        let product = |matrix: MatrixRef, coded: Inputs<'_>, y: &mut [Block], epilogue| {
-            kernel.product(self.arena.matrix(matrix), columns, coded, y, epilogue, None);
+    fn head(&self, kernel: Kernel, scratch: &mut Scratch, states: &[WaveNetState], logits: &mut [Block]) {
+        let (sizes, columns) = (self.sizes(), states.len());
+        let Scratch { z, skip_scales, skip, end, coded, coded_scales, .. } = scratch;
+        skip_scales.iter_mut().zip(states).for_each(|(scale, state)| *scale = state.skip_scale());
+        let x = Inputs { words: z, stride: sizes.z_stride(), scales: skip_scales };
+        let product = |matrix: MatrixRef, x: Inputs<'_>, y: &mut [Block], epilogue| {
+            let matrix = self.arena.matrix(matrix);
+            let segments = 0..matrix.segments;
+            kernel.multiply(Multiply { matrix, segments, columns, x, y, epilogue, gate: None });
         };
+        product(self.skip, x, skip, Epilogue::Relu);
+        let [first, second] = self.end;
         let coded = &mut Coded { words: coded, scales: coded_scales };
         product(first, coded.encode(kernel, sizes.precision, skip, self.skip.blocks()), end, Epilogue::Relu);
         product(second, coded.encode(kernel, sizes.precision, end, first.blocks()), logits, Epilogue::Store);

@@ -1,4 +1,4 @@
-//! One frame of a take shared by several threads: the layers depend on one another, so one thread, the leader, runs them;
+//! One frame of a variation shared by several threads: the layers depend on one another, so one thread, the leader, runs them;
 //! the skip paths of all layers and the two last convolutions, which hold most weights of a wide network, are shared by
 //! rows. The others sum their rows of the skip paths of the first layers while the leader runs the next ones, so the
 //! leader's share is smaller.
@@ -7,19 +7,22 @@
 //! within [`PackedWaveNet::generate_split`]; between two calls they sleep in their pool. A member that does not come, because
 //! the host needs its core, is not waited for: the leader finishes the frame and goes on alone.
 
-use super::pass::{Coded, Scratch};
-use super::{PackedWaveNet, WaveNetState};
-use crate::kernels::contract::{Epilogue, Inputs, Kernel};
+use super::network::PackedWaveNet;
+use super::pass::Coded;
+use super::scratch::Scratch;
+use super::state::WaveNetState;
+use crate::kernels::arguments::{Epilogue, Inputs};
+use crate::kernels::coding::GATE_SCALE;
+use crate::kernels::kernel::{Kernel, Multiply};
 use crate::kernels::packed::{BLOCK, Block, MatrixRef, PackedMatrix};
-use crate::kernels::simd::GATE_SCALE;
 use std::cell::UnsafeCell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Most parts of the layers whose gates are handed over together: each one more costs a little and lets the other threads
-/// begin earlier.
-const MOST_PARTS: usize = 11;
+/// Most stages, which are layers whose gates are handed over together: each one more costs a little and lets the other
+/// threads begin earlier.
+const MOST_STAGES: usize = 11;
 
 /// Turns of a waiting loop before the processor is offered to others: some ten microseconds.
 const SPINS: usize = 4096;
@@ -65,8 +68,8 @@ impl<T: Default> Shared<T> {
 struct Meeting {
     members: usize,
     arrived: AtomicUsize,
-    /// Parts of the skip sum whose gates are ready, counted over all frames.
-    parts: AtomicUsize,
+    /// Stages whose gates are ready, counted over all frames.
+    stages: AtomicUsize,
     stop: AtomicBool,
 }
 
@@ -117,9 +120,11 @@ impl Drop for StopOnPanic<'_> {
 struct Board<'a> {
     net: &'a PackedWaveNet,
     kernel: Kernel,
-    /// The layers whose gates are handed over together.
-    parts: Vec<Range<usize>>,
+    /// The layers of each stage.
+    stages: Vec<Range<usize>>,
     z: Shared<u32>,
+    /// One value: [`WaveNetState::skip_scale`].
+    skip_scale: Shared<f32>,
     skip: Shared<Block>,
     end: Shared<Block>,
     logits: Shared<Block>,
@@ -132,12 +137,13 @@ struct Board<'a> {
 impl<'a> Board<'a> {
     fn new(net: &'a PackedWaveNet, kernel: Kernel, members: usize) -> Self {
         let ([first, second], layers) = (net.end, net.layers.len());
-        let parts = MOST_PARTS.min(layers);
+        let stages = MOST_STAGES.min(layers);
         Self {
             net,
             kernel,
-            parts: (0..parts).map(|part| layers * part / parts..layers * (part + 1) / parts).collect(),
+            stages: (0..stages).map(|stage| layers * stage / stages..layers * (stage + 1) / stages).collect(),
             z: Shared::new(net.sizes().z_stride()),
+            skip_scale: Shared::new(1),
             skip: Shared::new(net.skip.blocks()),
             end: Shared::new(first.blocks()),
             logits: Shared::new(second.blocks()),
@@ -146,37 +152,46 @@ impl<'a> Board<'a> {
             meeting: Meeting {
                 members,
                 arrived: AtomicUsize::new(0),
-                parts: AtomicUsize::new(0),
+                stages: AtomicUsize::new(0),
                 stop: AtomicBool::new(false),
             },
         }
     }
 
     /// The leader gives these layers' gates to the others.
-    fn hand_over(&self, z: &[u32], part: Range<usize>) {
+    fn hand_over(&self, z: &[u32], stage: Range<usize>, skip_scale: f32) {
         let gate_words = self.net.sizes().gate_words;
-        let place = part.start * gate_words..part.end * gate_words;
-        // SAFETY: the others only read these gates once this part is counted.
+        let place = stage.start * gate_words..stage.end * gate_words;
+        if stage.end == self.net.layers.len() {
+            // SAFETY: the others only read it once this stage is counted, which is the last.
+            unsafe { self.skip_scale.write(0..1) }.fill(skip_scale);
+        }
+        // SAFETY: the others only read these gates once this stage is counted.
         unsafe { self.z.write(place.clone()) }.copy_from_slice(&z[place]);
-        self.meeting.parts.fetch_add(1, Ordering::AcqRel);
+        self.meeting.stages.fetch_add(1, Ordering::AcqRel);
     }
 
     /// A member's rows of the skip sum of one frame; `false` when there is no further frame.
     fn skip(&self, member: usize, own: &mut Own) -> bool {
         let (first, rows) = self.rows(&self.skip_shares, member, self.net.skip);
         let gate_words = self.net.sizes().gate_words;
-        for part in &self.parts {
-            own.parts += 1;
-            if !self.meeting.wait(&self.meeting.parts, own.parts, own.patience) {
+        for stage in &self.stages {
+            own.stages += 1;
+            if !self.meeting.wait(&self.meeting.stages, own.stages, own.patience) {
                 return false;
             }
             if rows.blocks > 0 {
                 // SAFETY: the leader has written these gates and next touches them after the last meeting of this frame.
-                let words = unsafe { self.z.read(part.start * gate_words..part.end * gate_words) };
+                let words = unsafe { self.z.read(stage.start * gate_words..stage.end * gate_words) };
                 // SAFETY: rows do not overlap, and nobody else touches them before the next meeting.
                 let y = unsafe { self.skip.write(first..first + rows.blocks) };
-                let z = Inputs { words, stride: 0, scales: &[GATE_SCALE] };
-                self.kernel.product_of(rows, part.clone(), 1, z, y, Epilogue::Relu, None);
+                // A sum is multiplied with its scale once it is complete.
+                let is_last = stage.end == self.net.layers.len();
+                // SAFETY: as above, for the last stage.
+                let scales = if is_last { unsafe { self.skip_scale.read(0..1) } } else { &[GATE_SCALE] };
+                let x = Inputs { words, stride: 0, scales };
+                let (segments, epilogue) = (stage.clone(), Epilogue::Relu);
+                self.kernel.multiply(Multiply { matrix: rows, segments, columns: 1, x, y, epilogue, gate: None });
             }
         }
         true
@@ -217,7 +232,8 @@ impl<'a> Board<'a> {
         if rows.blocks > 0 {
             // SAFETY: rows do not overlap, and nobody else touches them before the next meeting.
             let y = unsafe { y.write(first..first + rows.blocks) };
-            self.kernel.product(rows, 1, x, y, epilogue, None);
+            let segments = 0..rows.segments;
+            self.kernel.multiply(Multiply { matrix: rows, segments, columns: 1, x, y, epilogue, gate: None });
         }
     }
 }
@@ -228,8 +244,8 @@ struct Own {
     words: Vec<u32>,
     /// Meetings attended.
     turn: usize,
-    /// Parts of the skip sum waited for.
-    parts: usize,
+    /// Stages waited for.
+    stages: usize,
     /// How long it waits for the others; none for ever, which is for those whom the leader stops.
     patience: Option<Duration>,
 }
@@ -241,11 +257,11 @@ impl PackedWaveNet {
         bytes(self.skip) + bytes(self.end[0]) + bytes(self.end[1])
     }
 
-    /// Generates frames of a take alone with this thread and all of `pool` on each. `code` is the newest code; `next` gets the
+    /// Generates frames of a variation alone with this thread and all of `pool` on each. `code` is the newest code; `next` gets the
     /// logits of the frame after it and writes the code of that one, or ends with `false`.
     ///
     /// Gives back whether the others came in time; otherwise this thread went on alone. The bits are those of
-    /// [`PackedWaveNet::advance`] in any case.
+    /// [`PackedWaveNet::step`] in any case.
     pub fn generate_split(
         &self,
         kernel: Kernel,
@@ -270,7 +286,9 @@ impl PackedWaveNet {
             let began = Instant::now();
             let mut patience = None;
             while more && in_time {
-                self.frame_alone(kernel, scratch, state, *code, &board.parts, |z, part| board.hand_over(z, part));
+                self.step_layers(kernel, scratch, state, *code, &board.stages, |z, stage, scale| {
+                    board.hand_over(z, stage, scale);
+                });
                 let patience =
                     *patience.get_or_insert_with(|| PATIENCE.max(began.elapsed().saturating_mul(PATIENCE_IN_LAYERS)));
                 in_time = board.skip(0, &mut own) && board.head(0, &mut own);
@@ -284,7 +302,7 @@ impl PackedWaveNet {
             if !in_time {
                 // The frame has gone through the layers already, and its gates are this thread's own.
                 let mut logits = vec![Block::default(); self.end[1].blocks()];
-                self.end_of_frame(kernel, scratch, &mut logits);
+                self.step_head(kernel, scratch, state, &mut logits);
                 if next(&logits, code) {
                     self.generate_alone(kernel, scratch, state, code, &mut logits, next);
                 }
@@ -305,7 +323,7 @@ impl PackedWaveNet {
     ) {
         loop {
             let states = std::slice::from_mut(state);
-            self.advance(kernel, scratch, states, std::slice::from_ref(code), Some(logits));
+            self.step(kernel, scratch, states, std::slice::from_ref(code), logits);
             if !next(logits, code) {
                 return;
             }

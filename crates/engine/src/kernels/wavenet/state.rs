@@ -1,12 +1,14 @@
-//! What one take remembers.
+//! What one variation remembers.
 
-use super::Sizes;
-use crate::kernels::contract::Kernel;
+use super::network::{PackedWaveNet, Sizes};
+use crate::kernels::Kernel;
+use crate::kernels::coding::GATE_SCALE;
 use crate::kernels::packed::{Block, Words, blocks_for, floats_mut};
-use crate::kernels::precision::{CODE_OFFSET, Precision};
+use crate::kernels::precision::Precision;
 use continuo_package::family::wavenet::WaveNetShape;
+use continuo_simd::CODE_OFFSET;
 
-/// What one take remembers: the codes and the layers' inputs of the receptive field, as the products read them.
+/// What one variation remembers: the codes and the layers' inputs of the receptive field, as the products read them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaveNetState {
     precision: Precision,
@@ -32,8 +34,15 @@ pub(super) struct Ring {
     oldest: usize,
 }
 
+impl PackedWaveNet {
+    /// The state of a variation before its first frame: silent codes, zeros in every layer.
+    pub fn new_state(&self) -> WaveNetState {
+        WaveNetState::new(&self.shape, self.precision)
+    }
+}
+
 impl WaveNetState {
-    pub(super) fn new(shape: &WaveNetShape, precision: Precision) -> Self {
+    fn new(shape: &WaveNetShape, precision: Precision) -> Self {
         let sizes = Sizes::of(shape, precision);
         let (channels, width) = (shape.residual_channels as usize, sizes.residual_words);
         let zero = if precision == Precision::Int8 { u32::from_ne_bytes([CODE_OFFSET; 4]) } else { 0 };
@@ -47,7 +56,7 @@ impl WaveNetState {
         Self { precision, recent: vec![shape.levels / 2; sizes.taps], layers }
     }
 
-    /// Sets the state from the graph's tensors for one take: `codes` `[F − 1]`, and per layer `[R, d·(F − 1)]`, oldest
+    /// Sets the state from the graph's tensors for one variation: `codes` `[F − 1]`, and per layer `[R, d·(F − 1)]`, oldest
     /// frame first. They are rounded to the state's precision.
     ///
     /// # Panics
@@ -86,6 +95,13 @@ impl WaveNetState {
         }
     }
 
+    /// What the gates' codes are multiplied with in the sum of the skip paths: [`GATE_SCALE`], or NaN where the newest frame is
+    /// no finite number on its way to the last layer. An 8-bit gate cannot say that, and the logits must not hide it.
+    pub(super) fn skip_scale(&self) -> f32 {
+        let is_finite = self.layers.last().is_none_or(|ring| ring.newest_scale().is_finite());
+        if is_finite { GATE_SCALE } else { f32::NAN }
+    }
+
     pub(super) fn codes(&self) -> impl Iterator<Item = u32> {
         self.recent.iter().copied()
     }
@@ -119,6 +135,12 @@ impl Ring {
             *to = scale;
         }
         self.skip(1);
+    }
+
+    /// What the newest frame's codes are multiplied with; 1 unless 8-bit.
+    pub(super) fn newest_scale(&self) -> f32 {
+        let newest = if self.oldest == 0 { self.length } else { self.oldest } - 1;
+        self.scales.get(newest).copied().unwrap_or(1.0)
     }
 
     /// Lets frames pass without writing them: they are pushed out again before anybody reads them.
