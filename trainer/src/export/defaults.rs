@@ -10,7 +10,7 @@ use continuo_engine::{Model, RenderRequest, Sampling, Workers};
 use continuo_package::Reach;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::ExportError;
+use super::error::ExportError;
 use super::preview::mono;
 use crate::data::dataset::{Dataset, Split};
 use crate::training::stop;

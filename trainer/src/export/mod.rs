@@ -1,67 +1,25 @@
 //! `export`: from a run to a model package.
 
 pub mod defaults;
+mod error;
 mod preview;
 pub mod runtime;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use continuo_engine::audio::AudioError;
-use continuo_engine::{EngineError, LoadOptions, Model, RuntimeError};
-use continuo_package::{Defaults, Manifest, PackageError};
+use continuo_engine::{LoadOptions, Model};
+use continuo_package::{Defaults, Manifest};
+pub use error::ExportError;
 
 use crate::cli::ExportArgs;
 use crate::config::Corpus;
 use crate::data::dataset::Split;
 use crate::device::Device;
 use crate::family::FAMILIES;
-use crate::task::{ModelPackage, Task, TaskError, Verification};
+use crate::task::{ModelPackage, Task, Verification};
 use crate::training::checkpoint::{Checkpoint, Progress};
 use crate::training::run::{Run, RunError};
 use defaults::Choice;
-
-/// Why a run cannot be exported.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// The run.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// A file.
-    #[error("{}: {action} failed: {source}", file.display())]
-    Io {
-        /// The file.
-        file: PathBuf,
-        /// What was being done.
-        action: &'static str,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// There is nothing to compare the graph with.
-    #[error(
-        "the exported graph cannot be checked: the ONNX Runtime library was not found in {}. Name it with --runtime or \
-         in the variable CONTINUO_ONNXRUNTIME, or fetch it with `cargo xtask fetch-runtime`",
-        places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ")
-    )]
-    NoRuntime {
-        /// Where it was looked for.
-        places: Vec<PathBuf>,
-    },
-    /// The library does not load.
-    #[error(transparent)]
-    Runtime(#[from] RuntimeError),
-    /// The model is not what was trained, or cannot be written.
-    #[error(transparent)]
-    Task(TaskError),
-    /// The package.
-    #[error(transparent)]
-    Package(#[from] PackageError),
-    /// The preview, or the search for default settings.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The preview's file.
-    #[error(transparent)]
-    Audio(#[from] AudioError),
-}
 
 /// What an export made.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use continuo_engine::audio::{Clip, WavFormat, write_wav};
 use continuo_engine::{Model, RenderRequest, Sampling, Workers};
 
-use super::ExportError;
+use super::error::ExportError;
 use crate::data::dataset::{Dataset, Split};
 
 /// Seconds of the recording, and of its continuation.
