@@ -164,6 +164,12 @@ pub struct ExportArgs {
     /// ONNX Runtime library that the exported graph is checked with
     #[arg(long, value_name = "LIBRARY", env = "CONTINUO_ONNXRUNTIME")]
     pub runtime: Option<PathBuf>,
+    /// Temperature that the plugin starts with; without one it is found by rendering and counting pops
+    #[arg(long, value_name = "T", value_parser = temperature)]
+    pub temperature: Option<f32>,
+    /// Number of likeliest values that the plugin draws from at first, 0 = all; without one it is found likewise
+    #[arg(long, value_name = "N")]
+    pub top_k: Option<u32>,
     /// The dataset, if it has moved since
     #[arg(long, value_name = "DATASET")]
     pub data: Option<PathBuf>,
@@ -242,6 +248,13 @@ fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
         _ => Err("give a share from 0 up to, but not including, 1; 0.05 keeps one recording in twenty".into()),
+    }
+}
+
+fn temperature(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(temperature) if (0.0..=2.0).contains(&temperature) => Ok(temperature),
+        _ => Err("give a temperature from 0 (always the likeliest value) to 2; 1 is as the model learnt".into()),
     }
 }
 

@@ -1,12 +1,17 @@
-//! The configuration of a training run: `CONFIG.toml`.
+//! The configuration of a training run, `CONFIG.toml`: what all families have in common.
+//!
+//! The key `family` at the top of the file says whose configuration it is; everything else is read by that family, and a
+//! key that it does not know is refused.
 
 use std::path::{Path, PathBuf};
 
-use continuo_package::Shape as _;
-use continuo_package::family::wavenet::WaveNetShape;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Order;
+use crate::device::Device;
+use crate::task::{Task, TaskError};
+
+/// The largest configuration that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -19,165 +24,83 @@ pub enum ConfigError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The file is not TOML, or has a field that does not exist or lacks one that must.
-    #[error("{}: {reason}", file.display())]
-    Syntax {
+    /// What the file says.
+    #[error("{}: {fault}", file.display())]
+    Fault {
         /// The file.
         file: PathBuf,
-        /// What the parser said, with the place.
-        reason: String,
+        /// What is wrong with it.
+        fault: ConfigFault,
     },
+}
+
+/// What is wrong with a configuration; the file is named by [`ConfigError`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigFault {
+    /// It is not TOML, or has a field that does not exist or lacks one that must.
+    #[error("{0}")]
+    Syntax(String),
     /// A value that cannot work.
-    #[error("{}: {field} {reason}", file.display())]
+    #[error("{field} {reason}")]
     Value {
-        /// The file.
-        file: PathBuf,
         /// The field, with its table.
-        field: String,
+        field: &'static str,
         /// What is wrong with it and what would be right.
         reason: String,
     },
 }
 
-/// Everything that decides a run, given a dataset.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// What the model is.
-    pub model: Model,
-    /// How it is trained.
-    pub training: Training,
-    /// How it is measured on held-out recordings.
-    #[serde(default)]
-    pub evaluation: Evaluation,
-    /// What the recordings are; goes into the package's manifest.
-    #[serde(default)]
-    pub corpus: Corpus,
-}
-
-/// Hyper-parameters of a WaveNet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Model {
-    /// The family; `wavenet` is the only one so far.
-    pub family: ModelFamily,
-    /// Frames per second; the dataset must have the same.
-    pub sample_rate_hz: u32,
-    /// µ-law levels.
-    pub levels: u32,
-    /// How often the dilations start again from 1.
-    pub stacks: u32,
-    /// Layers per stack, with dilations 1, 2, 4, ….
-    pub layers: u32,
-    /// Taps of every dilated convolution.
-    pub filter_width: u32,
-    /// Channels between layers.
-    pub residual_channels: u32,
-    /// Channels of the gate's output.
-    pub dilation_channels: u32,
-    /// Channels summed over layers.
-    pub skip_channels: u32,
-    /// Channels between the two last convolutions.
-    pub end_channels: u32,
-    /// Whether convolutions have biases.
-    #[serde(default = "yes")]
-    pub biases: bool,
-}
-
-/// The families that can be trained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ModelFamily {
-    /// van den Oord et al. 2016.
-    Wavenet,
-}
-
-/// Optimisation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Training {
-    /// Steps of the optimiser after which training is finished.
-    pub steps: u64,
-    /// Sequences per step.
-    pub batch: usize,
-    /// Frames of each sequence that count for the loss; the receptive field comes in front of them.
-    pub chunk_frames: usize,
-    /// Shuffled over the whole dataset, or recording after recording.
-    #[serde(default = "shuffled")]
-    pub order: Order,
-    /// Learning rate of Adam, at its highest.
-    pub learning_rate: f64,
-    /// Steps over which the learning rate rises from 0.
-    #[serde(default)]
-    pub warmup_steps: u64,
-    /// How the learning rate falls towards the end.
-    #[serde(default)]
-    pub decay: Decay,
-    /// The last steps, over which it falls; 0 with `decay = "none"`.
-    #[serde(default)]
-    pub decay_steps: u64,
-    /// Share of the learning rate that is left at the last step.
-    #[serde(default)]
-    pub decay_to: f64,
-    /// Adam's decay of the first moment.
-    #[serde(default = "beta1")]
-    pub beta1: f64,
-    /// Adam's decay of the second moment.
-    #[serde(default = "beta2")]
-    pub beta2: f64,
-    /// Adam's ε.
-    #[serde(default = "epsilon")]
-    pub epsilon: f64,
-    /// Largest norm of the gradient over all weights together; larger ones are scaled down. 0 = no limit.
-    #[serde(default)]
-    pub clip_norm: f64,
-    /// Weight of the logits' mean square in what is minimised (never in the losses that are shown). Where a frame is
-    /// certain, as in digital silence, cross-entropy alone lets logits grow for ever, which gains nothing. 0 = none.
-    #[serde(default)]
-    pub logit_penalty: f64,
-    /// Decay of the moving average of the weights, which is what is measured and exported. 0 = the weights themselves.
-    #[serde(default = "average")]
-    pub average_decay: f64,
-    /// Decides the initial weights and the order of the chunks.
-    #[serde(default)]
-    pub rng_seed: u64,
-    /// Threads on the CPU; 0 = one per core. Results do not depend on it.
-    #[serde(default)]
-    pub threads: usize,
-    /// Minutes between checkpoints.
-    #[serde(default = "checkpoint_minutes")]
-    pub checkpoint_minutes: f64,
-}
-
-/// How the learning rate falls over the last `decay_steps`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Decay {
-    /// It does not.
-    #[default]
-    None,
-    /// In a straight line.
-    Linear,
-    /// Along half a cosine.
-    Cosine,
-}
-
-/// Measuring on held-out recordings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Evaluation {
-    /// Steps between measurements; 0 = only at the end.
-    pub every_steps: u64,
-    /// Chunks that are measured, always the same ones.
-    pub chunks: usize,
-    /// Frames of each chunk that count.
-    pub chunk_frames: usize,
-}
-
-impl Default for Evaluation {
-    fn default() -> Self {
-        Self { every_steps: 500, chunks: 32, chunk_frames: 16_384 }
+impl ConfigFault {
+    /// Nothing if a field's value is good, else a fault with the reason.
+    ///
+    /// # Errors
+    /// The fault.
+    pub fn unless(good: bool, field: &'static str, reason: &str) -> Result<(), Self> {
+        if good { Ok(()) } else { Err(Self::Value { field, reason: reason.to_owned() }) }
     }
+}
+
+/// Everything that decides a run of one family, given a dataset.
+pub trait Configuration: std::fmt::Debug {
+    /// The family's name, as in the file.
+    fn family(&self) -> &'static str;
+
+    /// Frames per second; the dataset must have the same.
+    fn sample_rate_hz(&self) -> u32;
+
+    /// Channels; the dataset must have as many.
+    fn channels(&self) -> u16;
+
+    /// What the loop has to know.
+    fn plan(&self) -> Plan;
+
+    /// Trains for so many steps in place of the configured number.
+    fn set_steps(&mut self, steps: u64);
+
+    /// What the recordings are.
+    fn corpus(&self) -> &Corpus;
+
+    /// The configuration as TOML, with `family` in it.
+    fn to_toml(&self) -> String;
+
+    /// A task before its first step, with fresh weights.
+    ///
+    /// # Errors
+    /// If the device cannot be used.
+    fn task(&self, device: &Device) -> Result<Box<dyn Task>, TaskError>;
+}
+
+/// What the training loop has to know of a configuration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Plan {
+    /// Steps after which training is finished.
+    pub steps: u64,
+    /// Minutes between checkpoints.
+    pub checkpoint_minutes: f64,
+    /// Steps between measurements on held-out recordings; 0 = only at the end.
+    pub measure_every_steps: u64,
+    /// Decides the initial weights, the order of the chunks and all that a step draws.
+    pub rng_seed: u64,
 }
 
 /// Facts about the recordings, for the manifest.
@@ -190,171 +113,50 @@ pub struct Corpus {
     pub licence: String,
 }
 
-fn yes() -> bool {
-    true
-}
-fn shuffled() -> Order {
-    Order::Shuffled
-}
-fn beta1() -> f64 {
-    0.9
-}
-fn beta2() -> f64 {
-    0.999
-}
-fn epsilon() -> f64 {
-    1e-8
-}
-fn average() -> f64 {
-    0.999
-}
-fn checkpoint_minutes() -> f64 {
-    5.0
+/// A family that can be trained.
+#[derive(Debug, Clone, Copy)]
+pub struct Family {
+    /// Its name, as in the key `family`.
+    pub name: &'static str,
+    /// Reads and checks a configuration of this family.
+    pub parse: fn(&str) -> Result<Box<dyn Configuration>, ConfigFault>,
 }
 
-/// The largest configuration that is read, in bytes.
-const MAX_BYTES: u64 = 1 << 20;
-
-impl Config {
-    /// Reads and checks a configuration.
-    ///
-    /// # Errors
-    /// [`ConfigError`], which names the file and the field.
-    pub fn read(file: &Path) -> Result<Self, ConfigError> {
-        let io = |source| ConfigError::Io { file: file.to_path_buf(), source };
-        if std::fs::metadata(file).map_err(io)?.len() > MAX_BYTES {
-            return Err(ConfigError::Syntax {
-                file: file.to_path_buf(),
-                reason: "is larger than any configuration; give a TOML file such as those in trainer/configs".into(),
-            });
-        }
-        Self::parse(&std::fs::read_to_string(file).map_err(io)?, file)
+/// Reads and checks a configuration of one of these families.
+///
+/// # Errors
+/// [`ConfigError`], which names the file and the field.
+pub fn read(file: &Path, families: &[Family]) -> Result<Box<dyn Configuration>, ConfigError> {
+    let io = |source| ConfigError::Io { file: file.to_path_buf(), source };
+    if std::fs::metadata(file).map_err(io)?.len() > MAX_BYTES {
+        let reason = "is larger than any configuration; give a TOML file such as those in trainer/configs";
+        return Err(ConfigError::Fault { file: file.to_path_buf(), fault: ConfigFault::Syntax(reason.into()) });
     }
-
-    /// Checks a configuration that was read from `file`.
-    ///
-    /// # Errors
-    /// [`ConfigError`], which names the file and the field.
-    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text)
-            .map_err(|e| ConfigError::Syntax { file: file.to_path_buf(), reason: e.to_string() })?;
-        config.validate().map_err(|(field, reason)| ConfigError::Value {
-            file: file.to_path_buf(),
-            field: field.to_owned(),
-            reason,
-        })?;
-        Ok(config)
-    }
-
-    /// The configuration as TOML.
-    pub fn to_toml(&self) -> String {
-        // Every field is a plain value, so this cannot fail; an empty text would be caught on reading.
-        toml::to_string(self).unwrap_or_default()
-    }
-
-    fn validate(&self) -> Result<(), (&'static str, String)> {
-        let (model, training) = (&self.model, &self.training);
-        let check = |good: bool, field: &'static str, reason: &str| {
-            if good { Ok(()) } else { Err((field, reason.to_owned())) }
-        };
-        check((1_000..=384_000).contains(&model.sample_rate_hz), "model.sample_rate_hz", "must be 1000 to 384000")?;
-        check((1..=64).contains(&model.stacks), "model.stacks", "must be 1 to 64")?;
-        check((1..=20).contains(&model.layers), "model.layers", "must be 1 to 20")?;
-        check(model.levels <= 65_536, "model.levels", "must be at most 65536")?;
-        model.shape().validate().map_err(|(field, reason)| ("model", format!("{field} {reason}")))?;
-        check(training.steps > 0, "training.steps", "must be at least 1")?;
-        check((1..=4096).contains(&training.batch), "training.batch", "must be 1 to 4096")?;
-        check((1..=1 << 24).contains(&training.chunk_frames), "training.chunk_frames", "must be 1 to 16777216")?;
-        let share = |value: f64| (0.0..1.0).contains(&value);
-        check(
-            training.learning_rate.is_finite() && training.learning_rate > 0.0,
-            "training.learning_rate",
-            "must be above 0",
-        )?;
-        check((0.0..=1.0).contains(&training.decay_to), "training.decay_to", "must be 0 to 1")?;
-        check(share(training.beta1), "training.beta1", "must be at least 0 and below 1")?;
-        check(share(training.beta2), "training.beta2", "must be at least 0 and below 1")?;
-        check(share(training.average_decay), "training.average_decay", "must be at least 0 and below 1")?;
-        check(training.epsilon.is_finite() && training.epsilon > 0.0, "training.epsilon", "must be above 0")?;
-        check(
-            training.clip_norm.is_finite() && training.clip_norm >= 0.0,
-            "training.clip_norm",
-            "must not be negative",
-        )?;
-        check(
-            (0.0..=1.0).contains(&training.logit_penalty),
-            "training.logit_penalty",
-            "must be 0 to 1; 0.00001 bounds the logits without a cost that shows",
-        )?;
-        check(training.threads <= 1024, "training.threads", "must be at most 1024")?;
-        check(
-            training.checkpoint_minutes.is_finite() && training.checkpoint_minutes > 0.0,
-            "training.checkpoint_minutes",
-            "must be above 0",
-        )?;
-        let evaluation = &self.evaluation;
-        check((1..=65_536).contains(&evaluation.chunks), "evaluation.chunks", "must be 1 to 65536")?;
-        check((1..=1 << 24).contains(&evaluation.chunk_frames), "evaluation.chunk_frames", "must be 1 to 16777216")
-    }
+    parse(&std::fs::read_to_string(file).map_err(io)?, families)
+        .map_err(|fault| ConfigError::Fault { file: file.to_path_buf(), fault })
 }
 
-impl Model {
-    /// The shape of the graph.
-    pub fn shape(&self) -> WaveNetShape {
-        WaveNetShape {
-            levels: self.levels,
-            dilations: WaveNetShape::doubling_dilations(self.stacks, self.layers),
-            filter_width: self.filter_width,
-            residual_channels: self.residual_channels,
-            dilation_channels: self.dilation_channels,
-            skip_channels: self.skip_channels,
-            end_channels: self.end_channels,
-            biases: self.biases,
-        }
+/// Checks a configuration of one of these families.
+///
+/// # Errors
+/// [`ConfigFault`], which names the field.
+pub fn parse(text: &str, families: &[Family]) -> Result<Box<dyn Configuration>, ConfigFault> {
+    /// Read before the rest, which belongs to the family.
+    #[derive(Deserialize)]
+    struct Tag {
+        family: Option<String>,
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn configs() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("configs")
-    }
-
-    #[test]
-    fn shipped_configurations_are_valid_and_survive_a_round_trip() {
-        let mut seen = 0;
-        for entry in std::fs::read_dir(configs()).into_iter().flatten().flatten() {
-            let config = Config::read(&entry.path()).unwrap_or_else(|e| panic!("{e}"));
-            assert_eq!(Config::parse(&config.to_toml(), &entry.path()).ok(), Some(config));
-            seen += 1;
-        }
-        assert!(seen >= 3);
-    }
-
-    #[test]
-    fn the_2016_model_is_the_blog_post_s() {
-        let config = Config::read(&configs().join("wavenet-piano-2016.toml")).unwrap_or_else(|e| panic!("{e}"));
-        let shape = config.model.shape();
-        assert_eq!(shape.dilations.len(), 55);
-        assert_eq!(shape.receptive_field_frames(), 10_237);
-        assert_eq!((shape.residual_channels, shape.dilation_channels, shape.skip_channels), (64, 64, 1024));
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        let good = std::fs::read_to_string(configs().join("wavenet-small.toml")).unwrap_or_default();
-        let said = |from: &str, to: &str| {
-            assert!(good.contains(from));
-            Config::parse(&good.replace(from, to), Path::new("my.toml"))
-                .err()
-                .map(|e| e.to_string())
-                .unwrap_or_default()
-        };
-        assert!(said("batch = ", "bach = ").contains("bach"));
-        let zero = said("learning_rate = ", "learning_rate = -");
-        assert!(zero.contains("my.toml") && zero.contains("training.learning_rate"), "{zero}");
-        assert!(said("filter_width = 2", "filter_width = 1").contains("filter_width"));
-    }
+    let tag: Tag = toml::from_str(text).map_err(|error| ConfigFault::Syntax(error.to_string()))?;
+    let names = || families.iter().map(|family| family.name).collect::<Vec<_>>().join(", ");
+    let fault = |reason: String| ConfigFault::Value { field: "family", reason };
+    let Some(name) = tag.family else {
+        return Err(fault(format!(
+            "is missing: say at the top of the file, above the first [table], whose configuration it is, as in family = \
+             \"wavenet\". The families are: {}",
+            names()
+        )));
+    };
+    let family = families.iter().find(|family| family.name == name);
+    let family = family.ok_or_else(|| fault(format!("is {name:?}; the families are: {}", names())))?;
+    (family.parse)(text)
 }

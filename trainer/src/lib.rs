@@ -4,14 +4,16 @@
 
 pub mod cli;
 pub mod config;
-pub mod dataset;
+pub mod data;
 pub mod device;
 pub mod export;
+pub mod family;
 pub mod inspect;
 pub mod kernels;
+pub mod nn;
 pub mod prepare;
+pub mod random;
 pub mod render;
-pub mod rng;
+pub mod task;
 pub mod train;
 pub mod training;
-pub mod wavenet;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use continuo_trainer::cli::{Cli, Command};
-use continuo_trainer::training::session::End;
+use continuo_trainer::training::trainer::End;
 use continuo_trainer::{export, inspect, prepare, render, train};
 
 fn main() -> ExitCode {

@@ -9,6 +9,7 @@ use continuo_engine::{EngineError, Forecasts, LoadOptions, Model, RenderRequest,
 
 use crate::cli::RenderArgs;
 use crate::export::{self, ExportError};
+use crate::family::FAMILIES;
 use crate::training::log::duration;
 use crate::training::run::Run;
 use crate::training::stop;
@@ -52,7 +53,7 @@ pub fn run(args: &RenderArgs) -> Result<(Vec<PathBuf>, RenderSummary), RenderErr
     let folder = tempfile::tempdir().map_err(|source| RenderError::Temporary { dir: std::env::temp_dir(), source })?;
     let package = if args.model.is_dir() {
         let draft = folder.path().join("draft.continuo");
-        export::draft(&Run::open(&args.model).map_err(ExportError::from)?, &draft)?;
+        export::draft(&Run::open(&args.model, FAMILIES).map_err(ExportError::from)?, &draft)?;
         draft
     } else {
         args.model.clone()

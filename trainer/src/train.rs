@@ -2,41 +2,47 @@
 
 use std::time::Duration;
 
+use continuo_package::Package;
+
 use crate::cli::{ResumeArgs, TrainArgs};
-use crate::config::Config;
-use crate::dataset::Dataset;
-use crate::device;
+use crate::config;
+use crate::data::dataset::Dataset;
+use crate::device::Device;
+use crate::family::FAMILIES;
 use crate::training::checkpoint::Checkpoint;
-use crate::training::initial;
 use crate::training::run::{Run, RunError};
-use crate::training::session::{End, Limits, Session, table};
 use crate::training::stop;
+use crate::training::trainer::{End, Limits, Trainer};
 
 /// `train CONFIG.toml --data DATASET --out RUN`.
 ///
 /// # Errors
 /// [`RunError`].
 pub fn run(args: &TrainArgs) -> Result<End, RunError> {
-    let mut config = Config::read(&args.config)?;
+    let mut config = config::read(&args.config, FAMILIES)?;
     if let Some(steps) = args.steps {
-        config.training.steps = steps.max(1);
+        config.set_steps(steps.max(1));
     }
     let dataset = Dataset::open(&args.data)?;
-    let table = std::sync::Arc::new(crate::wavenet::parameters::Table::new(&config.model.shape()));
-    let mut compute = device::open(args.device, &table, config.training.threads)?;
+    let mut task = config.task(&Device::find(args.device)?).map_err(RunError::Task)?;
     // Read before a folder is made for the run: a package that does not fit leaves nothing behind.
-    let initial = args.init.as_deref().map(|file| initial::read(file, &config)).transpose()?;
-    let mut run = Run::create(&args.out, config, &dataset, args.force)?;
-    stop::listen();
-    let mut session = match initial {
-        None => Session::begin(&run, &dataset, compute.as_mut())?,
-        Some((parameters, model)) => {
-            run.file.initial_model = Some(model);
-            run.save()?;
-            Session::begin_with(&run, &dataset, compute.as_mut(), parameters)?
+    let initial = match &args.init {
+        None => None,
+        Some(file) => {
+            let package = Package::open(file)?;
+            let refuse = |reason| RunError::Initial { file: file.clone(), reason };
+            task.start_from(&package).map_err(refuse)?;
+            let (name, steps) = (&package.manifest.name, package.manifest.training.steps);
+            Some(format!("{name} (package SHA-256 {}, {steps} steps)", package.content_hash))
         }
     };
-    session.train(limits(args.minutes))
+    let mut run = Run::create(&args.out, config, &dataset, args.force)?;
+    if initial.is_some() {
+        run.file.initial_model = initial;
+        run.save()?;
+    }
+    stop::listen();
+    Trainer::begin(&run, &dataset, task)?.train(limits(args.minutes))
 }
 
 /// `resume RUN`.
@@ -44,20 +50,19 @@ pub fn run(args: &TrainArgs) -> Result<End, RunError> {
 /// # Errors
 /// [`RunError`].
 pub fn resume(args: &ResumeArgs) -> Result<End, RunError> {
-    let mut run = Run::open(&args.run)?;
+    let mut run = Run::open(&args.run, FAMILIES)?;
     let dataset = run.dataset(args.data.as_deref())?;
     if let Some(steps) = args.steps {
-        run.config.training.steps = steps.max(1);
+        run.config.set_steps(steps.max(1));
         run.save()?;
     }
-    let table = table(&run);
-    let mut compute = device::open(args.device, &table, run.config.training.threads)?;
-    let (checkpoint, refused) = Checkpoint::newest(&run.checkpoints(), table.len)?;
+    let (checkpoint, refused) = Checkpoint::newest(&run.checkpoints())?;
     for reason in refused {
         eprintln!("{reason}; going on from the one before");
     }
+    let task = run.config.task(&Device::find(args.device)?).map_err(RunError::Task)?;
     stop::listen();
-    Session::resume(&run, &dataset, compute.as_mut(), checkpoint)?.train(limits(args.minutes))
+    Trainer::resume(&run, &dataset, task, &checkpoint)?.train(limits(args.minutes))
 }
 
 fn limits(minutes: Option<f64>) -> Limits {

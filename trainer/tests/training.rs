@@ -8,20 +8,22 @@ use std::path::{Path, PathBuf};
 
 use common::{TINY, tones};
 use continuo_trainer::cli::{DeviceArg, ResumeArgs, TrainArgs};
-use continuo_trainer::config::Config;
-use continuo_trainer::dataset::Dataset;
-use continuo_trainer::device;
+use continuo_trainer::data::BatchCursor;
+use continuo_trainer::data::dataset::Dataset;
+use continuo_trainer::device::Device;
+use continuo_trainer::family::FAMILIES;
+use continuo_trainer::family::wavenet::config::Config;
 use continuo_trainer::train;
 use continuo_trainer::training::checkpoint::Checkpoint;
 use continuo_trainer::training::run::{Run, RunError};
-use continuo_trainer::training::session::{End, Limits, Session, table};
+use continuo_trainer::training::trainer::{End, Limits, Trainer};
 
 const QUIET: Limits = Limits { time: None, steps: None, quiet: true };
 
-fn config(change: impl FnOnce(&mut Config)) -> Config {
-    let mut config = Config::parse(TINY, Path::new("tiny.toml")).unwrap();
+fn config(change: impl FnOnce(&mut Config)) -> Box<Config> {
+    let mut config = Config::parse(TINY).unwrap();
     change(&mut config);
-    config
+    Box::new(config)
 }
 
 /// A dataset that is used up in a few steps, so that epochs end inside the tests.
@@ -29,20 +31,21 @@ fn dataset(dir: &Path) -> Dataset {
     tones(&dir.join("data"), &[2500, 390, 1900, 1200])
 }
 
-/// Losses of `steps` steps.
-fn steps(session: &mut Session<'_>, steps: usize) -> Vec<u64> {
-    let mut gradient = vec![0.0; session.state().weights.len()];
-    (0..steps).map(|_| session.step(&mut gradient).unwrap().0.to_bits()).collect()
+fn begin<'a>(run: &'a Run, data: &'a Dataset) -> Trainer<'a> {
+    Trainer::begin(run, data, run.config.task(&Device::Cpu).unwrap()).unwrap()
 }
 
-/// Everything in a checkpoint but the time.
-fn bits(checkpoint: &Checkpoint) -> Vec<Vec<u32>> {
-    let vectors = [&checkpoint.weights, &checkpoint.average, &checkpoint.adam.m, &checkpoint.adam.v];
-    vectors.iter().map(|vector| vector.iter().map(|value| value.to_bits()).collect()).collect()
+fn resumed<'a>(run: &'a Run, data: &'a Dataset) -> Trainer<'a> {
+    Trainer::resume(run, data, run.config.task(&Device::Cpu).unwrap(), &newest(run)).unwrap()
+}
+
+/// Losses of `steps` steps.
+fn steps(trainer: &mut Trainer<'_>, steps: usize) -> Vec<u64> {
+    (0..steps).map(|_| trainer.step().unwrap().losses["loss_nats"].to_bits()).collect()
 }
 
 fn newest(run: &Run) -> Checkpoint {
-    Checkpoint::newest(&run.checkpoints(), table(run).len).unwrap().0
+    Checkpoint::newest(&run.checkpoints()).unwrap().0
 }
 
 #[test]
@@ -55,14 +58,13 @@ fn a_small_model_learns_a_tone_by_heart() {
         config.evaluation.every_steps = 0;
     });
     let run = Run::create(&dir.path().join("run"), config, &data, false).unwrap();
-    let mut compute = device::open(DeviceArg::Cpu, &table(&run), 2).unwrap();
-    let mut session = Session::begin(&run, &data, compute.as_mut()).unwrap();
-    let before = session.measure().unwrap().unwrap();
+    let mut trainer = begin(&run, &data);
+    let before = trainer.measure().unwrap()["nll_nats"];
     assert!((before - 64f64.ln()).abs() < 0.5, "fresh weights know nothing: {before}");
-    assert_eq!(session.train(QUIET).unwrap(), End::Finished);
-    let after = session.state().progress.heldout_nats.unwrap();
+    assert_eq!(trainer.train(QUIET).unwrap(), End::Finished);
+    let after = trainer.progress().heldout["nll_nats"];
     assert!(after < 0.25, "held-out loss is {after} nats");
-    assert_eq!(session.state().progress.frames_seen, 250 * 3 * 400);
+    assert_eq!(trainer.progress().frames_seen, 250 * 3 * 400);
     let log = std::fs::read_to_string(run.log()).unwrap();
     let events: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events.first().unwrap()["event"], "start");
@@ -76,36 +78,39 @@ fn a_small_model_learns_a_tone_by_heart() {
 fn resuming_is_the_same_as_never_stopping() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(dir.path());
-    let run = |name: &str| Run::create(&dir.path().join(name), config(|_| {}), &data, false).unwrap();
-    let (whole, broken) = (run("whole"), run("broken"));
+    let run = |name: &str, threads| {
+        let config = config(|config| config.training.threads = threads);
+        Run::create(&dir.path().join(name), config, &data, false).unwrap()
+    };
+    // With another number of threads.
+    let (whole, broken) = (run("whole", 1), run("broken", 3));
 
-    let mut compute = device::open(DeviceArg::Cpu, &table(&whole), 1).unwrap();
-    let mut session = Session::begin(&whole, &data, compute.as_mut()).unwrap();
-    let expected = steps(&mut session, 12);
-    let end = session.state().clone();
+    let mut trainer = begin(&whole, &data);
+    let expected = steps(&mut trainer, 12);
+    trainer.checkpoint().unwrap();
+    let end = newest(&whole);
 
-    // The same in three sittings, through files, with another number of threads.
-    let mut compute = device::open(DeviceArg::Cpu, &table(&broken), 3).unwrap();
-    let mut session = Session::begin(&broken, &data, compute.as_mut()).unwrap();
-    let mut losses = steps(&mut session, 5);
-    session.state().write(&broken.checkpoints()).unwrap();
+    // The same in three sittings, through files.
+    let mut trainer = begin(&broken, &data);
+    let mut losses = steps(&mut trainer, 5);
+    trainer.checkpoint().unwrap();
     for count in [1, 6] {
-        let mut session = Session::resume(&broken, &data, compute.as_mut(), newest(&broken)).unwrap();
-        losses.extend(steps(&mut session, count));
-        session.state().write(&broken.checkpoints()).unwrap();
+        let mut trainer = resumed(&broken, &data);
+        losses.extend(steps(&mut trainer, count));
+        trainer.checkpoint().unwrap();
     }
     assert_eq!(losses, expected);
     let found = newest(&broken);
-    assert_eq!(bits(&found), bits(&end));
+    assert_eq!(found.tensors, end.tensors);
     assert_eq!(found.progress.cursor, end.progress.cursor);
-    assert_eq!((found.progress.step, found.adam.step), (12, 12));
-    assert!(found.progress.cursor.epoch >= 1, "the test runs over the end of an epoch");
+    assert_eq!((found.progress.step, found.optimiser_steps["wavenet"]), (12, 12));
+    let BatchCursor::Chunks(cursor) = found.progress.cursor else { panic!("chunks are sampled") };
+    assert!(cursor.epoch >= 1, "the test runs over the end of an epoch");
 
     // Another seed is another run.
     let other = config(|config| config.training.rng_seed = 6);
     let other = Run::create(&dir.path().join("other"), other, &data, false).unwrap();
-    let mut compute = device::open(DeviceArg::Cpu, &table(&other), 1).unwrap();
-    assert_ne!(steps(&mut Session::begin(&other, &data, compute.as_mut()).unwrap(), 2), expected[..2]);
+    assert_ne!(steps(&mut begin(&other, &data), 2), expected[..2]);
 }
 
 fn arguments(dir: &Path, out: &str) -> TrainArgs {
@@ -132,25 +137,23 @@ fn a_cut_off_checkpoint_costs_only_the_steps_since_the_one_before() {
     let dir = tempfile::tempdir().unwrap();
     dataset(dir.path());
     assert_eq!(train::run(&arguments(dir.path(), "whole")).unwrap(), End::Finished);
-    let whole = newest(&Run::open(&dir.path().join("whole")).unwrap());
+    let whole = newest(&Run::open(&dir.path().join("whole"), FAMILIES).unwrap());
 
     // `steps` only decides where to stop if the learning rate does not fall before; so does the decay's start here.
     let broken = dir.path().join("broken");
     train::run(&TrainArgs { steps: Some(12), minutes: Some(1e-9), ..arguments(dir.path(), "broken") }).unwrap();
-    let run = Run::open(&broken).unwrap();
+    let run = Run::open(&broken, FAMILIES).unwrap();
     assert_eq!(newest(&run).progress.step, 0, "no time at all is enough for no step");
     let data = Dataset::open(&dir.path().join("data")).unwrap();
-    let mut compute = device::open(DeviceArg::Cpu, &table(&run), 2).unwrap();
     for count in [4, 3] {
-        let mut session = Session::resume(&run, &data, compute.as_mut(), newest(&run)).unwrap();
         let limits = Limits { steps: Some(count), ..QUIET };
-        assert_eq!(session.train(limits).unwrap(), End::Limit);
+        assert_eq!(resumed(&run, &data).train(limits).unwrap(), End::Limit);
     }
-    let file = run.checkpoints().join("step-0000000007.checkpoint");
+    let file = run.checkpoints().join("step-0000000007.safetensors");
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() * 2 / 3]).unwrap();
     assert_eq!(train::resume(&resume(broken.clone(), None)).unwrap(), End::Finished);
-    assert_eq!(bits(&newest(&run)), bits(&whole));
+    assert_eq!(newest(&run).tensors, whole.tensors);
 
     // A finished run stays finished, unless it is given more steps.
     assert_eq!(train::resume(&resume(broken.clone(), None)).unwrap(), End::Finished);
@@ -186,14 +189,14 @@ fn a_loss_that_is_no_number_ends_training_and_spares_the_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(dir.path());
     let run = Run::create(&dir.path().join("run"), config(|_| {}), &data, false).unwrap();
-    let mut compute = device::open(DeviceArg::Cpu, &table(&run), 1).unwrap();
-    let mut state = Session::begin(&run, &data, compute.as_mut()).unwrap().state().clone();
-    state.write(&run.checkpoints()).unwrap();
-    state.weights[table(&run).find("layer.3.dilated.weight").unwrap().offset] = f32::NAN;
-    let mut session = Session::resume(&run, &data, compute.as_mut(), state).unwrap();
-    let error = session.train(QUIET).unwrap_err();
+    begin(&run, &data).checkpoint().unwrap();
+    let mut damaged = newest(&run);
+    damaged.tensors.get_mut("wavenet/weights/layer.3.dilated.weight").unwrap().values[0] = f32::NAN;
+    let mut task = run.config.task(&Device::Cpu).unwrap();
+    damaged.restore(task.as_mut()).unwrap();
+    let error = Trainer::begin(&run, &data, task).unwrap().train(QUIET).unwrap_err();
     assert!(matches!(error, RunError::Diverged { step: 1, .. }), "{error}");
-    assert!(newest(&run).weights.iter().all(|weight| weight.is_finite()));
+    assert!(newest(&run).tensors.values().flat_map(|tensor| &tensor.values).all(|value| value.is_finite()));
 }
 
 /// Ctrl-C as a shell sends it, to the program itself.
@@ -219,7 +222,7 @@ fn an_interrupt_writes_a_checkpoint_and_stops() {
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    let run = Run::open(&arguments.out).unwrap();
+    let run = Run::open(&arguments.out, FAMILIES).unwrap();
     let step = newest(&run).progress.step;
     assert!(step >= 4);
     assert!(std::fs::read_to_string(&log).unwrap().contains("interrupted"));

@@ -3,15 +3,15 @@
 use super::activations::{Gate, Relu, SoftmaxLoss};
 use super::gemm::{Gemm, Strided};
 use super::*;
-use crate::rng::SplitMix64;
+use crate::random::{Purpose, Random};
 
-fn noise(len: usize, rng: &mut SplitMix64) -> Vec<f32> {
+fn noise(len: usize, rng: &mut Random) -> Vec<f32> {
     (0..len).map(|_| 2.0 * rng.uniform() - 1.0).collect()
 }
 
 #[test]
 fn products_of_any_size_are_right_at_every_level() {
-    let mut rng = SplitMix64::new(1);
+    let mut rng = Random::new(1, Purpose::named("test"), 0);
     let sizes = [(1, 1, 16), (2, 3, 32), (7, 130, 48), (13, 5, 64), (96, 33, 112), (25, 300, 80), (3, 0, 16)];
     for level in Level::available() {
         for (rows, depth, columns) in sizes {
@@ -114,7 +114,7 @@ fn what_is_no_number_stays_none() {
 
 #[test]
 fn the_loss_is_the_cross_entropy_and_its_gradient_sums_to_nothing() {
-    let mut rng = SplitMix64::new(2);
+    let mut rng = Random::new(2, Purpose::named("test"), 0);
     for level in Level::available() {
         // 19 logits in rows of 32, far from zero so that the shift matters.
         let mut logits: Vec<f32> = noise(64, &mut rng).iter().map(|x| 300.0 + 9.0 * x).collect();

@@ -13,7 +13,7 @@ use super::levels::{ClipCounter, Meter, dbfs};
 use super::progress::Progress;
 use super::scan::Found;
 use super::{PrepareError, SkipKind, Skipped};
-use crate::dataset::{Levels, hex};
+use crate::data::dataset::{Levels, hex};
 
 /// A recording whose peak stays below this (−66 dBFS) is silence.
 const SILENT_PEAK: f32 = 5e-4;

@@ -1,6 +1,6 @@
 //! The audit: how loud a recording is, and whether it was clipped.
 
-use crate::dataset::Levels;
+use crate::data::dataset::Levels;
 
 /// 50-ms windows below this RMS (−60 dBFS) count as silent.
 const SILENT_RMS: f64 = 1e-3;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::PrepareError;
-use crate::dataset::{FRAMES_FILE, INDEX_FILE};
+use crate::data::dataset::{FRAMES_FILE, INDEX_FILE};
 
 /// Marks a folder as a half-written dataset that may be removed. Locked as long as its writer lives.
 const MARKER: &str = "being-prepared";

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::levels::dbfs;
 use super::{SkipKind, Skipped, Summary};
-use crate::dataset::Split;
+use crate::data::dataset::Split;
 
 /// What was imported, what is odd about it, and what was left out and why.
 pub fn summary_text(summary: &Summary) -> String {
@@ -40,7 +40,7 @@ pub fn summary_text(summary: &Summary) -> String {
             hours(summary.hours(split))
         );
     }
-    let loudness = |pick: fn(&crate::dataset::Levels) -> f32| {
+    let loudness = |pick: fn(&crate::data::dataset::Levels) -> f32| {
         let mut all: Vec<f32> = index.recordings.iter().map(|r| pick(&r.levels)).collect();
         all.sort_by(f32::total_cmp);
         all.get(all.len() / 2).copied().unwrap_or(0.0)

@@ -12,7 +12,7 @@ use super::parallel::{in_order, threads};
 use super::partial::{Partial, partial_path};
 use super::scan::{Found, scan};
 use super::{PrepareError, Progress, SkipKind, Skipped, absolute, split};
-use crate::dataset::{FORMAT_VERSION, FRAMES_FILE, INDEX_FILE, Index, Recording, SKIPPED_FILE, Split};
+use crate::data::dataset::{FORMAT_VERSION, FRAMES_FILE, INDEX_FILE, Index, Recording, SKIPPED_FILE, Split};
 
 /// What to prepare.
 #[derive(Debug, Clone)]

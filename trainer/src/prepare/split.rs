@@ -1,6 +1,6 @@
 //! Which recordings are held out.
 
-use crate::dataset::{Recording, Split};
+use crate::data::dataset::{Recording, Split};
 
 /// Where a recording's content hash lies in 0–1: the same for the same file in every folder, at every rate.
 fn place(source_sha256: &str) -> f64 {
@@ -33,7 +33,7 @@ pub(super) fn assign(recordings: &mut [Recording], holdout: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{Levels, hex};
+    use crate::data::dataset::{Levels, hex};
     use sha2::{Digest, Sha256};
 
     fn recordings(n: usize) -> Vec<Recording> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use continuo_engine::audio::{Clip, WavFormat, write_wav};
 
 use super::*;
-use crate::dataset::{Dataset, DatasetError, Split};
+use crate::data::dataset::{Dataset, DatasetError, Split};
 
 fn sine(hz: f64, rate_hz: u32, amplitude: f64, frames: usize) -> Vec<f32> {
     let step = std::f64::consts::TAU * hz / f64::from(rate_hz);

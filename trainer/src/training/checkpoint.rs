@@ -1,26 +1,33 @@
 //! Checkpoints: everything that a run needs to go on as if it had never stopped.
 //!
-//! ```text
-//! magic (16 bytes) · header length (u64, little-endian) · header (JSON) · vectors of f32, little-endian, in the order
-//! weights, average, Adam's first moments, Adam's second moments · SHA-256 of all bytes before it
-//! ```
-//!
-//! A checkpoint is written under another name, flushed to the disk and renamed, so a file with a checkpoint's name is
-//! whole unless the disk damaged it; the hash finds that. The newest two are kept.
+//! A checkpoint is a safetensors file. Its tensors are named `NETWORK/weights/TENSOR`, `NETWORK/average/TENSOR` and
+//! `NETWORK/MOMENT/TENSOR` (the optimiser's), and `buffers/BUFFER/TENSOR`; its metadata holds where the run stands as JSON
+//! and a SHA-256 over that and all tensors. It is written under another name, flushed to the disk and renamed, so a file
+//! with a checkpoint's name is whole unless the disk damaged it; the hash finds that. The newest two are kept.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::optimiser::Adam;
-use crate::dataset::SamplerCursor;
+use crate::data::BatchCursor;
+use crate::nn::TensorLayout;
+use crate::task::{Figures, Task};
 
-const MAGIC: &[u8; 16] = b"continuo-ckpt-1\n";
-/// The largest header that is read, in bytes.
-const MAX_HEADER: u64 = 1 << 20;
+/// The form of the metadata.
+const FORMAT: &str = "continuo-checkpoint-2";
+/// Keys of the metadata.
+const FORMAT_KEY: &str = "format";
+const STATE_KEY: &str = "state";
+const HASH_KEY: &str = "sha256";
+/// Endings of the files: now, and of the form before this one.
+const ENDING: &str = ".safetensors";
+const OLD_ENDING: &str = ".checkpoint";
 /// Checkpoints that stay.
 const KEEP: usize = 2;
 
@@ -37,13 +44,31 @@ pub enum CheckpointError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The file is not a whole checkpoint of this model.
+    /// The file is not a whole checkpoint.
     #[error("{}: not a usable checkpoint: {reason}", file.display())]
     Damaged {
         /// The file.
         file: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The checkpoint is whole, but of another model.
+    #[error("{}: the checkpoint is not of this run's model: {reason}. Was RUN/config.toml changed?", file.display())]
+    OtherModel {
+        /// The file.
+        file: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// Only checkpoints of the form before this one are there.
+    #[error(
+        "{}: its checkpoints were written by an earlier trainer in a form that this one does not read. Export the run with \
+         that trainer, then go on from the package: `continuo-trainer train CONFIG.toml --init NAME.continuo …`",
+        dir.display()
+    )]
+    Old {
+        /// The folder.
+        dir: PathBuf,
     },
     /// No checkpoint in the folder can be used.
     #[error("{}: no usable checkpoint{reason}. Start the run again with `continuo-trainer train`", dir.display())]
@@ -55,161 +80,261 @@ pub enum CheckpointError {
     },
 }
 
-/// Where a run stands, besides its vectors.
+/// Where a run stands, besides its tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Steps made.
     pub step: u64,
-    /// Targets that contributed to the loss.
+    /// Frames that contributed to the loss.
     pub frames_seen: u64,
-    /// Wall time of training so far, in seconds, over all sessions.
+    /// Wall time of training so far, in seconds, over all sittings.
     pub wall_seconds: f64,
-    /// Where the next batch begins; it holds the state of the random numbers.
-    pub cursor: SamplerCursor,
-    /// Held-out loss of the averaged weights when it was last measured, in nats.
-    pub heldout_nats: Option<f64>,
-    /// Targets over which it was measured.
-    pub heldout_frames: u64,
-    /// Sum and count of the training loss since the last line of the log.
-    pub running_loss: (f64, u64),
+    /// Where the next batch begins.
+    pub cursor: BatchCursor,
+    /// Held-out figures of the averaged weights when they were last measured; empty if they never were.
+    pub heldout: Figures,
+    /// Sums of the training losses since the last line of the log.
+    pub running_losses: Figures,
+    /// Steps in those sums.
+    pub running_steps: u64,
     /// What computed the last step, in words.
     pub device: String,
 }
 
-/// The state of a run.
+/// A tensor of a checkpoint.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Checkpoint {
-    /// Where it stands.
-    pub progress: Progress,
-    /// The weights.
-    pub weights: Vec<f32>,
-    /// Their average.
-    pub average: Vec<f32>,
-    /// The optimiser.
-    pub adam: Adam,
+pub struct StoredTensor {
+    /// Its axes.
+    pub shape: Vec<usize>,
+    /// Its values.
+    pub values: Vec<f32>,
 }
 
+/// A checkpoint that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// The file.
+    pub file: PathBuf,
+    /// Where the run stands.
+    pub progress: Progress,
+    /// The task's own state.
+    pub task: serde_json::Value,
+    /// Steps of each network's optimiser.
+    pub optimiser_steps: BTreeMap<String, u64>,
+    /// All tensors by name.
+    pub tensors: BTreeMap<String, StoredTensor>,
+}
+
+/// What the metadata holds as JSON.
 #[derive(Serialize, Deserialize)]
-struct Header {
+struct State {
     progress: Progress,
-    adam_step: u64,
-    /// Values in each vector.
-    len: u64,
+    optimiser_steps: BTreeMap<String, u64>,
+    task: serde_json::Value,
+}
+
+/// A tensor of a task, as it is written.
+struct Stored<'a> {
+    shape: &'a [usize],
+    values: &'a [f32],
+}
+
+impl View for Stored<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(bytemuck::cast_slice(self.values))
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(self.values)
+    }
+}
+
+// Tensors are written as they lie in memory; safetensors files are little-endian.
+#[cfg(target_endian = "big")]
+compile_error!("checkpoints are written as little-endian f32");
+
+/// Vectors of a task with their layouts, by the first parts of their tensors' names.
+fn vectors(task: &dyn Task) -> Vec<(String, &TensorLayout, &[f32])> {
+    let mut vectors = Vec::new();
+    for network in task.networks() {
+        let layout = &*network.weights.layout;
+        vectors.push((format!("{}/weights", network.name), layout, network.weights.values.as_slice()));
+        vectors.push((format!("{}/average", network.name), layout, network.average.as_slice()));
+        for (moment, values) in network.optimiser.moments() {
+            vectors.push((format!("{}/{moment}", network.name), layout, values));
+        }
+    }
+    for (name, buffer) in task.buffers() {
+        vectors.push((format!("buffers/{name}"), &*buffer.layout, buffer.values.as_slice()));
+    }
+    vectors
+}
+
+/// Writes the state of a run into `dir` and removes all but the newest two checkpoints. Gives back its path.
+///
+/// # Errors
+/// [`CheckpointError::Io`]; older checkpoints are then untouched.
+pub fn write(dir: &Path, progress: &Progress, task: &dyn Task) -> Result<PathBuf, CheckpointError> {
+    let io = |file: &Path, action| {
+        let file = file.to_path_buf();
+        move |source| CheckpointError::Io { file, action, source }
+    };
+    let file = dir.join(format!("step-{:010}{ENDING}", progress.step));
+    std::fs::create_dir_all(dir).map_err(io(dir, "creating the folder"))?;
+    let optimiser_steps =
+        task.networks().iter().map(|network| (network.name.to_owned(), network.optimiser.steps())).collect();
+    let state = State { progress: progress.clone(), optimiser_steps, task: task.state() };
+    let state = serde_json::to_string(&state)
+        .map_err(|error| io(&file, "writing")(std::io::Error::other(error.to_string())))?;
+
+    let mut tensors = BTreeMap::new();
+    for (prefix, layout, values) in vectors(task) {
+        for tensor in layout.tensors() {
+            let stored = Stored { shape: &tensor.shape, values: &values[tensor.range()] };
+            tensors.insert(format!("{prefix}/{}", tensor.name), stored);
+        }
+    }
+    let hash = hash(&state, tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.shape, tensor.data())));
+    let metadata = HashMap::from([
+        (FORMAT_KEY.to_owned(), FORMAT.to_owned()),
+        (STATE_KEY.to_owned(), state),
+        (HASH_KEY.to_owned(), hash),
+    ]);
+
+    let partial = tempfile::NamedTempFile::new_in(dir).map_err(io(dir, "creating a file"))?;
+    safetensors::serialize_to_file(tensors, Some(metadata), partial.path())
+        .map_err(|error| io(&file, "writing")(std::io::Error::other(error.to_string())))?;
+    partial.as_file().sync_all().map_err(io(&file, "writing"))?;
+    partial.persist(&file).map_err(|e| io(&file, "renaming")(e.error))?;
+    // The rename is on the disk once the folder is; a system that cannot open folders flushes them itself.
+    if let Ok(folder) = File::open(dir) {
+        let _ = folder.sync_all();
+    }
+    for old in list(dir, ENDING)?.into_iter().skip(KEEP) {
+        std::fs::remove_file(&old).map_err(io(&old, "removing"))?;
+    }
+    Ok(file)
+}
+
+/// Over the state and all tensors in the order of their names.
+fn hash<'a>(state: &str, tensors: impl Iterator<Item = (&'a str, &'a [usize], Cow<'a, [u8]>)>) -> String {
+    let mut hash = Sha256::new();
+    hash.update(state);
+    for (name, shape, data) in tensors {
+        hash.update(format!("\0{name}{shape:?}"));
+        hash.update(data);
+    }
+    crate::data::dataset::hex(&hash.finalize())
 }
 
 impl Checkpoint {
-    /// Writes the checkpoint into `dir` and removes all but the newest two. Gives back its path.
+    /// Reads one checkpoint.
     ///
     /// # Errors
-    /// [`CheckpointError::Io`]; older checkpoints are then untouched.
-    pub fn write(&self, dir: &Path) -> Result<PathBuf, CheckpointError> {
-        let io = |file: &Path, action| {
-            let file = file.to_path_buf();
-            move |source| CheckpointError::Io { file, action, source }
-        };
-        std::fs::create_dir_all(dir).map_err(io(dir, "creating the folder"))?;
-        let header =
-            Header { progress: self.progress.clone(), adam_step: self.adam.step, len: self.weights.len() as u64 };
-        let header = serde_json::to_vec(&header)
-            .map_err(|e| CheckpointError::Damaged { file: dir.to_path_buf(), reason: e.to_string() })?;
-        let mut bytes = Vec::with_capacity(header.len() + 16 * self.weights.len() + 64);
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&header);
-        for vector in [&self.weights, &self.average, &self.adam.m, &self.adam.v] {
-            for value in vector {
-                bytes.extend_from_slice(&value.to_le_bytes());
-            }
-        }
-        let hash = Sha256::digest(&bytes);
-        bytes.extend_from_slice(&hash);
-
-        let file = dir.join(name(self.progress.step));
-        let mut partial = tempfile::NamedTempFile::new_in(dir).map_err(io(dir, "creating a file"))?;
-        partial.write_all(&bytes).map_err(io(&file, "writing"))?;
-        partial.as_file().sync_all().map_err(io(&file, "writing"))?;
-        partial.persist(&file).map_err(|e| io(&file, "renaming")(e.error))?;
-        // The rename is on the disk once the folder is; a system that cannot open folders flushes them itself.
-        if let Ok(folder) = File::open(dir) {
-            let _ = folder.sync_all();
-        }
-        for old in list(dir)?.into_iter().skip(KEEP) {
-            std::fs::remove_file(&old).map_err(io(&old, "removing"))?;
-        }
-        Ok(file)
-    }
-
-    /// Reads one checkpoint of a model with `len` weights.
-    ///
-    /// # Errors
-    /// [`CheckpointError`] if it cannot be read, is not whole, or belongs to another model.
-    pub fn read(file: &Path, len: usize) -> Result<Self, CheckpointError> {
+    /// [`CheckpointError`] if it cannot be read or is not whole.
+    pub fn read(file: &Path) -> Result<Self, CheckpointError> {
         let io = |source| CheckpointError::Io { file: file.to_path_buf(), action: "reading", source };
-        let damaged = |reason: &str| CheckpointError::Damaged { file: file.to_path_buf(), reason: reason.to_owned() };
-        let size = std::fs::metadata(file).map_err(io)?.len();
-        let vectors = 16 * len as u64;
-        let prefix = MAGIC.len() as u64 + 8;
-        if size < prefix + vectors + 32 {
-            return Err(damaged("it is shorter than a checkpoint of this model"));
+        let damaged = |reason: String| CheckpointError::Damaged { file: file.to_path_buf(), reason };
+        let size = usize::try_from(std::fs::metadata(file).map_err(io)?.len()).unwrap_or(usize::MAX);
+        let mut bytes = Vec::new();
+        bytes
+            .try_reserve_exact(size)
+            .map_err(|_| damaged(format!("it has {size} bytes, more than there is memory")))?;
+        File::open(file).map_err(io)?.take(size as u64).read_to_end(&mut bytes).map_err(io)?;
+        let (_, metadata) = SafeTensors::read_metadata(&bytes)
+            .map_err(|error| damaged(format!("it is cut off or changed ({error})")))?;
+        let of = |key: &str| metadata.metadata().as_ref().and_then(|all| all.get(key)).map(String::as_str);
+        if of(FORMAT_KEY) != Some(FORMAT) {
+            return Err(damaged("another program, or another version of the trainer, wrote it".into()));
         }
-        if size > prefix + MAX_HEADER + vectors + 32 {
-            return Err(damaged("it is longer than a checkpoint of this model"));
+        let state = of(STATE_KEY).unwrap_or_default();
+        let content = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let tensors: BTreeMap<&str, _> = content.iter().collect();
+        let found = hash(state, tensors.iter().map(|(name, tensor)| (*name, tensor.shape(), tensor.data().into())));
+        if of(HASH_KEY) != Some(&found) {
+            return Err(damaged("its content does not have its hash: it was changed".into()));
         }
-        let mut bytes = Vec::with_capacity(size as usize);
-        File::open(file).map_err(io)?.take(size).read_to_end(&mut bytes).map_err(io)?;
-        let (content, hash) = bytes.split_last_chunk::<32>().ok_or_else(|| damaged("it is cut off"))?;
-        if Sha256::digest(content)[..] != hash[..] {
-            return Err(damaged("its content does not have its hash: it was cut off or changed"));
-        }
-        let content = content.strip_prefix(MAGIC).ok_or_else(|| damaged("another version of the trainer wrote it"))?;
-        let (length, rest) = content.split_first_chunk::<8>().ok_or_else(|| damaged("it is cut off"))?;
-        let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
-        let header = rest.get(..length).ok_or_else(|| damaged("its header is cut off"))?;
-        let header: Header = serde_json::from_slice(header).map_err(|e| damaged(&format!("header: {e}")))?;
-        let values = &rest[length..];
-        if header.len != len as u64 || values.len() as u64 != vectors {
-            return Err(damaged("it belongs to a model of another size"));
-        }
-        let vector = |index: usize| -> Vec<f32> {
-            values[index * 4 * len..(index + 1) * 4 * len]
-                .as_chunks::<4>()
-                .0
-                .iter()
-                .map(|bytes| f32::from_le_bytes(*bytes))
-                .collect()
-        };
-        Ok(Self {
-            progress: header.progress,
-            weights: vector(0),
-            average: vector(1),
-            adam: Adam { m: vector(2), v: vector(3), step: header.adam_step },
-        })
+        let State { progress, optimiser_steps, task } =
+            serde_json::from_str(state).map_err(|error| damaged(format!("state: {error}")))?;
+        let tensors = tensors.into_iter().map(|(name, tensor)| {
+            let values = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+            (name.to_owned(), StoredTensor { shape: tensor.shape().to_vec(), values })
+        });
+        Ok(Self { file: file.to_path_buf(), progress, task, optimiser_steps, tensors: tensors.collect() })
     }
 
     /// Reads the newest checkpoint of `dir` that is whole. Those that are not are given back with it, each with the
     /// reason.
     ///
     /// # Errors
-    /// [`CheckpointError::NoneLeft`] if none is.
-    pub fn newest(dir: &Path, len: usize) -> Result<(Self, Vec<CheckpointError>), CheckpointError> {
+    /// [`CheckpointError::NoneLeft`] if none is; [`CheckpointError::Old`] if an earlier trainer wrote them.
+    pub fn newest(dir: &Path) -> Result<(Self, Vec<CheckpointError>), CheckpointError> {
         let mut refused = Vec::new();
-        for file in list(dir)? {
-            match Self::read(&file, len) {
+        for file in list(dir, ENDING)? {
+            match Self::read(&file) {
                 Ok(checkpoint) => return Ok((checkpoint, refused)),
                 Err(error) => refused.push(error),
             }
         }
+        if refused.is_empty() && !list(dir, OLD_ENDING)?.is_empty() {
+            return Err(CheckpointError::Old { dir: dir.to_path_buf() });
+        }
         let reason = refused.iter().fold(String::new(), |text, error| text + "; " + &error.to_string());
         Err(CheckpointError::NoneLeft { dir: dir.to_path_buf(), reason })
     }
+
+    /// Puts a task into the checkpoint's state.
+    ///
+    /// # Errors
+    /// [`CheckpointError::OtherModel`] if it is not the checkpoint's; the task is then of no more use.
+    pub fn restore(&self, task: &mut dyn Task) -> Result<(), CheckpointError> {
+        let other = |reason: String| CheckpointError::OtherModel { file: self.file.clone(), reason };
+        task.restore(&self.task).map_err(other)?;
+        let mut used = 0;
+        let mut fill = |prefix: &str, layout: &TensorLayout, values: &mut [f32]| {
+            for tensor in layout.tensors() {
+                let name = format!("{prefix}/{}", tensor.name);
+                let stored = self.tensors.get(&name).ok_or_else(|| other(format!("it has no tensor {name}")))?;
+                if stored.shape != tensor.shape {
+                    return Err(other(format!("{name} is {:?}; the model's is {:?}", stored.shape, tensor.shape)));
+                }
+                values[tensor.range()].copy_from_slice(&stored.values);
+                used += 1;
+            }
+            Ok(())
+        };
+        for network in task.networks_mut() {
+            let name = network.name;
+            let layout = std::sync::Arc::clone(&network.weights.layout);
+            fill(&format!("{name}/weights"), &layout, &mut network.weights.values)?;
+            fill(&format!("{name}/average"), &layout, &mut network.average)?;
+            for (moment, values) in network.optimiser.moments_mut() {
+                fill(&format!("{name}/{moment}"), &layout, values)?;
+            }
+            let steps = self.optimiser_steps.get(name).ok_or_else(|| other(format!("it has no network {name}")))?;
+            network.optimiser.set_steps(*steps);
+        }
+        for (name, buffer) in task.buffers_mut() {
+            let layout = std::sync::Arc::clone(&buffer.layout);
+            fill(&format!("buffers/{name}"), &layout, &mut buffer.values)?;
+        }
+        if used != self.tensors.len() {
+            return Err(other(format!("it holds {} tensors and the model {used}", self.tensors.len())));
+        }
+        Ok(())
+    }
 }
 
-fn name(step: u64) -> String {
-    format!("step-{step:010}.checkpoint")
-}
-
-/// The checkpoints of a folder, newest first.
-fn list(dir: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
+/// The checkpoints of a folder with this ending, newest first.
+fn list(dir: &Path, ending: &str) -> Result<Vec<PathBuf>, CheckpointError> {
     let io = |source| CheckpointError::Io { file: dir.to_path_buf(), action: "listing", source };
     let mut files = Vec::new();
     let entries = match std::fs::read_dir(dir) {
@@ -218,82 +343,12 @@ fn list(dir: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     };
     for entry in entries {
         let path = entry.map_err(io)?.path();
-        let is = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(|name| name.strip_prefix("step-").and_then(|rest| rest.strip_suffix(".checkpoint")).is_some());
-        if is {
+        let name = path.file_name().and_then(|name| name.to_str());
+        if name.is_some_and(|name| name.strip_prefix("step-").is_some_and(|rest| rest.ends_with(ending))) {
             files.push(path);
         }
     }
     files.sort();
     files.reverse();
     Ok(files)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn checkpoint(step: u64) -> Checkpoint {
-        let vector = |start: f32| (0..5).map(|i| start + i as f32).collect::<Vec<_>>();
-        Checkpoint {
-            progress: Progress {
-                step,
-                frames_seen: 9,
-                wall_seconds: 1.5,
-                cursor: SamplerCursor { epoch: 1, position: 2, rng_state: u64::MAX },
-                heldout_nats: Some(1.0 / 3.0),
-                heldout_frames: 7,
-                running_loss: (0.1, 3),
-                device: "CPU".into(),
-            },
-            weights: vector(0.1),
-            average: vector(10.1),
-            adam: Adam { m: vector(-1.0), v: vector(f32::MIN_POSITIVE), step },
-        }
-    }
-
-    #[test]
-    fn a_checkpoint_comes_back_bit_for_bit_and_two_are_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        for step in [1, 2, 30] {
-            let file = checkpoint(step).write(dir.path()).unwrap();
-            assert_eq!(Checkpoint::read(&file, 5).unwrap(), checkpoint(step));
-        }
-        assert_eq!(list(dir.path()).unwrap().len(), 2);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "no other file is left");
-        assert_eq!(Checkpoint::newest(dir.path(), 5).unwrap().0, checkpoint(30));
-    }
-
-    #[test]
-    fn damage_is_found_and_the_checkpoint_before_is_used() {
-        let dir = tempfile::tempdir().unwrap();
-        checkpoint(1).write(dir.path()).unwrap();
-        let file = checkpoint(2).write(dir.path()).unwrap();
-        let whole = std::fs::read(&file).unwrap();
-        for length in [0, 10, 24, 100, whole.len() / 2, whole.len() - 1] {
-            std::fs::write(&file, &whole[..length]).unwrap();
-            let (found, refused) = Checkpoint::newest(dir.path(), 5).unwrap();
-            assert_eq!(found, checkpoint(1));
-            assert!(refused[0].to_string().contains("step-0000000002"), "{refused:?}");
-        }
-        let mut flipped = whole.clone();
-        flipped[60] ^= 1;
-        std::fs::write(&file, &flipped).unwrap();
-        assert_eq!(Checkpoint::newest(dir.path(), 5).unwrap().0, checkpoint(1));
-    }
-
-    #[test]
-    fn another_model_and_an_empty_folder_are_refused_in_words() {
-        let dir = tempfile::tempdir().unwrap();
-        for dir in [dir.path().to_path_buf(), dir.path().join("none")] {
-            assert!(Checkpoint::newest(&dir, 5).unwrap_err().to_string().contains("no usable checkpoint"));
-        }
-        let file = checkpoint(1).write(dir.path()).unwrap();
-        for len in [4, 6, 1000] {
-            assert!(Checkpoint::read(&file, len).is_err());
-        }
-    }
 }

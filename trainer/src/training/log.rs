@@ -1,5 +1,6 @@
 //! What a run says: a line for people, and a line of JSON for everything else.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
@@ -7,37 +8,37 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::run::RunError;
+use crate::task::Figures;
 
 /// One line of `log.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event<'a> {
-    /// A session begins.
+    /// A sitting begins.
     Start {
         /// The step it begins after.
         step: u64,
         /// What computes.
         device: &'a str,
-        /// Weights of the model.
-        parameters: usize,
+        /// Weights of each network, by its name.
+        parameters: BTreeMap<&'a str, usize>,
         /// Seconds since 1970.
         unix_seconds: u64,
     },
-    /// The loss since the last such line.
+    /// The losses since the last such line.
     Train {
         /// Steps made.
         step: u64,
-        /// Mean loss, in nats.
-        loss_nats: f64,
-        /// Mean loss, in bits.
-        loss_bits: f64,
-        /// Learning rate of the last step.
-        learning_rate: f64,
-        /// Norm of the last step's gradient before clipping.
-        gradient_norm: f64,
-        /// Targets so far.
+        /// Mean losses, by name.
+        #[serde(flatten)]
+        losses: &'a Figures,
+        /// Learning rate of each network at the last step, by the network's name.
+        learning_rate: BTreeMap<&'a str, f64>,
+        /// Norm of each network's last gradient before clipping, by the network's name.
+        gradient_norm: &'a Figures,
+        /// Frames trained on so far.
         frames_seen: u64,
-        /// Targets per second of wall time since the last such line.
+        /// Frames trained on per second of wall time since the last such line.
         frames_per_second: f64,
         /// Wall time of training so far.
         wall_seconds: f64,
@@ -46,13 +47,10 @@ pub enum Event<'a> {
     Heldout {
         /// Steps made.
         step: u64,
-        /// In nats per frame.
-        nll_nats: f64,
-        /// In bits per frame.
-        nll_bits: f64,
-        /// Targets measured.
-        frames: u64,
-        /// Targets trained on so far.
+        /// What was measured, by name.
+        #[serde(flatten)]
+        figures: &'a Figures,
+        /// Frames trained on so far.
         frames_seen: u64,
         /// Wall time of training so far.
         wall_seconds: f64,
@@ -62,7 +60,7 @@ pub enum Event<'a> {
         /// Steps made.
         step: u64,
     },
-    /// A session ends.
+    /// A sitting ends.
     Stop {
         /// Steps made.
         step: u64,

@@ -1,10 +1,7 @@
-//! Training: from a configuration and a dataset to checkpoints.
+//! Training: from a configuration and a dataset to checkpoints. It knows tasks, and no family.
 
-pub mod batches;
 pub mod checkpoint;
-pub mod initial;
 pub mod log;
-pub mod optimiser;
 pub mod run;
-pub mod session;
 pub mod stop;
+pub mod trainer;

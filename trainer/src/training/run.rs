@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::checkpoint::CheckpointError;
-use crate::config::{Config, ConfigError};
-use crate::dataset::{Dataset, DatasetError};
-use crate::wavenet::ComputeError;
+use crate::config::{self, ConfigError, Configuration, Family};
+use crate::data::dataset::{Dataset, DatasetError};
+use crate::device::DeviceError;
+use crate::task::TaskError;
 
 /// Why a run cannot start, go on or be read.
 #[derive(Debug, thiserror::Error)]
@@ -63,17 +64,22 @@ pub enum RunError {
     /// The package to start from cannot be read.
     #[error(transparent)]
     Package(#[from] continuo_package::PackageError),
-    /// The loss is no number any more.
+    /// A loss is no number any more.
     #[error(
-        "step {step}: the loss is {loss}. Training has diverged; the checkpoints are from before. Lower learning_rate, \
-         or set clip_norm"
+        "step {step}: {what} is {value}. Training has diverged; the checkpoints are from before. Lower learning_rate, or \
+         set clip_norm"
     )]
     Diverged {
         /// The step.
         step: u64,
-        /// The loss.
-        loss: f64,
+        /// Which loss, or whose gradient.
+        what: String,
+        /// Its value.
+        value: f64,
     },
+    /// The family's own reason.
+    #[error(transparent)]
+    Task(TaskError),
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -85,7 +91,7 @@ pub enum RunError {
     Checkpoint(#[from] CheckpointError),
     /// The device.
     #[error(transparent)]
-    Compute(#[from] ComputeError),
+    Device(#[from] DeviceError),
 }
 
 /// `run.json`.
@@ -105,12 +111,12 @@ pub struct RunFile {
 }
 
 /// A run's folder.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Run {
     /// The folder.
     pub dir: PathBuf,
     /// The configuration in force.
-    pub config: Config,
+    pub config: Box<dyn Configuration>,
     /// What it is trained on.
     pub file: RunFile,
 }
@@ -120,8 +126,13 @@ impl Run {
     ///
     /// # Errors
     /// [`RunError::Exists`] without `force`; [`RunError::Data`] if the dataset does not fit the configuration.
-    pub fn create(dir: &Path, config: Config, dataset: &Dataset, force: bool) -> Result<Self, RunError> {
-        check_data(&config, dataset)?;
+    pub fn create(
+        dir: &Path,
+        config: Box<dyn Configuration>,
+        dataset: &Dataset,
+        force: bool,
+    ) -> Result<Self, RunError> {
+        check_data(&*config, dataset)?;
         let run_file = dir.join("run.json");
         if run_file.exists() {
             if !force {
@@ -147,7 +158,7 @@ impl Run {
         hash.update(config.to_toml());
         hash.update(dataset.fingerprint());
         hash.update(now.to_le_bytes());
-        let run_id = crate::dataset::hex(&hash.finalize()[..8]);
+        let run_id = crate::data::dataset::hex(&hash.finalize()[..8]);
         let data = std::path::absolute(dataset.dir()).unwrap_or_else(|_| dataset.dir().to_path_buf());
         let file = RunFile {
             run_id,
@@ -161,16 +172,16 @@ impl Run {
         Ok(run)
     }
 
-    /// Opens the folder of a run.
+    /// Opens the folder of a run of one of these families.
     ///
     /// # Errors
     /// [`RunError::NotARun`], or what is wrong with its configuration.
-    pub fn open(dir: &Path) -> Result<Self, RunError> {
+    pub fn open(dir: &Path, families: &[Family]) -> Result<Self, RunError> {
         let not_a_run = |reason: String| RunError::NotARun { dir: dir.to_path_buf(), reason };
         let path = dir.join("run.json");
         let text = std::fs::read_to_string(&path).map_err(|e| not_a_run(format!("run.json: {e}")))?;
         let file = serde_json::from_str(&text).map_err(|e| not_a_run(format!("run.json: {e}")))?;
-        let config = Config::read(&dir.join("config.toml"))?;
+        let config = config::read(&dir.join("config.toml"), families)?;
         Ok(Self { dir: dir.to_path_buf(), config, file })
     }
 
@@ -204,7 +215,7 @@ impl Run {
                         .into(),
             });
         }
-        check_data(&self.config, &dataset)?;
+        check_data(&*self.config, &dataset)?;
         Ok(dataset)
     }
 
@@ -223,18 +234,17 @@ impl Run {
     }
 }
 
-fn check_data(config: &Config, dataset: &Dataset) -> Result<(), RunError> {
+fn check_data(config: &dyn Configuration, dataset: &Dataset) -> Result<(), RunError> {
     let wrong = |reason: String| Err(RunError::Data { dir: dataset.dir().to_path_buf(), reason });
-    if dataset.sample_rate_hz() != config.model.sample_rate_hz {
+    let (rate, wanted) = (dataset.sample_rate_hz(), config.sample_rate_hz());
+    if rate != wanted {
         return wrong(format!(
-            "has {} frames per second and the configuration {}; prepare it with --rate {}",
-            dataset.sample_rate_hz(),
-            config.model.sample_rate_hz,
-            config.model.sample_rate_hz
+            "has {rate} frames per second and the configuration {wanted}; prepare it with --rate {wanted}"
         ));
     }
-    if dataset.channels() != 1 {
-        return wrong("has two channels and a WaveNet has one; prepare it with --channels 1".into());
+    let (channels, wanted) = (dataset.channels(), config.channels());
+    if channels != usize::from(wanted) {
+        return wrong(format!("has {channels} channel(s) and the model {wanted}; prepare it with --channels {wanted}"));
     }
     Ok(())
 }

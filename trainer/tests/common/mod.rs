@@ -1,10 +1,13 @@
-//! A WaveNet written out as sums over indices, in f64: slow, and short enough to be checked against the paper by eye.
+//! Shapes, weights, sequences, datasets and configurations for the trainer's tests.
 
-#![allow(dead_code, clippy::needless_range_loop)]
+#![allow(dead_code, clippy::unwrap_used)]
 
-use continuo_package::family::wavenet::{WaveNetShape, names};
-use continuo_trainer::rng::SplitMix64;
-use continuo_trainer::wavenet::parameters::Table;
+pub mod toy;
+
+use continuo_package::family::wavenet::WaveNetShape;
+use continuo_package::family::wavenet::reference::Reference;
+use continuo_trainer::family::wavenet::parameters::Table;
+use continuo_trainer::random::{Purpose, Random};
 
 /// A shape whose channels are no multiples of anything, with three taps and uneven dilations.
 pub fn odd_shape(biases: bool) -> WaveNetShape {
@@ -36,141 +39,30 @@ pub fn small_shape() -> WaveNetShape {
 
 /// Sequences of arbitrary codes with `targets` targets each.
 pub fn sequences(shape: &WaveNetShape, count: usize, targets: usize, rng_seed: u64) -> Vec<Vec<u16>> {
-    let mut rng = SplitMix64::new(rng_seed);
+    let mut random = Random::new(rng_seed, Purpose::named("codes of the tests"), 0);
     let length = shape.receptive_field_frames() as usize + targets;
-    (0..count).map(|_| (0..length).map(|_| (rng.bits() % u64::from(shape.levels)) as u16).collect()).collect()
+    (0..count).map(|_| (0..length).map(|_| random.below(shape.levels.into()) as u16).collect()).collect()
 }
 
 /// Weights large enough that every non-linearity matters, biases included.
 pub fn weights(table: &Table, rng_seed: u64) -> Vec<f32> {
-    let mut rng = SplitMix64::new(rng_seed);
-    (0..table.len).map(|_| rng.uniform() - 0.5).collect()
+    let mut random = Random::new(rng_seed, Purpose::named("weights of the tests"), 0);
+    (0..table.weights()).map(|_| random.uniform() - 0.5).collect()
 }
 
-/// A tensor by its indices; zeros where the model has none.
-struct View<'a> {
-    values: &'a [f64],
-    inner: usize,
-    taps: usize,
-}
-
-impl View<'_> {
-    fn at(&self, outer: usize, inner: usize, tap: usize) -> f64 {
-        if self.values.is_empty() { 0.0 } else { self.values[(outer * self.inner + inner) * self.taps + tap] }
-    }
-}
-
-/// The network, with its weights in f64.
-pub struct Reference<'a> {
-    pub table: &'a Table,
-    pub values: Vec<f64>,
-}
-
-impl Reference<'_> {
-    fn tensor(&self, name: &str) -> View<'_> {
-        let Some(tensor) = self.table.find(name) else { return View { values: &[], inner: 1, taps: 1 } };
-        let axis = |index: usize| tensor.shape.get(index).copied().unwrap_or(1);
-        View { values: &self.values[tensor.range()], inner: axis(1), taps: axis(2) }
-    }
-
-    /// Logits of the last `targets` of `codes`, each from the codes before it.
-    pub fn logits(&self, codes: &[u16]) -> Vec<Vec<f64>> {
-        let shape = &self.table.shape;
-        let [q, r, d, s, e, f] = [
-            shape.levels,
-            shape.residual_channels,
-            shape.dilation_channels,
-            shape.skip_channels,
-            shape.end_channels,
-            shape.filter_width,
-        ]
-        .map(|value| value as usize);
-        let inputs = &codes[..codes.len() - 1];
-        let causal: Vec<View<'_>> = (0..f).map(|tap| self.tensor(&names::causal_tap(tap))).collect();
-        let causal_bias = self.tensor(names::CAUSAL_BIAS);
-        let mut x: Vec<Vec<f64>> = (f - 1..inputs.len())
-            .map(|t| {
-                (0..r)
-                    .map(|c| {
-                        (0..f).map(|tap| causal[tap].at(usize::from(inputs[t + tap + 1 - f]), c, 0)).sum::<f64>()
-                            + causal_bias.at(c, 0, 0)
-                    })
-                    .collect()
-            })
-            .collect();
-        let mut skips: Vec<Vec<f64>> = Vec::new();
-        let count = shape.dilations.len();
-        for (layer, &dilation) in shape.dilations.iter().enumerate() {
-            let dilation = dilation as usize;
-            let reach = dilation * (f - 1);
-            let mut next = Vec::new();
-            let mut skip = Vec::new();
-            let pair = |weight: String, bias: String| (self.tensor(&weight), self.tensor(&bias));
-            let dilated = pair(names::dilated_weight(layer), names::dilated_bias(layer));
-            let to_skip = pair(names::skip_weight(layer), names::skip_bias(layer));
-            let residual = pair(names::residual_weight(layer), names::residual_bias(layer));
-            for t in reach..x.len() {
-                let h: Vec<f64> = (0..2 * d)
-                    .map(|o| {
-                        let mut sum = dilated.1.at(o, 0, 0);
-                        for tap in 0..f {
-                            for c in 0..r {
-                                sum += dilated.0.at(o, c, tap) * x[t - (f - 1 - tap) * dilation][c];
-                            }
-                        }
-                        sum
-                    })
-                    .collect();
-                let z: Vec<f64> = (0..d).map(|c| h[c].tanh() / (1.0 + (-h[d + c]).exp())).collect();
-                let mix = |(weight, bias): &(View<'_>, View<'_>), o: usize| {
-                    (0..d).map(|c| weight.at(o, c, 0) * z[c]).sum::<f64>() + bias.at(o, 0, 0)
-                };
-                skip.push((0..s).map(|o| mix(&to_skip, o)).collect());
-                if layer + 1 < count {
-                    next.push((0..r).map(|o| x[t][o] + mix(&residual, o)).collect());
-                }
-            }
-            if skips.is_empty() {
-                skips = skip;
-            } else {
-                let surplus = skips.len() - skip.len();
-                skips.drain(..surplus);
-                for (sum, row) in skips.iter_mut().zip(&skip) {
-                    sum.iter_mut().zip(row as &Vec<f64>).for_each(|(sum, value)| *sum += value);
-                }
-            }
-            x = next;
-        }
-        let dense = |index: usize, x: &[f64], outputs: usize| -> Vec<f64> {
-            let (weight, bias) = (self.tensor(&names::end_weight(index)), self.tensor(&names::end_bias(index)));
-            (0..outputs)
-                .map(|o| {
-                    x.iter().enumerate().map(|(c, x)| weight.at(o, c, 0) * x.max(0.0)).sum::<f64>() + bias.at(o, 0, 0)
-                })
-                .collect()
-        };
-        skips.iter().map(|skip| dense(1, &dense(0, skip, e), q)).collect()
-    }
-
-    /// Mean cross-entropy in nats.
-    pub fn loss(&self, batch: &[Vec<u16>]) -> f64 {
-        let mut total = 0.0;
-        let mut count = 0;
-        for codes in batch {
-            let logits = self.logits(codes);
-            for (row, &target) in logits.iter().zip(&codes[codes.len() - logits.len()..]) {
-                let sum: f64 = row.iter().map(|logit| logit.exp()).sum();
-                total += sum.ln() - row[usize::from(target)];
-                count += 1;
-            }
-        }
-        total / f64::from(count)
-    }
+/// The network in double precision, with these weights.
+pub fn reference(table: &Table, values: &[f32]) -> Reference {
+    Reference::new(&table.shape, |name, _| values[table.find(name).unwrap().range()].to_vec())
 }
 
 /// A dataset in `dir`: one file of tones per length, the last one held out. Their periods are whole numbers of frames.
-pub fn tones(dir: &std::path::Path, lengths: &[u64]) -> continuo_trainer::dataset::Dataset {
-    use continuo_trainer::dataset::{
+pub fn tones(dir: &std::path::Path, lengths: &[u64]) -> continuo_trainer::data::dataset::Dataset {
+    tones_of(dir, 1, lengths)
+}
+
+/// The same with this many channels, all alike.
+pub fn tones_of(dir: &std::path::Path, channels: u16, lengths: &[u64]) -> continuo_trainer::data::dataset::Dataset {
+    use continuo_trainer::data::dataset::{
         Dataset, FORMAT_VERSION, FRAMES_FILE, INDEX_FILE, Index, Levels, Recording, Split,
     };
     let mut offset = 0;
@@ -182,7 +74,8 @@ pub fn tones(dir: &std::path::Path, lengths: &[u64]) -> continuo_trainer::datase
             // Whole frames apart, so that every file holds the same values.
             let phase = std::f64::consts::TAU * (t as f64 + 7.0 * i as f64) / period;
             let amplitude = 0.5 * phase.sin() + 0.2 * (3.0 * phase).sin();
-            frames.extend(((amplitude * 32_767.0) as i16).to_le_bytes());
+            let frame = ((amplitude * 32_767.0) as i16).to_le_bytes();
+            (0..channels).for_each(|_| frames.extend(frame));
         }
         let split = if i + 1 == lengths.len() { Split::Heldout } else { Split::Train };
         recordings.push(Recording {
@@ -193,7 +86,7 @@ pub fn tones(dir: &std::path::Path, lengths: &[u64]) -> continuo_trainer::datase
             source: format!("tone{i}.wav").into(),
             source_sha256: format!("{i:064}"),
             source_rate_hz: 16_000,
-            source_channels: 1,
+            source_channels: channels,
             levels: Levels::default(),
             warnings: Vec::new(),
         });
@@ -203,7 +96,7 @@ pub fn tones(dir: &std::path::Path, lengths: &[u64]) -> continuo_trainer::datase
         format_version: FORMAT_VERSION,
         trainer_version: "0".into(),
         sample_rate_hz: 16_000,
-        channels: 1,
+        channels,
         holdout: 0.5,
         frames_total: offset,
         recordings,
@@ -216,8 +109,9 @@ pub fn tones(dir: &std::path::Path, lengths: &[u64]) -> continuo_trainer::datase
 
 /// A configuration that trains in a second.
 pub const TINY: &str = r#"
-[model]
 family = "wavenet"
+
+[model]
 sample_rate_hz = 16000
 levels = 64
 stacks = 2

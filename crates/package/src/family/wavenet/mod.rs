@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
+pub mod graph;
 pub mod names;
+#[cfg(any(test, feature = "testing"))]
+pub mod reference;
 
 /// WaveNet: van den Oord et al. 2016, and the systems built on it.
 pub const FAMILY: Family = Family { tag: "wavenet", name: "WaveNet", read };

@@ -1,7 +1,5 @@
 //! The WaveNet's tests, instantiated for every instruction set and precision.
 
-mod reference;
-
 use super::network::{MOST_LINES, PackedWaveNet, packed_lines};
 use super::{Scratch, WaveNetState};
 use crate::family::wavenet::WaveNetWeights;
@@ -10,7 +8,8 @@ use crate::kernels::suite::suite;
 use crate::kernels::{Kernel, Precision};
 use crate::support::graph::{Random, crooked, small, wavenet_graph};
 use continuo_package::family::wavenet::WaveNetShape;
-use reference::Plain;
+use continuo_package::family::wavenet::reference::Reference;
+use continuo_package::onnx::TensorProto;
 
 suite! {
     agrees_with_the_equations,
@@ -24,6 +23,13 @@ suite! {
 fn weights(shape: &WaveNetShape, rng_seed: u64) -> WaveNetWeights {
     let model = wavenet_graph(shape, rng_seed);
     WaveNetWeights::from_graph(shape, &model.graph.expect("a graph")).expect("a WaveNet")
+}
+
+/// The same network in double precision.
+fn reference(shape: &WaveNetShape, rng_seed: u64) -> Reference {
+    let graph = wavenet_graph(shape, rng_seed).graph.expect("a graph");
+    let find = |name: &str| graph.initializer.iter().find(|tensor| tensor.name == name);
+    Reference::new(shape, |name, _| find(name).and_then(TensorProto::to_f32).expect("a weight"))
 }
 
 fn random_codes(shape: &WaveNetShape, count: usize, rng_seed: u64) -> Vec<u32> {
@@ -56,11 +62,10 @@ fn agrees_with_the_equations(kernel: Kernel, precision: Precision) {
         let net = packed(&shape, 7, precision);
         let codes = random_codes(&shape, 150, 3);
         let found = logits_of(&net, kernel, &mut net.new_state(), &codes);
-        let weights = weights(&shape, 7);
-        let mut plain = Plain::new(&weights);
+        let mut reference = reference(&shape, 7);
         let (mut error, mut energy) = (0f64, 0f64);
         for (&code, found) in codes.iter().zip(&found) {
-            for (expected, &found) in plain.step(code).into_iter().zip(found) {
+            for (expected, &found) in reference.step(code).into_iter().zip(found) {
                 error += (expected - f64::from(found)).powi(2);
                 energy += expected.powi(2);
             }

@@ -6,10 +6,10 @@ use rayon::iter::{
     IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
 };
 
+use super::compute::{Compute, ComputeError};
 use super::layout::{Layout, contexts, transpose};
 use super::parameters::Table;
 use super::pass::{self, Weights, Workspace};
-use super::{Compute, ComputeError};
 use crate::kernels::{Level, padded};
 
 /// Forward and backward passes on the CPU.

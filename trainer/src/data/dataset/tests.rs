@@ -4,8 +4,11 @@ use std::collections::HashSet;
 
 use super::*;
 
+/// Frames and split of each recording.
+pub(crate) type Lengths = [(u64, Split)];
+
 /// A dataset of recordings of the given lengths; recording `i`'s frame `t` is `i * 1000 + t` in every channel.
-fn write(dir: &Path, channels: u16, lengths: &[(u64, Split)]) -> Index {
+pub(crate) fn write(dir: &Path, channels: u16, lengths: &Lengths) -> Index {
     let mut offset = 0;
     let mut frames: Vec<i16> = Vec::new();
     let recordings = lengths
@@ -142,7 +145,7 @@ fn a_sampler_resumes_where_its_cursor_stood() {
             let mut first = new(42);
             let head: Vec<_> = (0..cut).map(|_| first.next_chunk()).collect();
             let cursor = serde_json::from_str(&serde_json::to_string(&first.cursor()).unwrap()).unwrap();
-            let mut second = new(7);
+            let mut second = new(42);
             second.restore(cursor).unwrap();
             let tail: Vec<_> = (cut..70).map(|_| second.next_chunk()).collect();
             assert_eq!([head, tail].concat(), all, "{order:?} cut at {cut}");
@@ -159,7 +162,7 @@ fn samplers_refuse_what_cannot_be() {
     assert!(new(56, 1).unwrap_err().to_string().contains("55"));
     let mut sampler = new(10, 10).unwrap();
     let before = sampler.clone().next_chunk();
-    let cursor = SamplerCursor { epoch: 0, position: 1_000, rng_state: 0 };
+    let cursor = SamplerCursor { epoch: 0, position: 1_000 };
     assert!(matches!(sampler.restore(cursor), Err(DatasetError::Cursor { .. })));
     assert_eq!(sampler.next_chunk(), before);
 }

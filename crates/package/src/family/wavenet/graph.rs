@@ -1,45 +1,39 @@
 //! The ONNX writer: a WaveNet as one causal graph over `T ≥ 1` frames with explicit state, in standard operators.
 //!
 //! Opset 18, IR 9. The graph primes on a whole clip and steps one frame: what a layer needs of the past goes in as
-//! `state.layer.{i}` and comes out as `next_state.layer.{i}`. Names are `continuo_package::family::wavenet::names`.
+//! `state.layer.{i}` and comes out as `next_state.layer.{i}`. The trainer exports with it, and the tests of the engine and the
+//! plugin make their models with it.
 
-use continuo_package::family::wavenet::names;
-use continuo_package::onnx::{
+use super::{WaveNetShape, names};
+use crate::onnx::{
     AttributeProto, FLOAT, GraphProto, INT64, IR_VERSION, ModelProto, NodeProto, OPSET, OperatorSetIdProto,
     TensorProto, ValueInfoProto,
 };
-use prost::Message as _;
-
-use crate::wavenet::parameters::Parameters;
 
 /// Axis names that the caller of the graph chooses the length of: takes and frames.
 const TAKES: Result<i64, &str> = Err("B");
 const FRAMES: Result<i64, &str> = Err("T");
 
-/// The serialised graph of a WaveNet with these weights.
-pub fn encode(parameters: &Parameters) -> Vec<u8> {
-    build(parameters).encode_to_vec()
-}
-
-/// The graph of a WaveNet with these weights.
-pub fn build(parameters: &Parameters) -> ModelProto {
-    let shape = &parameters.table.shape;
+/// The graph of a WaveNet of this shape. `weights` is asked for the values of each tensor by its name and axes, in the order
+/// of [`tensors`].
+pub fn step_graph(shape: &WaveNetShape, mut weights: impl FnMut(&str, &[usize]) -> Vec<f32>) -> ModelProto {
     let mut writer = Writer::default();
-    for tensor in &parameters.table.tensors {
-        let values = &parameters.values[tensor.range()];
-        writer.graph.initializer.push(TensorProto::from_f32(tensor.name.clone(), &tensor.shape, values));
+    writer.graph.name = "step".into();
+    for (name, axes) in tensors(shape) {
+        let values = weights(&name, &axes);
+        writer.graph.initializer.push(TensorProto::from_f32(name, &axes, &values));
     }
     writer.graph.input.push(ValueInfoProto::tensor(names::CODES, INT64, &[TAKES, FRAMES]));
     let logits = [TAKES, Ok(i64::from(shape.levels)), FRAMES];
     writer.graph.output.push(ValueInfoProto::tensor(names::LOGITS, FLOAT, &logits));
 
-    let mut x = causal(&mut writer, parameters);
+    let mut x = causal(&mut writer, shape);
     let gate = i64::from(shape.dilation_channels);
     writer.constant("gate.halves", &[gate, gate]);
     let mut skip: Option<String> = None;
     let count = shape.dilations.len();
     for layer in 0..count {
-        let z = gated(&mut writer, parameters, layer, &x);
+        let z = gated(&mut writer, shape, layer, &x);
         let name = |part: &str| format!("layer.{layer}.{part}");
         let part = name("skip");
         writer.conv(&z, &names::skip_weight(layer), &names::skip_bias(layer), &part, 1, 1);
@@ -60,17 +54,50 @@ pub fn build(parameters: &Parameters) -> ModelProto {
 
     ModelProto {
         ir_version: IR_VERSION,
-        producer_name: "continuo-trainer".into(),
-        producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(writer.graph),
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
         ..ModelProto::default()
     }
 }
 
+/// Names and axes of the weights of a shape, in the order in which a graph holds them.
+pub fn tensors(shape: &WaveNetShape) -> Vec<(String, Vec<usize>)> {
+    let [q, r, d, s, e, f] = [
+        shape.levels,
+        shape.residual_channels,
+        shape.dilation_channels,
+        shape.skip_channels,
+        shape.end_channels,
+        shape.filter_width,
+    ]
+    .map(|value| value as usize);
+    let layers = shape.dilations.len();
+    let mut tensors: Vec<(String, Vec<usize>)> = (0..f).map(|tap| (names::causal_tap(tap), vec![q, r])).collect();
+    let bias = |tensors: &mut Vec<_>, name: String, channels: usize| {
+        if shape.biases {
+            tensors.push((name, vec![channels]));
+        }
+    };
+    bias(&mut tensors, names::CAUSAL_BIAS.to_owned(), r);
+    for layer in 0..layers {
+        tensors.push((names::dilated_weight(layer), vec![2 * d, r, f]));
+        bias(&mut tensors, names::dilated_bias(layer), 2 * d);
+        tensors.push((names::skip_weight(layer), vec![s, d, 1]));
+        bias(&mut tensors, names::skip_bias(layer), s);
+        if layer + 1 < layers {
+            tensors.push((names::residual_weight(layer), vec![r, d, 1]));
+            bias(&mut tensors, names::residual_bias(layer), r);
+        }
+    }
+    for (index, (outputs, inputs)) in [(e, s), (q, e)].into_iter().enumerate() {
+        tensors.push((names::end_weight(index), vec![outputs, inputs, 1]));
+        bias(&mut tensors, names::end_bias(index), outputs);
+    }
+    tensors
+}
+
 /// The causal convolution of one-hot codes: a sum of table rows, one per tap. Gives back the name of its `[B, R, T]`.
-fn causal(writer: &mut Writer, parameters: &Parameters) -> String {
-    let shape = &parameters.table.shape;
+fn causal(writer: &mut Writer, shape: &WaveNetShape) -> String {
     let history = i64::from(shape.filter_width) - 1;
     let state = (names::STATE_CAUSAL, INT64, [TAKES, Ok(history)]);
     let next = writer.state(state.0, state.1, &state.2);
@@ -97,8 +124,7 @@ fn causal(writer: &mut Writer, parameters: &Parameters) -> String {
 }
 
 /// A layer's dilated convolution over its state and input, and the gate. Gives back the name of `z`.
-fn gated(writer: &mut Writer, parameters: &Parameters, layer: usize, x: &str) -> String {
-    let shape = &parameters.table.shape;
+fn gated(writer: &mut Writer, shape: &WaveNetShape, layer: usize, x: &str) -> String {
     let name = |part: &str| format!("layer.{layer}.{part}");
     let dilation = i64::from(shape.dilations[layer]);
     let length = dilation * (i64::from(shape.filter_width) - 1);

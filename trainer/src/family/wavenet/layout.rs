@@ -116,7 +116,7 @@ impl Layout {
 
     /// The place of every value of the flat vector.
     fn places(&self, table: &Table) -> Vec<u32> {
-        let mut map = vec![0; table.len];
+        let mut map = vec![0; table.weights()];
         let mut place = |name: String, f: &dyn Fn(usize, usize, usize) -> usize| {
             if let Some(tensor) = table.find(&name) {
                 let axis = |index: usize| tensor.shape.get(index).copied().unwrap_or(1);

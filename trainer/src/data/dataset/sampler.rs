@@ -1,9 +1,13 @@
 //! Which chunk comes next: in order (Kresge & Ratzlaff train on 10-s chunks in order) or shuffled, the same on every
-//! machine, and resumable from three numbers.
+//! machine, and resumable from two numbers.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Dataset, DatasetError, Split};
+use crate::random::{Purpose, Random};
+
+/// What decides the order of an epoch, by its number.
+pub(super) const ORDER: Purpose = Purpose::named("order of an epoch");
 
 /// The order of the chunks of an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,8 +38,6 @@ pub struct SamplerCursor {
     pub epoch: u64,
     /// Chunks of this epoch already given out.
     pub position: u64,
-    /// State of the random numbers at the start of this epoch.
-    pub rng_state: u64,
 }
 
 /// Gives out chunks for ever, epoch after epoch. Its order depends on the dataset, the lengths and the RNG seed alone.
@@ -47,6 +49,7 @@ pub struct ChunkSampler {
     chunk_frames: usize,
     hop_frames: usize,
     order: Order,
+    rng_seed: u64,
     cursor: SamplerCursor,
     /// This epoch's chunks: (recording, start).
     epoch: Vec<(u32, u64)>,
@@ -67,19 +70,11 @@ impl ChunkSampler {
         order: Order,
         rng_seed: u64,
     ) -> Result<Self, DatasetError> {
-        if chunk_frames == 0 || hop_frames == 0 {
-            return Err(DatasetError::ZeroLength { chunk_frames, hop_frames });
-        }
-        let of_split = || dataset.index().recordings.iter().enumerate().filter(|(_, r)| r.split == split);
-        let recordings: Vec<(u32, u64)> =
-            of_split().filter(|(_, r)| r.frames >= chunk_frames as u64).map(|(at, r)| (at as u32, r.frames)).collect();
-        let too_short = of_split().count() - recordings.len();
-        if recordings.is_empty() {
-            let longest = of_split().map(|(_, r)| r.frames).max().unwrap_or(0);
-            return Err(DatasetError::NoChunks { dir: dataset.dir().to_path_buf(), split, chunk_frames, longest });
-        }
-        let cursor = SamplerCursor { epoch: 0, position: 0, rng_state: rng_seed };
-        let mut sampler = Self { recordings, too_short, chunk_frames, hop_frames, order, cursor, epoch: Vec::new() };
+        let recordings = long_enough(dataset, split, chunk_frames, hop_frames)?;
+        let too_short = dataset.recordings(split).count() - recordings.len();
+        let cursor = SamplerCursor { epoch: 0, position: 0 };
+        let mut sampler =
+            Self { recordings, too_short, chunk_frames, hop_frames, order, rng_seed, cursor, epoch: Vec::new() };
         sampler.lay_out_epoch();
         Ok(sampler)
     }
@@ -89,8 +84,6 @@ impl ChunkSampler {
         if self.cursor.position >= self.epoch.len() as u64 {
             self.cursor.epoch += 1;
             self.cursor.position = 0;
-            let mut state = self.cursor.rng_state;
-            self.cursor.rng_state = splitmix(&mut state);
             self.lay_out_epoch();
         }
         let (recording, start) = self.epoch[self.cursor.position as usize];
@@ -103,7 +96,7 @@ impl ChunkSampler {
         self.cursor
     }
 
-    /// Continues from a cursor of a sampler over the same dataset, split, lengths and order.
+    /// Continues from a cursor of a sampler over the same dataset, split, lengths, order and seed.
     ///
     /// # Errors
     /// [`DatasetError::Cursor`] when the cursor lies outside its epoch: it belongs to other data or lengths.
@@ -130,36 +123,42 @@ impl ChunkSampler {
     }
 
     fn lay_out_epoch(&mut self) {
-        let mut state = self.cursor.rng_state;
+        let mut random = Random::new(self.rng_seed, ORDER, self.cursor.epoch);
         self.epoch.clear();
         for &(recording, frames) in &self.recordings {
             let last_start = frames - self.chunk_frames as u64;
             let offset = match self.order {
                 Order::Sequential => 0,
                 // Never beyond the last start: a recording that holds one chunk gives one in every epoch.
-                Order::Shuffled => below(&mut state, last_start.min(self.hop_frames as u64 - 1) + 1),
+                Order::Shuffled => random.below(last_start.min(self.hop_frames as u64 - 1) + 1),
             };
             self.epoch.extend((offset..=last_start).step_by(self.hop_frames).map(|start| (recording, start)));
         }
         if self.order == Order::Shuffled {
-            for i in (1..self.epoch.len()).rev() {
-                let j = below(&mut state, i as u64 + 1) as usize;
-                self.epoch.swap(i, j);
-            }
+            random.shuffle(&mut self.epoch);
         }
     }
 }
 
-/// `SplitMix64` (Steele, Lea & Flood, *Fast splittable pseudorandom number generators*, 2014).
-fn splitmix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// A number in `0..n` by the high half of a product (Lemire 2019, without the rejection: the bias is below `n / 2^64`).
-fn below(state: &mut u64, n: u64) -> u64 {
-    ((u128::from(splitmix(state)) * u128::from(n)) >> 64) as u64
+/// (recording, length in frames) of every recording of a split that holds a whole chunk.
+///
+/// # Errors
+/// [`DatasetError::ZeroLength`]; [`DatasetError::NoChunks`] when there is none.
+pub(super) fn long_enough(
+    dataset: &Dataset,
+    split: Split,
+    chunk_frames: usize,
+    hop_frames: usize,
+) -> Result<Vec<(u32, u64)>, DatasetError> {
+    if chunk_frames == 0 || hop_frames == 0 {
+        return Err(DatasetError::ZeroLength { chunk_frames, hop_frames });
+    }
+    let of_split = || dataset.index().recordings.iter().enumerate().filter(|(_, r)| r.split == split);
+    let recordings: Vec<(u32, u64)> =
+        of_split().filter(|(_, r)| r.frames >= chunk_frames as u64).map(|(at, r)| (at as u32, r.frames)).collect();
+    if recordings.is_empty() {
+        let longest = of_split().map(|(_, r)| r.frames).max().unwrap_or(0);
+        return Err(DatasetError::NoChunks { dir: dataset.dir().to_path_buf(), split, chunk_frames, longest });
+    }
+    Ok(recordings)
 }

@@ -10,8 +10,8 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Int, Tensor, TensorData};
 use continuo_package::family::wavenet::names;
 
+use super::compute::{Compute, ComputeError};
 use super::parameters::Table;
-use super::{Compute, ComputeError};
 
 /// Sequences of the held-out measurement that run at once: without a gradient memory is no limit, but time is little.
 const MEASURED_TOGETHER: usize = 8;

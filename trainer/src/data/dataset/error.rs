@@ -76,4 +76,9 @@ pub enum DatasetError {
         /// Number of chunks in that epoch here.
         chunks: u64,
     },
+    /// A cursor of another way of sampling.
+    #[error(
+        "the data cursor does not fit how this run's batches are cut: the run was started with another configuration"
+    )]
+    OtherCursor,
 }

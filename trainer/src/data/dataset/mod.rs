@@ -11,6 +11,7 @@
 mod error;
 mod index;
 mod sampler;
+mod streams;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use sha2::{Digest, Sha256};
 pub use error::DatasetError;
 pub use index::{FORMAT_VERSION, Index, Levels, Recording, Split};
 pub use sampler::{Chunk, ChunkSampler, Order, SamplerCursor};
+pub use streams::{StreamCursor, StreamSampler};
 
 /// Name of the index inside a dataset's folder.
 pub const INDEX_FILE: &str = "index.json";
@@ -171,4 +173,4 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 compile_error!("datasets are mapped as little-endian i16");
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,14 +1,4 @@
-//! WaveNet (van den Oord et al. 2016) as a thing to be trained: its weights, and two ways to compute with them.
-//!
-//! [`fused`] is written by hand for CPUs; [`network`] is the same network in Burn's operations, for CUDA and as the
-//! reference that the tests hold the first against. Both read the same flat vector of weights ([`parameters`]) and give
-//! back a gradient of the same layout, so optimiser, averages and checkpoints know neither.
-
-pub mod fused;
-pub mod layout;
-pub mod network;
-pub mod parameters;
-pub mod pass;
+//! What computes a WaveNet's loss and gradient.
 
 /// Why a pass cannot run.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,6 @@
+//! From recordings to what a network is trained on.
+
+pub mod batches;
+pub mod dataset;
+
+pub use batches::{Batch, BatchCursor, BatchPlan, Batches, Values};

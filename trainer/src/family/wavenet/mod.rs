@@ -1,0 +1,25 @@
+//! WaveNet (van den Oord et al. 2016) as a thing to be trained.
+//!
+//! [`fused`] is written by hand for CPUs; [`network`] is the same network in Burn's operations, for CUDA and as the
+//! reference that the tests hold the first against. Both read the same flat vector of weights ([`parameters`]) and give
+//! back a gradient of the same layout.
+
+pub mod compute;
+pub mod config;
+pub mod export;
+pub mod fused;
+pub mod initial;
+pub mod layout;
+pub mod network;
+pub mod open;
+pub mod parameters;
+pub mod parity;
+pub mod pass;
+pub mod task;
+
+pub use compute::{Compute, ComputeError};
+
+use crate::config::Family;
+
+/// What the registry of families holds.
+pub const FAMILY: Family = Family { name: config::NAME, parse: |text| Ok(Box::new(config::Config::parse(text)?)) };

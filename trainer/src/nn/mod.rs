@@ -1,0 +1,12 @@
+//! Networks as every family has them: named tensors in one flat vector, an optimiser, a learning rate's course and an
+//! average of the weights.
+
+pub mod network;
+pub mod optimiser;
+pub mod schedule;
+pub mod tensors;
+
+pub use network::{Diverged, Network};
+pub use optimiser::{Adam, AdamSettings, Optimiser};
+pub use schedule::{Decay, Schedule};
+pub use tensors::{NamedTensor, TensorLayout, Tensors};

@@ -1,0 +1,176 @@
+//! What training knows of a family of models: a task.
+//!
+//! The loop, checkpoints, the log, resuming and exporting see this trait and nothing behind it. A family is a folder in
+//! `family/` that implements [`Configuration`](crate::config::Configuration) and [`Task`], and a line in
+//! [`FAMILIES`](crate::family::FAMILIES).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use continuo_engine::Runtime;
+use continuo_package::{GraphId, Manifest, Package, PackageError, PackageWriter};
+
+use crate::data::batches::{Batch, BatchPlan, Batches};
+use crate::data::dataset::Dataset;
+use crate::nn::{Diverged, Network, Tensors};
+
+/// Figures by name; the unit is in the name.
+pub type Figures = BTreeMap<String, f64>;
+
+/// Why a task cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// A loss or gradient is no number any more; no weight was changed by it.
+    #[error("{what} is {value}")]
+    Diverged {
+        /// The loss, or the network whose gradient it is.
+        what: String,
+        /// The value.
+        value: f64,
+    },
+    /// What the family says itself.
+    #[error(transparent)]
+    Failed(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl TaskError {
+    /// An error of the family's own.
+    pub fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Failed(Box::new(error))
+    }
+
+    /// A reason in words.
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self::Failed(reason.into().into())
+    }
+
+    /// A network whose gradient is no number.
+    pub fn diverged(network: &Network, diverged: Diverged) -> Self {
+        Self::Diverged { what: format!("the norm of the gradient of {}", network.name), value: diverged.norm }
+    }
+}
+
+/// What a step reports.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StepReport {
+    /// Losses by name, for example `loss_nats`.
+    pub losses: Figures,
+    /// Norm of each network's gradient before clipping, by the network's name.
+    pub gradient_norms: Figures,
+    /// Frames (or codes) that contributed.
+    pub frames: u64,
+}
+
+/// A model in training.
+///
+/// Two tasks of one configuration behave alike, bit by bit, on the same device: what is drawn depends on the seed, what it
+/// is for and the step's number (see [`crate::random`]). All that a step changes is in the networks, the buffers or
+/// [`Task::state`]; so a checkpoint holds everything, and a resumed run is the same as one that never stopped.
+pub trait Task {
+    /// What computes, in words.
+    fn device(&self) -> String;
+
+    /// One line about the model, for the beginning of the log.
+    fn summary(&self) -> String;
+
+    /// The batches of the present stage of training. After a step that changes them, sampling begins anew.
+    fn batches(&self) -> BatchPlan;
+
+    /// The held-out sequences that [`Task::measure`] is given, all in one batch.
+    fn heldout(&self) -> BatchPlan;
+
+    /// The networks, always in the same order.
+    fn networks(&self) -> Vec<&Network>;
+
+    /// The networks, to be restored.
+    fn networks_mut(&mut self) -> Vec<&mut Network>;
+
+    /// Tensors that no gradient trains but that the next step depends on, by name: a recurrent network's state between
+    /// batches, a codebook's moving counts.
+    fn buffers(&self) -> Vec<(&'static str, &Tensors)> {
+        Vec::new()
+    }
+
+    /// The same, to be restored.
+    fn buffers_mut(&mut self) -> Vec<(&'static str, &mut Tensors)> {
+        Vec::new()
+    }
+
+    /// What else the next step depends on, such as the stage of a network that grows.
+    fn state(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// Goes on from a [`Task::state`]. Afterwards networks and buffers are those of that state, to be restored.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    fn restore(&mut self, state: &serde_json::Value) -> Result<(), String> {
+        if state.is_null() { Ok(()) } else { Err("the checkpoint holds a state, and this task has none".into()) }
+    }
+
+    /// Trains one step, counted from 0, on as many batches as it takes.
+    ///
+    /// # Errors
+    /// [`TaskError::Diverged`] if a loss or gradient is no number; [`TaskError::Failed`] if the device fails.
+    fn step(&mut self, number: u64, batches: &mut Batches<'_>) -> Result<StepReport, TaskError>;
+
+    /// Measures the averaged weights on held-out sequences.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn measure(&mut self, heldout: &Batch) -> Result<Figures, TaskError>;
+
+    /// Starts from the weights of a model that was trained before.
+    ///
+    /// # Errors
+    /// Why this package cannot be started from, in words.
+    fn start_from(&mut self, package: &Package) -> Result<(), String>;
+
+    /// The averaged weights as a model package.
+    ///
+    /// # Errors
+    /// If a graph cannot be written.
+    fn package(&self) -> Result<ModelPackage, TaskError>;
+
+    /// Checks that the package's graphs are the trained model, on real audio, and writes what it measures into the
+    /// manifest's training facts. Gives back what it found, line by line, for a user.
+    ///
+    /// # Errors
+    /// If a graph is another model, or there is too little audio to say so.
+    fn verify(&mut self, package: &mut ModelPackage, check: &Verification<'_>) -> Result<Vec<String>, TaskError>;
+}
+
+/// A model on its way into a package file.
+#[derive(Debug, Clone)]
+pub struct ModelPackage {
+    /// The manifest: what the family knows is filled in; the run's facts are added by `export`.
+    pub manifest: Manifest,
+    /// The serialised graphs by role.
+    pub graphs: BTreeMap<GraphId, Vec<u8>>,
+}
+
+impl ModelPackage {
+    /// What writes the file.
+    pub fn writer(&self, licence: &str) -> PackageWriter {
+        let writer = PackageWriter::new(self.manifest.clone(), licence);
+        self.graphs.iter().fold(writer, |writer, (&id, graph)| writer.graph(id, graph.clone()))
+    }
+
+    /// Writes the file for the trainer's own use, without preview or licence.
+    ///
+    /// # Errors
+    /// [`PackageError`] if it cannot be written.
+    pub fn write_draft(&self, file: &Path) -> Result<(), PackageError> {
+        self.writer("A draft of a run.").write(file)
+    }
+}
+
+/// What an exported model is checked with.
+#[derive(Debug, Clone, Copy)]
+pub struct Verification<'a> {
+    /// What runs the graphs.
+    pub runtime: &'a Runtime,
+    /// The recordings that the run is trained on and measured with.
+    pub dataset: &'a Dataset,
+}

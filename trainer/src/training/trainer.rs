@@ -1,0 +1,290 @@
+//! The loop: one sitting of a run, from a checkpoint, or nothing, to the last step, a limit or Ctrl-C.
+
+use std::time::{Duration, Instant};
+
+use super::checkpoint::{self, Checkpoint, Progress};
+use super::log::{Event, Log, duration};
+use super::run::{Run, RunError};
+use super::stop;
+use crate::config::Plan;
+use crate::data::batches::{Batch, Batches, held_out};
+use crate::data::dataset::Dataset;
+use crate::task::{Figures, StepReport, Task, TaskError};
+
+/// When to stop before the configuration's last step.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// After this long.
+    pub time: Option<Duration>,
+    /// After this many steps of this sitting.
+    pub steps: Option<u64>,
+    /// Says nothing on the terminal.
+    pub quiet: bool,
+}
+
+/// How a sitting ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// All steps of the configuration are made.
+    Finished,
+    /// A limit was reached.
+    Limit,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+/// Trains a task, one sitting long.
+pub struct Trainer<'a> {
+    run: &'a Run,
+    dataset: &'a Dataset,
+    task: Box<dyn Task>,
+    batches: Batches<'a>,
+    heldout: Batch,
+    plan: Plan,
+    progress: Progress,
+    /// The wall time before this sitting, and when it began.
+    began: (f64, Instant),
+}
+
+impl<'a> Trainer<'a> {
+    /// Before the first step.
+    ///
+    /// # Errors
+    /// If the dataset has no recording that is long enough.
+    pub fn begin(run: &'a Run, dataset: &'a Dataset, task: Box<dyn Task>) -> Result<Self, RunError> {
+        let batches = Batches::new(dataset, task.batches(), run.config.plan().rng_seed)?;
+        let progress = Progress {
+            step: 0,
+            frames_seen: 0,
+            wall_seconds: 0.0,
+            cursor: batches.cursor(),
+            heldout: Figures::new(),
+            running_losses: Figures::new(),
+            running_steps: 0,
+            device: task.device(),
+        };
+        Self::with(run, dataset, task, batches, progress)
+    }
+
+    /// After a checkpoint.
+    ///
+    /// # Errors
+    /// If the checkpoint is of another model, or the dataset is not the checkpoint's.
+    pub fn resume(
+        run: &'a Run,
+        dataset: &'a Dataset,
+        mut task: Box<dyn Task>,
+        checkpoint: &Checkpoint,
+    ) -> Result<Self, RunError> {
+        checkpoint.restore(task.as_mut())?;
+        let mut batches = Batches::new(dataset, task.batches(), run.config.plan().rng_seed)?;
+        batches.restore(&checkpoint.progress.cursor)?;
+        let progress = Progress { device: task.device(), ..checkpoint.progress.clone() };
+        Self::with(run, dataset, task, batches, progress)
+    }
+
+    fn with(
+        run: &'a Run,
+        dataset: &'a Dataset,
+        task: Box<dyn Task>,
+        batches: Batches<'a>,
+        progress: Progress,
+    ) -> Result<Self, RunError> {
+        let heldout = held_out(dataset, &task.heldout())?;
+        let began = (progress.wall_seconds, Instant::now());
+        Ok(Self { run, dataset, task, batches, heldout, plan: run.config.plan(), progress, began })
+    }
+
+    /// Where the run stands.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// What is trained.
+    pub fn task(&self) -> &dyn Task {
+        self.task.as_ref()
+    }
+
+    /// Makes one step.
+    ///
+    /// # Errors
+    /// [`RunError::Diverged`] if a loss is no number; checkpoints are then from before.
+    pub fn step(&mut self) -> Result<StepReport, RunError> {
+        let number = self.progress.step;
+        let report = self.task.step(number, &mut self.batches).map_err(|error| match error {
+            TaskError::Diverged { what, value } => RunError::Diverged { step: number + 1, what, value },
+            failed @ TaskError::Failed(_) => RunError::Task(failed),
+        })?;
+        all_finite(&report.losses, number + 1)?;
+        let plan = self.task.batches();
+        if plan != *self.batches.plan() {
+            self.batches = Batches::new(self.dataset, plan, self.plan.rng_seed)?;
+            self.heldout = held_out(self.dataset, &self.task.heldout())?;
+        }
+        let progress = &mut self.progress;
+        progress.step += 1;
+        progress.frames_seen += report.frames;
+        progress.cursor = self.batches.cursor();
+        for (name, loss) in &report.losses {
+            *progress.running_losses.entry(name.clone()).or_default() += loss;
+        }
+        progress.running_steps += 1;
+        progress.wall_seconds = self.began.0 + self.began.1.elapsed().as_secs_f64();
+        Ok(report)
+    }
+
+    /// Measures the averaged weights on the held-out sequences; empty without such sequences.
+    ///
+    /// # Errors
+    /// If the device fails, or a figure is no number.
+    pub fn measure(&mut self) -> Result<&Figures, RunError> {
+        if self.heldout.shape[0] > 0 {
+            let figures = self.task.measure(&self.heldout).map_err(RunError::Task)?;
+            all_finite(&figures, self.progress.step)?;
+            self.progress.heldout = figures;
+        }
+        Ok(&self.progress.heldout)
+    }
+
+    /// Writes a checkpoint.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn checkpoint(&mut self) -> Result<(), RunError> {
+        self.progress.wall_seconds = self.began.0 + self.began.1.elapsed().as_secs_f64();
+        checkpoint::write(&self.run.checkpoints(), &self.progress, self.task.as_ref())?;
+        Ok(())
+    }
+
+    /// Makes steps until the end, writing checkpoints and the log.
+    ///
+    /// # Errors
+    /// If a step fails, or a checkpoint cannot be written.
+    pub fn train(&mut self, limits: Limits) -> Result<End, RunError> {
+        let mut log = Log::append(&self.run.log(), limits.quiet)?;
+        let first_step = self.progress.step;
+        self.log_start(&mut log);
+        let checkpoint_every = Duration::from_secs_f64(self.plan.checkpoint_minutes * 60.0);
+        let mut last_checkpoint = Instant::now();
+        let mut shown = (Instant::now(), self.progress.step, self.progress.frames_seen);
+        let end = loop {
+            let step = self.progress.step;
+            if step >= self.plan.steps {
+                break End::Finished;
+            }
+            if stop::requested() {
+                break End::Interrupted;
+            }
+            if limits.time.is_some_and(|time| self.began.1.elapsed() >= time)
+                || limits.steps.is_some_and(|steps| step - first_step >= steps)
+            {
+                break End::Limit;
+            }
+            let report = self.step()?;
+            let now = self.progress.step;
+            if shown.0.elapsed() >= Duration::from_secs(10) || now == self.plan.steps {
+                self.log_losses(&mut log, &report, shown);
+                shown = (Instant::now(), now, self.progress.frames_seen);
+            }
+            let every = self.plan.measure_every_steps;
+            if every > 0 && now.is_multiple_of(every) && now < self.plan.steps {
+                self.measure_and_log(&mut log)?;
+            }
+            if last_checkpoint.elapsed() >= checkpoint_every {
+                self.checkpoint()?;
+                log.event(&Event::Checkpoint { step: now });
+                last_checkpoint = Instant::now();
+            }
+        };
+        if end == End::Finished {
+            self.measure_and_log(&mut log)?;
+        }
+        self.checkpoint()?;
+        let step = self.progress.step;
+        log.event(&Event::Checkpoint { step });
+        let (reason, words) = match end {
+            End::Finished => ("finished", "all steps are made"),
+            End::Limit => ("limit", "the limit is reached; `continuo-trainer resume` goes on"),
+            End::Interrupted => ("interrupted", "interrupted; `continuo-trainer resume` goes on"),
+        };
+        log.event(&Event::Stop { step, reason });
+        log.say(&format!("step {step}: {words}"));
+        Ok(end)
+    }
+
+    fn log_start(&self, log: &mut Log) {
+        let unix_seconds =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let networks = self.task.networks();
+        log.event(&Event::Start {
+            step: self.progress.step,
+            device: &self.progress.device,
+            parameters: networks.iter().map(|network| (network.name, network.weights.values.len())).collect(),
+            unix_seconds,
+        });
+        log.say(&format!(
+            "{}, {} sequences of {} frames per epoch, on {}",
+            self.task.summary(),
+            self.batches.sequences_per_epoch(),
+            self.batches.plan().frames,
+            self.progress.device
+        ));
+    }
+
+    /// Says how training goes. `since` is when that was last said, after which step and how many frames.
+    fn log_losses(&mut self, log: &mut Log, report: &StepReport, since: (Instant, u64, u64)) {
+        let progress = &mut self.progress;
+        let count = std::mem::take(&mut progress.running_steps).max(1) as f64;
+        let sums = std::mem::take(&mut progress.running_losses);
+        let losses: Figures = sums.into_iter().map(|(name, sum)| (name, sum / count)).collect();
+        let seconds = since.0.elapsed().as_secs_f64();
+        let frames_per_second = (progress.frames_seen - since.2) as f64 / seconds;
+        let networks = self.task.networks();
+        let rate = |schedule: &crate::nn::Schedule| schedule.learning_rate(progress.step - 1);
+        log.event(&Event::Train {
+            step: progress.step,
+            losses: &losses,
+            learning_rate: networks.iter().map(|network| (network.name, rate(&network.schedule))).collect(),
+            gradient_norm: &report.gradient_norms,
+            frames_seen: progress.frames_seen,
+            frames_per_second,
+            wall_seconds: progress.wall_seconds,
+        });
+        let heldout =
+            if progress.heldout.is_empty() { "not measured yet".to_owned() } else { words(&progress.heldout) };
+        let left = (self.plan.steps - progress.step) as f64 * seconds / (progress.step - since.1).max(1) as f64;
+        log.progress(&format!(
+            "step {}/{}  {}  held-out: {heldout}  {frames_per_second:.0} frames/s  {} left",
+            progress.step,
+            self.plan.steps,
+            words(&losses),
+            duration(left)
+        ));
+    }
+
+    fn measure_and_log(&mut self, log: &mut Log) -> Result<(), RunError> {
+        self.measure()?;
+        if !self.progress.heldout.is_empty() {
+            log.event(&Event::Heldout {
+                step: self.progress.step,
+                figures: &self.progress.heldout,
+                frames_seen: self.progress.frames_seen,
+                wall_seconds: self.progress.wall_seconds,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Nothing if all figures are numbers: what is none could not be read back from a checkpoint.
+fn all_finite(figures: &Figures, step: u64) -> Result<(), RunError> {
+    match figures.iter().find(|(_, value)| !value.is_finite()) {
+        Some((name, &value)) => Err(RunError::Diverged { step, what: name.clone(), value }),
+        None => Ok(()),
+    }
+}
+
+/// Figures in one line: `loss_bits 1.4702, loss_nats 1.0191`.
+fn words(figures: &Figures) -> String {
+    figures.iter().map(|(name, value)| format!("{name} {value:.4}")).collect::<Vec<_>>().join(", ")
+}
