@@ -9,6 +9,7 @@ pub mod device;
 pub mod export;
 pub mod inspect;
 pub mod kernels;
+pub mod names;
 pub mod prepare;
 pub mod render;
 pub mod rng;
