@@ -92,24 +92,29 @@ impl Extension {
         (self.looked_at >= LOOKED_AT).then(|| self.is_there())
     }
 
-    /// What the packets so far tell. By chance, one in fifty packets looks as if; of HE-AAC, every one does.
+    /// What the packets so far tell. By chance, a few in a hundred packets look as if; of HE-AAC, every one does.
     pub(super) fn is_there(&self) -> bool {
         self.looked_at > 0 && self.found * 4 >= self.looked_at * 3
     }
 }
 
-/// Whether the last element of an AAC packet is a fill element with a spectral band replication in it.
+/// Most elements behind the one that is looked for: encoders fill the packet up with one or two.
+const MOST_BEHIND: usize = 3;
+
+/// Whether one of the last elements of an AAC packet is a fill element with a spectral band replication in it.
 ///
 /// To walk to that element from the front one would have to decode the packet. But it is known where it ends: it is
-/// followed by three ones, the end mark, and zeros up to a whole byte.
+/// followed by nothing but padding, three ones, the end mark, and zeros up to a whole byte.
 fn ends_in_extension(packet: &[u8]) -> bool {
     let Some(last) = (0..packet.len() * 8).rev().take(16).find(|&at| bit(packet, at) == Some(1)) else { return false };
     let Some(end) = last.checked_sub(2) else { return false };
-    if (end..=last).any(|at| bit(packet, at) != Some(1)) {
-        return false;
-    }
+    (end..=last).all(|at| bit(packet, at) == Some(1)) && extension_before(packet, end, MOST_BEHIND)
+}
+
+/// Whether an element with the extension ends at bit `end`, or one of padding before which it does.
+fn extension_before(packet: &[u8], end: usize, behind: usize) -> bool {
     // A fill element of `count` bytes: 3 bits of name, 4 or 12 of length, and the content, which begins with its kind.
-    (1..=269_usize.min(end / 8)).any(|count| {
+    (0..=269_usize.min(end / 8)).any(|count| {
         let head = if count < 15 { 7 } else { 15 };
         let Some(at) = end.checked_sub(8 * count + head) else { return false };
         let mut bits = Bits { bytes: packet, at };
@@ -118,6 +123,14 @@ fn ends_in_extension(packet: &[u8]) -> bool {
             Some(15) => bits.take(8).map(|more| more as usize + 14),
             short => short.map(|length| length as usize),
         };
-        named && length == Some(count) && bits.at == end - 8 * count && matches!(bits.take(4), Some(13 | 14))
+        if !named || length != Some(count) || bits.at != end - 8 * count {
+            return false;
+        }
+        let kind = if count == 0 { Some(0) } else { bits.take(4) };
+        match kind {
+            Some(13 | 14) => true,
+            Some(0 | 1) => behind > 0 && extension_before(packet, at, behind - 1),
+            _ => false,
+        }
     })
 }

@@ -275,8 +275,8 @@ struct OggSource {
 
 impl OggSource {
     /// Frames in the streams from here on, by their pages' positions.
-    fn count_rest(&mut self, serial: u32) -> Result<Option<u64>> {
-        let (mut total, mut stream, mut reached) = (0_u64, serial, None);
+    fn count_rest(&mut self, serial: u32, begun: Option<u64>) -> Result<Option<u64>> {
+        let (mut total, mut stream, mut reached) = (0_u64, serial, begun);
         while let Some(page) = self.pages.next()? {
             if page.first {
                 total = total.saturating_add(reached.take().unwrap_or(0));
@@ -295,7 +295,7 @@ impl OggSource {
             Ok((next, rest)) => {
                 if next.layout != self.stream.layout {
                     let (from, to) = (self.stream.layout.to_string(), next.layout.to_string());
-                    let frames = self.count_rest(next.serial)?;
+                    let frames = self.count_rest(next.serial, rest.and_then(|page| page.granule))?;
                     log.lose(0, frames, Cause::OtherLayout { from, to });
                     return Ok(Some(End::Complete));
                 }

@@ -114,7 +114,7 @@ fn chained_streams_of_one_layout_are_one_recording() {
 fn bad_bytes_in_a_flac_cost_the_frames_that_they_hit() {
     let bytes = bytes_of("tone.flac");
     let whole = imported("x.flac", &bytes);
-    for at in [3_000, 5_000, 6_500, 8_000] {
+    for at in [8_900, 9_700, 10_500, 11_300] {
         let mut damaged = bytes.clone();
         damaged[at..at + 300].iter_mut().for_each(|byte| *byte ^= 0x3c);
         let got = imported("x.flac", &damaged);

@@ -55,7 +55,7 @@ pub(crate) fn imported(name: &str, bytes: &[u8]) -> Imported {
 }
 
 pub(crate) fn refusal(name: &str, bytes: &[u8]) -> AudioError {
-    let error = with_file(name, bytes, |path| import(path, 60.0).expect_err(name));
+    let error = with_file(name, bytes, |path| import(path, 60.0).map(|_| ()).expect_err(name));
     assert!(error.to_string().contains(name), "names the file: {error}");
     error
 }
