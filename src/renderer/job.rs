@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use continuo_engine::audio::{Clip, read_bounded};
+use continuo_engine::audio::{Clip, import};
 use continuo_engine::{EngineError, RenderBlock, RenderRequest, Sampling};
 
 use super::models::LoadedModel;
@@ -181,7 +181,11 @@ fn seed_clip(session: &Session, source: SeedSource) -> Result<(String, Clip), Re
                 Some(path) => return Err(RenderError::NoSeed(path)),
                 None => resources::default_seed()?,
             };
-            (file_name(&path), read_bounded(&path, MAX_SEED_SECONDS)?)
+            let seed = import(&path, MAX_SEED_SECONDS)?;
+            if let Some(damage) = seed.damage(&path) {
+                session.complain(&damage);
+            }
+            (file_name(&path), seed.clip)
         }
         SeedSource::Sidechain => {
             let ring = session.link.captured().filter(|ring| ring.frames() > 0).ok_or(RenderError::NothingCaptured)?;

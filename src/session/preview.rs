@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use continuo_engine::audio::{AudioError, read_bounded};
+use continuo_engine::audio::{AudioError, DamagedClip, import};
 
 use super::{Peak, Session};
 use crate::renderer::MAX_SEED_SECONDS;
@@ -22,10 +22,11 @@ pub struct SeedPreview {
 }
 
 impl SeedPreview {
-    /// Reads and draws an audio file.
-    fn read(path: &Path) -> Result<Self, AudioError> {
-        let clip = read_bounded(path, MAX_SEED_SECONDS)?;
-        Ok(Self { seconds: clip.seconds(), peaks: columns(&clip.mono(), COLUMNS) })
+    /// Reads and draws an audio file, and tells what of it is missing.
+    fn read(path: &Path) -> Result<(Self, Option<DamagedClip>), AudioError> {
+        let seed = import(path, MAX_SEED_SECONDS)?;
+        let preview = Self { seconds: seed.clip.seconds(), peaks: columns(&seed.clip.mono(), COLUMNS) };
+        Ok((preview, seed.damage(path)))
     }
 }
 
@@ -40,7 +41,18 @@ impl Session {
             let chosen = session.snapshot().seed.path;
             // A factory clip that is missing is told when a render needs it, not when a window opens.
             let Some(path) = chosen.clone().or_else(|| resources::default_seed().ok()) else { return };
-            let preview = SeedPreview::read(&path).map(Arc::new).inspect_err(|error| session.complain(error)).ok();
+            let preview = match SeedPreview::read(&path) {
+                Ok((preview, damage)) => {
+                    if let Some(damage) = damage {
+                        session.complain(&damage);
+                    }
+                    Some(Arc::new(preview))
+                }
+                Err(error) => {
+                    session.complain(&error);
+                    None
+                }
+            };
             session.post(|snapshot| {
                 // Another clip may have been chosen while this one was read; that one has a thread of its own.
                 if snapshot.seed.path == chosen {
@@ -70,6 +82,8 @@ fn columns(frames: &[f32], count: usize) -> Vec<Peak> {
 
 #[cfg(test)]
 mod tests {
+    use continuo_engine::audio::{Clip, WavFormat, write_wav};
+
     use super::*;
 
     #[test]
@@ -97,5 +111,20 @@ mod tests {
         std::fs::write(&path, b"this is not audio").unwrap();
         let error = SeedPreview::read(&path).unwrap_err();
         assert!(error.to_string().contains("text.wav"), "{error}");
+    }
+
+    #[test]
+    fn what_a_damaged_clip_lacks_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("short.wav");
+        let clip = Clip { sample_rate_hz: 16_000, channels: vec![vec![0.25; 1_000]] };
+        write_wav(&path, &clip, WavFormat::I16).unwrap();
+        assert_eq!(SeedPreview::read(&path).unwrap().1, None);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 500]).unwrap();
+        let (preview, damage) = SeedPreview::read(&path).unwrap();
+        let sentence = damage.unwrap().to_string();
+        assert!(sentence.contains("short.wav") && sentence.contains("250 frames are missing"), "{sentence}");
+        assert!((preview.seconds - 750.0 / 16_000.0).abs() < 1e-9);
     }
 }

@@ -6,6 +6,7 @@ use continuo_package::family::wavenet::WaveNetShape;
 use continuo_package::{Package, PackageError, Reach};
 
 use crate::cli::InspectArgs;
+use crate::names::{printable, printable_lines};
 use crate::training::log::duration;
 
 /// `inspect FILE`: reads and verifies a package and gives back a description of several lines.
@@ -22,7 +23,7 @@ fn describe(package: &Package) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: String| {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{label:<18} {value}");
+        let _ = writeln!(text, "{:<18} {}", printable(label), printable(&value));
     };
     line("name", manifest.name.clone());
     line("author", manifest.author.clone());
@@ -113,10 +114,10 @@ fn describe(package: &Package) -> String {
         );
     }
     if !package.licence.trim().is_empty() {
-        let _ = write!(text, "\nLicence text\n{}\n", package.licence.trim_end());
+        let _ = write!(text, "\nLicence text\n{}\n", printable_lines(package.licence.trim_end()));
     }
     if !training.config.trim().is_empty() {
-        let _ = write!(text, "\nConfiguration\n{}\n", training.config.trim_end());
+        let _ = write!(text, "\nConfiguration\n{}\n", printable_lines(training.config.trim_end()));
     }
     text
 }

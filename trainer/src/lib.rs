@@ -10,6 +10,7 @@ pub mod export;
 pub mod family;
 pub mod inspect;
 pub mod kernels;
+pub mod names;
 pub mod nn;
 pub mod prepare;
 pub mod random;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use continuo_trainer::cli::{Cli, Command};
+use continuo_trainer::names::printable_lines;
 use continuo_trainer::training::trainer::End;
 use continuo_trainer::{export, inspect, prepare, render, train};
 
@@ -11,7 +12,8 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // A file's name in it could hold anything.
+            eprintln!("error: {}", printable_lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

@@ -10,6 +10,7 @@ use continuo_engine::{EngineError, Forecasts, LoadOptions, Model, RenderRequest,
 use crate::cli::RenderArgs;
 use crate::export::{self, ExportError};
 use crate::family::FAMILIES;
+use crate::names::printable;
 use crate::training::log::duration;
 use crate::training::run::Run;
 use crate::training::stop;
@@ -60,7 +61,7 @@ pub fn run(args: &RenderArgs) -> Result<(Vec<PathBuf>, RenderSummary), RenderErr
     };
     let runtime = export::runtime::find(args.runtime.as_deref())?;
     let model = Model::load(&package, &LoadOptions { runtime, ..LoadOptions::default() })?;
-    let seed = args.seed.as_deref().map(|file| audio::read_bounded(file, LONGEST_SEED)).transpose()?;
+    let seed = args.seed.as_deref().map(read_seed).transpose()?;
     stop::listen();
     let (clips, summary) = takes(&model, seed, args)?;
     let mut files = Vec::new();
@@ -78,6 +79,15 @@ pub fn run(args: &RenderArgs) -> Result<(Vec<PathBuf>, RenderSummary), RenderErr
         model.backend(args.precision.0)
     );
     Ok((files, summary))
+}
+
+/// Reads the seed clip and tells what is missing in it.
+fn read_seed(file: &Path) -> Result<Clip, AudioError> {
+    let seed = audio::import(file, LONGEST_SEED)?;
+    if let Some(damage) = seed.damage(file) {
+        eprintln!("warning: {}", printable(&damage.to_string()));
+    }
+    Ok(seed.clip)
 }
 
 /// Renders all takes; each with the seed clip in front.

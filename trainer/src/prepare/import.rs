@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use continuo_engine::audio::{AudioError, Decoder, StreamResampler};
+use continuo_engine::audio::{AudioError, Decoder, StreamResampler, describe};
 use sha2::{Digest, Sha256};
 
 use super::levels::{ClipCounter, Meter, dbfs};
@@ -112,7 +112,7 @@ fn import_unguarded(
     };
     let mut clips = ClipCounter::new(info.channels);
     let (mut block, mut mixed, mut resampled) = (Vec::new(), Vec::new(), Vec::new());
-    let mut share = Share { bytes: found.bytes, declared: info.declared_frames, told: 0 };
+    let mut share = Share { bytes: found.bytes, told: 0 };
     while decoder.next_block(&mut block).map_err(skip)? > 0 {
         if stop.load(Ordering::Relaxed) {
             return Err(ImportError::Fatal(PrepareError::Cancelled));
@@ -122,7 +122,7 @@ fn import_unguarded(
         resampled.clear();
         resampler.push(&mixed, &mut resampled).map_err(skip)?;
         out.push(&resampled).map_err(write_error)?;
-        share.tell(decoder.frames_read(), progress);
+        share.tell(decoder.progress(), progress);
     }
     resampled.clear();
     resampler.finish(&mut resampled).map_err(skip)?;
@@ -139,7 +139,7 @@ fn import_unguarded(
         let mixed = if info.channels > channels { " after mixing down" } else { "" };
         return skipped(SkipKind::Silent, format!("silence (peak {:.0} dBFS{mixed})", dbfs(levels.peak)));
     }
-    let mut warnings: Vec<String> = decoder.warnings().iter().map(ToString::to_string).collect();
+    let mut warnings: Vec<String> = describe(decoder.losses());
     if info.channels > 2 && channels == 2 {
         warnings.push(format!("the first two of {} channels were kept", info.channels));
     }
@@ -177,16 +177,14 @@ impl Spool {
 /// A file's share of the progress bar, told as its frames come.
 struct Share {
     bytes: u64,
-    declared: Option<u64>,
     told: u64,
 }
 
 impl Share {
-    fn tell(&mut self, frames_read: u64, progress: &Progress) {
-        let Some(declared) = self.declared.filter(|&d| d > 0) else { return };
-        let done = u128::from(self.bytes) * u128::from(frames_read.min(declared)) / u128::from(declared);
-        progress.add((done as u64).saturating_sub(self.told));
-        self.told = self.told.max(done as u64);
+    fn tell(&mut self, share: f64, progress: &Progress) {
+        let done = ((self.bytes as f64 * share) as u64).min(self.bytes);
+        progress.add(done.saturating_sub(self.told));
+        self.told = self.told.max(done);
     }
 
     fn complete(&mut self, progress: &Progress) {
@@ -217,10 +215,9 @@ fn skip_for(found: &Found, error: &AudioError) -> ImportError {
         AudioError::Io { .. } => SkipKind::Unreadable,
         AudioError::NotAudio { .. } => SkipKind::NotAudio,
         AudioError::Empty { .. } => SkipKind::Empty,
-        AudioError::Unsupported { .. }
-        | AudioError::SampleRate { .. }
-        | AudioError::Channels { .. }
-        | AudioError::LayoutChanged { .. } => SkipKind::Unsupported,
+        AudioError::Unsupported { .. } | AudioError::SampleRate { .. } | AudioError::Channels { .. } => {
+            SkipKind::Unsupported
+        }
         _ => SkipKind::Damaged,
     };
     // The list names the file already.

@@ -50,7 +50,7 @@ pub enum SkipKind {
 /// A file that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
-    /// Path below the imported folder.
+    /// Path below the imported folder, as [`crate::names::text`] writes it.
     pub name: String,
     /// What sort of reason.
     pub kind: SkipKind,

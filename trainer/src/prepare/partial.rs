@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use super::PrepareError;
 use crate::data::dataset::{FRAMES_FILE, INDEX_FILE};
 
+/// Longest name of a file, in bytes.
+const MOST_NAME_BYTES: usize = 255;
+
 /// Marks a folder as a half-written dataset that may be removed. Locked as long as its writer lives.
 const MARKER: &str = "being-prepared";
 
@@ -90,9 +93,16 @@ pub(super) fn partial_path(out: &Path) -> PathBuf {
 }
 
 fn beside(out: &Path, ending: &str) -> PathBuf {
-    let mut name = out.file_name().unwrap_or_default().to_os_string();
-    name.push(ending);
-    out.with_file_name(name)
+    let name = out.file_name().unwrap_or_default();
+    let mut beside = name.to_os_string();
+    beside.push(ending);
+    if beside.len() > MOST_NAME_BYTES {
+        // File systems refuse longer names; a name that lacks its end is still beside the right one.
+        let text = name.to_string_lossy();
+        let room = (0..=MOST_NAME_BYTES - ending.len()).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        beside = format!("{}{ending}", &text[..room]).into();
+    }
+    out.with_file_name(beside)
 }
 
 /// An empty folder may be used and a dataset may be replaced by force; anything else is somebody's.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::levels::dbfs;
 use super::{SkipKind, Skipped, Summary};
 use crate::data::dataset::Split;
+use crate::names::printable;
 
 /// What was imported, what is odd about it, and what was left out and why.
 pub fn summary_text(summary: &Summary) -> String {
@@ -12,12 +13,12 @@ pub fn summary_text(summary: &Summary) -> String {
     let index = &summary.index;
     for r in &index.recordings {
         for warning in &r.warnings {
-            let _ = writeln!(text, "note     {}: {warning}", r.name);
+            let _ = writeln!(text, "note     {}: {}", printable(&r.name), printable(warning));
         }
         if r.levels.source_clipped > 0 {
             let seconds = r.frames as f64 / f64::from(index.sample_rate_hz);
             let clipped = r.levels.source_clipped;
-            let _ = writeln!(text, "note     {}: {clipped} clipped samples in {seconds:.0} s", r.name);
+            let _ = writeln!(text, "note     {}: {clipped} clipped samples in {seconds:.0} s", printable(&r.name));
         }
     }
     let count = |split| index.recordings.iter().filter(|r| r.split == split).count();
@@ -26,7 +27,7 @@ pub fn summary_text(summary: &Summary) -> String {
     let _ = writeln!(
         text,
         "dataset  {}: {} Hz, {}, {}",
-        summary.out.display(),
+        printable(&summary.out.to_string_lossy()),
         index.sample_rate_hz,
         if index.channels == 1 { "mono" } else { "stereo" },
         hours(total)
@@ -71,7 +72,7 @@ pub(super) fn skipped_text(skipped: &[Skipped]) -> String {
             SkipKind::Silent => "silent  ",
             SkipKind::Duplicate => "double  ",
         };
-        let _ = writeln!(text, "{kind} {}: {}", s.name, s.reason);
+        let _ = writeln!(text, "{kind} {}: {}", printable(&s.name), printable(&s.reason));
     }
     text
 }

@@ -223,8 +223,7 @@ impl Collector {
                 offset: self.offset,
                 frames: imported.frames,
                 split: Split::Train,
-                // JSON holds text only.
-                source: found.path.to_string_lossy().into_owned().into(),
+                source: found.path.clone(),
                 source_sha256: hash.to_owned(),
                 source_rate_hz: imported.source_rate_hz,
                 source_channels: imported.source_channels,

@@ -8,7 +8,7 @@ use super::{PrepareError, SkipKind, Skipped};
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) path: PathBuf,
-    /// Path below the imported folder, with `/`.
+    /// Path below the imported folder, with `/`, as [`crate::names::text`] writes it.
     pub(super) name: String,
     pub(super) bytes: u64,
 }
@@ -81,5 +81,6 @@ fn never_audio(path: &Path) -> Option<String> {
 
 fn name_below(folder: &Path, path: &Path) -> String {
     let below = path.strip_prefix(folder).unwrap_or(path);
-    below.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+    let parts: Vec<_> = below.components().map(|part| part.as_os_str().to_os_string()).collect();
+    crate::names::text(Path::new(&parts.join("/".as_ref()))).into_owned()
 }

@@ -90,8 +90,8 @@ fn a_folder_becomes_a_dataset_and_every_skip_has_its_reason() {
     let imported: Vec<&str> = dataset.index().recordings.iter().map(|r| r.name.as_str()).collect();
     let mut wanted: Vec<String> = (0..8).map(|i| format!("a/{i}.wav")).collect();
     wanted.extend(["alaw.wav", "b/cd.wav", "b/clipped.wav", "b/cut.wav"].map(String::from));
-    // The FLAC is the AIFF's sound, and of equal sounds the first by name is kept.
-    wanted.extend(["tone.aiff", "tone.m4a", "tone.mp3", "tone.ogg"].map(String::from));
+    // The FLAC is the AIFF's sound, the OGG is where the chained one begins, and of equal sounds the first by name is kept.
+    wanted.extend(["chained.ogg", "tone.aiff", "tone.m4a", "tone.mp3"].map(String::from));
     assert_eq!(imported, wanted);
 
     let kinds: BTreeMap<&str, SkipKind> = summary.skipped.iter().map(|s| (s.name.as_str(), s.kind)).collect();
@@ -105,10 +105,10 @@ fn a_folder_becomes_a_dataset_and_every_skip_has_its_reason() {
         ("b/nan.wav", SkipKind::Damaged),
         ("b/quiet.wav", SkipKind::Silent),
         ("b/text.wav", SkipKind::NotAudio),
-        ("chained.ogg", SkipKind::Unsupported),
         ("cover.jpg", SkipKind::NotAudio),
         ("opus.ogg", SkipKind::Unsupported),
         ("tone.flac", SkipKind::Duplicate),
+        ("tone.ogg", SkipKind::Duplicate),
     ]);
     assert_eq!(kinds, wanted);
     let text = summary_text(&summary);
@@ -148,7 +148,7 @@ fn frames_are_the_recordings_and_the_audit_is_right() {
     // A sine at three times full scale is clipped for 78 % of its time.
     let clipped = by_name("b/clipped.wav").levels;
     assert!((12_000..13_000).contains(&clipped.source_clipped), "{clipped:?}");
-    assert_eq!(by_name("b/cut.wav").warnings, ["breaks off after 9978 of 16000 frames"]);
+    assert_eq!(by_name("b/cut.wav").warnings, ["breaks off after 9978 frames: 6022 frames are missing"]);
 }
 
 #[test]
@@ -286,4 +286,52 @@ fn links_and_locked_files_are_named() {
     let summary = run(&options(dir.path())).unwrap();
     assert_eq!(summary.index.recordings.iter().map(|r| &r.name).collect::<Vec<_>>(), ["a.wav", "linked.wav"]);
     assert_eq!(summary.skipped.iter().map(|s| &s.name).collect::<Vec<_>>(), ["broken.wav", "round"]);
+}
+
+/// A folder that somebody filled to annoy: it ends in seconds, and every name is told as it is.
+#[cfg(unix)]
+#[test]
+fn pipes_loops_and_strange_names_are_no_trouble() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let music = dir.path().join("music");
+    let begin = std::time::Instant::now();
+    let named = |name: &[u8]| music.join(std::ffi::OsStr::from_bytes(name));
+    let strange: [&[u8]; 4] = [b"caf\xe9.wav", b"caf\xe8.wav", b"red\x1b[31m\r.wav", &[b'n'; 251]];
+    for (at, name) in strange.iter().enumerate() {
+        wav(&named(name), 16_000, vec![sine(300.0 + 100.0 * at as f64, 16_000, 0.5, 2_000)]);
+    }
+    let made = std::process::Command::new("mkfifo").arg(music.join("pipe.wav")).status().unwrap();
+    assert!(made.success());
+    std::os::unix::fs::symlink("pipe.wav", music.join("to the pipe.wav")).unwrap();
+    std::os::unix::fs::symlink("circle.wav", music.join("circle.wav")).unwrap();
+    std::os::unix::fs::symlink("..", music.join("up")).unwrap();
+    // A damaged page in the middle of an OGG is told with what it cost.
+    let mut ogg =
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/engine/tests/fixtures/pages.ogg")).unwrap();
+    let middle = ogg.len() * 3 / 4;
+    ogg[middle] ^= 0x55;
+    std::fs::write(music.join("damaged.ogg"), ogg).unwrap();
+
+    let plain = PrepareOptions { out: dir.path().join("d".repeat(251)), ..options(dir.path()) };
+    let summary = run(&plain).unwrap();
+    assert!(begin.elapsed().as_secs() < 20);
+    assert_eq!(names(dir.path()), ["d".repeat(251), "music".to_owned()]);
+    let dataset = Dataset::open(&plain.out).unwrap();
+    let recordings = &dataset.index().recordings;
+    assert_eq!(recordings.len(), strange.len() + 1);
+    for name in strange {
+        let found: Vec<_> = recordings.iter().filter(|r| r.source == named(name)).collect();
+        assert_eq!(found.len(), 1, "{name:?}");
+        assert!(found[0].source.is_file());
+    }
+    let mut distinct: Vec<_> = recordings.iter().map(|r| &r.name).collect();
+    distinct.dedup();
+    assert_eq!(distinct.len(), recordings.len());
+    let mut skipped: Vec<_> = summary.skipped.iter().map(|s| s.name.as_str()).collect();
+    skipped.sort_unstable();
+    assert_eq!(skipped, ["circle.wav", "pipe.wav", "to the pipe.wav", "up"]);
+    let text = summary_text(&summary);
+    assert!(!text.contains(['\x1b', '\r']), "{text}");
+    assert!(text.contains("damaged.ogg: ") && text.contains("frames are missing at frame"), "{text}");
 }

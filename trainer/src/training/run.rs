@@ -100,6 +100,7 @@ pub struct RunFile {
     /// Identifies the run.
     pub run_id: String,
     /// The dataset's folder.
+    #[serde(with = "crate::names")]
     pub data: PathBuf,
     /// The dataset's fingerprint.
     pub data_fingerprint: String,

@@ -2,13 +2,17 @@
 
 use std::cmp::Ordering;
 use std::fs::File;
-use std::io::Read as _;
+use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{self, AtomicU64};
 
-use super::AudioError;
-use super::packets::PacketSource;
-use super::wav::WavSource;
+use symphonia::core::errors::Error;
+
+use super::loss::{Cause, Log};
+use super::window::Window;
+use super::{AudioError, Loss, sniff};
 
 /// Sample rates that are believed.
 pub const RATES_HZ: RangeInclusive<u32> = 1_000..=768_000;
@@ -30,47 +34,8 @@ pub struct Info {
     pub format: String,
 }
 
-/// Something odd that did not keep the frames from being read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Warning {
-    /// The file ends before the length that its header announces.
-    Truncated {
-        /// Frames announced, if the header tells.
-        declared_frames: Option<u64>,
-        /// Frames delivered.
-        read_frames: u64,
-    },
-    /// Packets that could not be decoded were left out.
-    DamagedPackets {
-        /// How many.
-        count: u64,
-    },
-    /// The stream broke inside the file and was read up to there.
-    Broken {
-        /// Frames delivered.
-        read_frames: u64,
-        /// What was wrong after them.
-        reason: String,
-    },
-}
-
-impl std::fmt::Display for Warning {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Truncated { declared_frames: Some(declared), read_frames } => {
-                write!(f, "breaks off after {read_frames} of {declared} frames")
-            }
-            Self::Truncated { declared_frames: None, read_frames } => {
-                write!(f, "breaks off after {read_frames} frames")
-            }
-            Self::DamagedPackets { count } => write!(f, "{count} damaged packets left out"),
-            Self::Broken { read_frames, reason } => write!(f, "unreadable after {read_frames} frames ({reason})"),
-        }
-    }
-}
-
 /// How a source's stream ended.
+#[derive(Debug)]
 pub(super) enum End {
     /// Where it should.
     Complete,
@@ -81,26 +46,91 @@ pub(super) enum End {
 }
 
 /// What a source gives per call.
+#[derive(Debug)]
 pub(super) enum Step {
     /// At least one frame was appended to the block.
     Frames,
-    /// Nothing more will come.
+    /// Nothing more will come. The block may hold the last frames.
     End(End),
 }
 
-enum Source {
-    Wav(WavSource),
-    Packets(Box<PacketSource>),
+/// A format's reader.
+pub(super) trait Source: Send {
+    /// Appends the next frames to an empty block, interleaved, and notes in `log` what is missing among them.
+    fn next(&mut self, block: &mut Vec<f32>, log: &mut Log) -> io::Result<Step>;
+
+    /// Frames by which a declared length may be off, since encoders pad the last packet.
+    fn slack_frames(&self) -> u64 {
+        0
+    }
+}
+
+/// A source and what its file says about itself.
+pub(super) struct Opened {
+    pub(super) source: Box<dyn Source>,
+    pub(super) info: Info,
+}
+
+impl Opened {
+    pub(super) fn new(source: impl Source + 'static, info: Info) -> Self {
+        Self { source: Box::new(source), info }
+    }
+}
+
+/// Why a source could not be opened. It does not know its path.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    NotAudio(String),
+    Unsupported(String),
+    Damaged(String),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return Self::damaged("it breaks off too early to be read");
+        }
+        Self::Io(error)
+    }
+}
+
+impl Refusal {
+    pub(super) fn damaged(reason: &str) -> Self {
+        Self::Damaged(reason.into())
+    }
+
+    /// What symphonia says of a codec.
+    pub(super) fn codec(name: &str, error: Error) -> Self {
+        match error {
+            Error::IoError(e) => e.into(),
+            Error::Unsupported(what) => Self::Unsupported(format!("{name} ({what})")),
+            e => Self::Damaged(e.to_string()),
+        }
+    }
+
+    fn of(self, path: &Path) -> AudioError {
+        let path = path.to_path_buf();
+        match self {
+            Self::NotAudio(reason) => AudioError::NotAudio { path, reason },
+            Self::Unsupported(what) => AudioError::Unsupported { path, what },
+            Self::Damaged(reason) => AudioError::Damaged { path, reason },
+            Self::Io(e) => AudioError::io(&path, "read", e),
+        }
+    }
 }
 
 /// Reads a recording block by block; memory does not grow with the recording's length.
 pub struct Decoder {
     path: PathBuf,
     info: Info,
-    source: Source,
-    frames_read: u64,
+    source: Box<dyn Source>,
+    log: Log,
+    /// How the stream ends, once that is known.
+    end: Option<End>,
     ended: bool,
-    warnings: Vec<Warning>,
+    bytes: u64,
+    furthest: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Decoder {
@@ -108,7 +138,7 @@ impl std::fmt::Debug for Decoder {
         f.debug_struct("Decoder")
             .field("path", &self.path)
             .field("info", &self.info)
-            .field("frames_read", &self.frames_read)
+            .field("frames_read", &self.log.frames)
             .finish_non_exhaustive()
     }
 }
@@ -120,29 +150,31 @@ impl Decoder {
     /// [`AudioError`] when it is no audio, or has a sample rate or a number of channels that cannot be.
     pub fn open(path: &Path) -> Result<Self, AudioError> {
         let read_error = |e| AudioError::io(path, "read", e);
-        let mut file = File::open(path).map_err(read_error)?;
-        let meta = file.metadata().map_err(read_error)?;
-        if meta.is_dir() {
-            return Err(AudioError::NotAudio { path: path.to_path_buf(), reason: "it is a folder".into() });
+        // Before it is opened: to open a pipe can take for ever.
+        let meta = std::fs::metadata(path).map_err(read_error)?;
+        if !meta.is_file() {
+            let reason = if meta.is_dir() { "it is a folder" } else { "it is not an ordinary file" };
+            return Err(AudioError::NotAudio { path: path.to_path_buf(), reason: reason.into() });
         }
-        let mut head = Vec::with_capacity(64);
-        file.by_ref().take(64).read_to_end(&mut head).map_err(read_error)?;
-        refuse_by_head(path, &head)?;
-
-        let wav = if head.starts_with(b"RIFF") { WavSource::open(path)? } else { None };
-        let (source, info) = if let Some((source, info)) = wav {
-            (Source::Wav(source), info)
-        } else {
-            let (source, info) = PacketSource::open(path, looks_like_text(&head))?;
-            (Source::Packets(Box::new(source)), info)
-        };
+        let window = File::open(path).and_then(Window::whole).map_err(read_error)?;
+        let furthest = window.furthest();
+        let Opened { source, info } = sniff::open(window).map_err(|refusal| refusal.of(path))?;
         if !RATES_HZ.contains(&info.sample_rate_hz) {
             return Err(AudioError::SampleRate { path: path.to_path_buf(), sample_rate_hz: info.sample_rate_hz });
         }
         if info.channels == 0 || info.channels > MAX_CHANNELS {
             return Err(AudioError::Channels { path: path.to_path_buf(), channels: info.channels });
         }
-        Ok(Self { path: path.to_path_buf(), info, source, frames_read: 0, ended: false, warnings: Vec::new() })
+        Ok(Self {
+            path: path.to_path_buf(),
+            info,
+            source,
+            log: Log::default(),
+            end: None,
+            ended: false,
+            bytes: meta.len(),
+            furthest,
+        })
     }
 
     /// What the file says about itself.
@@ -152,50 +184,46 @@ impl Decoder {
 
     /// Frames delivered so far.
     pub fn frames_read(&self) -> u64 {
-        self.frames_read
+        self.log.frames
     }
 
-    /// What was odd so far; complete once [`Self::next_block`] has returned 0.
-    pub fn warnings(&self) -> &[Warning] {
-        &self.warnings
+    /// How much of the file has been read, 0–1.
+    pub fn progress(&self) -> f64 {
+        let furthest = self.furthest.load(atomic::Ordering::Relaxed).min(self.bytes);
+        if self.bytes == 0 { 1.0 } else { furthest as f64 / self.bytes as f64 }
+    }
+
+    /// What was lost so far; complete once [`Self::next_block`] has returned 0.
+    pub fn losses(&self) -> &[Loss] {
+        self.log.losses()
     }
 
     /// Replaces `block` by the next frames, interleaved `[T, C]`, and returns their number: some thousands, 0 at the end.
     ///
     /// # Errors
     /// [`AudioError::Empty`], [`AudioError::Truncated`] or [`AudioError::Damaged`] at the end of a file that gave no
-    /// frame; [`AudioError::NotFinite`], [`AudioError::Scale`], [`AudioError::LayoutChanged`]; an IO error.
+    /// frame; [`AudioError::NotFinite`], [`AudioError::Scale`]; an IO error.
     pub fn next_block(&mut self, block: &mut Vec<f32>) -> Result<usize, AudioError> {
         block.clear();
         if self.ended {
             return Ok(0);
         }
-        let step = match &mut self.source {
-            Source::Wav(wav) => wav.next(block),
-            Source::Packets(packets) => packets.next(block, &self.info, self.frames_read),
-        }
-        .map_err(|e| self.name(e))?;
-        let end = match step {
-            Step::Frames => {
-                self.check(block)?;
-                let frames = block.len() / self.info.channels;
-                self.frames_read += frames as u64;
+        if self.end.is_none() {
+            let step = self.source.next(block, &mut self.log).map_err(|e| AudioError::io(&self.path, "read", e))?;
+            if let Step::End(end) = step {
+                self.end = Some(end);
+            }
+            self.check(block)?;
+            let frames = block.len() / self.info.channels;
+            self.log.frames += frames as u64;
+            if frames > 0 {
                 return Ok(frames);
             }
-            Step::End(end) => end,
-        };
+        }
         self.ended = true;
+        let end = self.end.take().unwrap_or(End::Complete);
         self.finish(end)?;
         Ok(0)
-    }
-
-    fn name(&self, error: SourceError) -> AudioError {
-        match error {
-            SourceError::Io(source) => AudioError::io(&self.path, "read", source),
-            SourceError::Layout { from, to } => {
-                AudioError::LayoutChanged { path: self.path.clone(), frame: self.frames_read, from, to }
-            }
-        }
     }
 
     fn check(&self, block: &[f32]) -> Result<(), AudioError> {
@@ -203,7 +231,7 @@ impl Decoder {
         let Some(at) = block.iter().position(|x| x.abs().partial_cmp(&MAX_LEVEL).is_none_or(Ordering::is_gt)) else {
             return Ok(());
         };
-        let (path, frame) = (self.path.clone(), self.frames_read + (at / self.info.channels) as u64);
+        let (path, frame) = (self.path.clone(), self.log.frames + (at / self.info.channels) as u64);
         let value = block[at];
         Err(if value.is_finite() {
             AudioError::Scale { path, frame, value }
@@ -213,78 +241,33 @@ impl Decoder {
     }
 
     fn finish(&mut self, end: End) -> Result<(), AudioError> {
-        let damaged = match &self.source {
-            Source::Wav(_) => 0,
-            Source::Packets(packets) => packets.damaged_packets(),
-        };
         let path = || self.path.clone();
         let declared = self.info.declared_frames;
-        if self.frames_read == 0 {
+        if self.log.frames == 0 {
+            let damage = self.log.losses().first().map(ToString::to_string);
             return Err(match end {
                 End::Broken(reason) => AudioError::Damaged { path: path(), reason },
-                _ if damaged > 0 => {
-                    AudioError::Damaged { path: path(), reason: format!("none of its {damaged} packets decodes") }
-                }
-                End::OutOfBytes => AudioError::Truncated { path: path(), declared_frames: declared.unwrap_or(0) },
-                End::Complete if declared.unwrap_or(0) > 0 => {
+                _ if damage.is_some() => AudioError::Damaged {
+                    path: path(),
+                    reason: format!("nothing of it decodes: {}", damage.unwrap_or_default()),
+                },
+                End::Complete if declared.unwrap_or(0) == 0 => AudioError::Empty { path: path() },
+                End::OutOfBytes | End::Complete => {
                     AudioError::Truncated { path: path(), declared_frames: declared.unwrap_or(0) }
                 }
-                End::Complete => AudioError::Empty { path: path() },
             });
         }
-        if damaged > 0 {
-            self.warnings.push(Warning::DamagedPackets { count: damaged });
-        }
-        // Encoders pad the last packet, so only what is missing beyond one counts as missing.
-        let short = declared.is_some_and(|d| self.frames_read + self.slack_frames() < d);
+        let delivered = self.log.frames.saturating_add(self.log.lost_frames());
+        let missing = declared.map(|declared| declared.saturating_sub(delivered));
+        let short = missing.is_some_and(|missing| missing > self.source.slack_frames());
         match end {
-            End::Broken(reason) => self.warnings.push(Warning::Broken { read_frames: self.frames_read, reason }),
-            End::OutOfBytes => {
-                self.warnings.push(Warning::Truncated { declared_frames: declared, read_frames: self.frames_read });
+            End::Broken(reason) => {
+                self.log.lose(0, missing.filter(|&missing| missing > 0), Cause::Unreadable { reason })
             }
-            End::Complete if short && damaged == 0 => {
-                self.warnings.push(Warning::Truncated { declared_frames: declared, read_frames: self.frames_read });
-            }
+            End::OutOfBytes => self.log.lose(0, missing.filter(|&missing| missing > 0), Cause::EndsEarly),
+            End::Complete if short => self.log.lose(0, missing, Cause::EndsEarly),
             End::Complete => {}
         }
         Ok(())
     }
-
-    fn slack_frames(&self) -> u64 {
-        match &self.source {
-            Source::Wav(_) => 0,
-            Source::Packets(packets) => packets.longest_packet_frames(),
-        }
-    }
-}
-
-/// An error of a source, which does not know its path.
-pub(super) enum SourceError {
-    Io(std::io::Error),
-    Layout { from: String, to: String },
-}
-
-/// Gives files a better reason than "unsupported" when their first bytes tell what they are.
-fn refuse_by_head(path: &Path, head: &[u8]) -> Result<(), AudioError> {
-    let path = path.to_path_buf();
-    let not_audio = |reason: &str| Err(AudioError::NotAudio { path: path.clone(), reason: reason.into() });
-    let unsupported = |what: &str| Err(AudioError::Unsupported { path: path.clone(), what: what.into() });
-    match head {
-        [] => not_audio("it is empty"),
-        [b'R', b'F', b'6', b'4', ..] | [b'B', b'W', b'6', b'4', ..] => unsupported("RF64 (WAV beyond 4 GB)"),
-        [b'r', b'i', b'f', b'f', 0x2e, 0x91, ..] => unsupported("Wave64"),
-        [b'M', b'T', b'h', b'd', ..] => not_audio("it is a MIDI file: notes without sound"),
-        [0x1a, 0x45, 0xdf, 0xa3, ..] => unsupported("Matroska/WebM"),
-        [b'c', b'a', b'f', b'f', ..] => unsupported("Core Audio Format"),
-        [b'P', b'K', 3, 4, ..] => not_audio("it is a zip archive"),
-        [b'%', b'P', b'D', b'F', ..] => not_audio("it is a PDF"),
-        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => not_audio("it is a picture"),
-        _ if head.len() > 36 && head.starts_with(b"OggS") && head[28..].starts_with(b"OpusHead") => unsupported("Opus"),
-        _ => Ok(()),
-    }
-}
-
-fn looks_like_text(head: &[u8]) -> bool {
-    std::str::from_utf8(&head[..head.len().min(60)]).map_or_else(|e| e.valid_up_to() + 4 > head.len().min(60), |_| true)
-        && head.iter().all(|b| !b.is_ascii_control() || b.is_ascii_whitespace())
 }

@@ -25,7 +25,7 @@ pub enum AudioError {
     },
     /// The content is not audio, whatever the name says.
     #[error(
-        "{}: not an audio file ({reason}); give a WAV, FLAC, MP3, OGG Vorbis, M4A or AIFF file",
+        "{}: not an audio file ({reason}); give a WAV, FLAC, MP3, OGG Vorbis, M4A, AIFF, CAF or Matroska file",
         path.display()
     )]
     NotAudio {
@@ -100,21 +100,6 @@ pub enum AudioError {
         frame: u64,
         /// Its value.
         value: f32,
-    },
-    /// The sample rate or the number of channels changes inside the file (chained streams).
-    #[error(
-        "{}: changes from {from} to {to} at frame {frame}; split the file there",
-        path.display()
-    )]
-    LayoutChanged {
-        /// The file.
-        path: PathBuf,
-        /// First frame with the new layout.
-        frame: u64,
-        /// Layout before, such as `44100 Hz, 2 channels`.
-        from: String,
-        /// Layout after.
-        to: String,
     },
     /// Longer than the caller takes.
     #[error("{}: longer than {max_seconds:.0} s; cut out the part you need", path.display())]

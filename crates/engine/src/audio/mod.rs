@@ -1,22 +1,47 @@
 //! Audio files: reading, writing and resampling.
 //!
-//! [`read`] takes a whole clip into memory and [`Decoder`] a long recording block by block. WAV is read by hound; what
-//! hound refuses, and FLAC, MP3, OGG Vorbis, AAC in M4A, and AIFF are read by symphonia. [`StreamResampler`] changes the
-//! rate with rubato. Every refusal is an [`AudioError`] that names the file, the reason and what to do.
+//! [`import`] takes a whole clip into memory and [`Decoder`] a long recording block by block. What is missing in a damaged
+//! file comes back as [`Loss`]es. [`StreamResampler`] changes the rate with rubato. Every refusal is an [`AudioError`] that
+//! names the file, the reason and what to do.
+//!
+//! | file | container | samples |
+//! |---|---|---|
+//! | WAV, RF64, BW64, Wave64, AIFF, AIFC | `chunks`, `wav`, `aiff` | `pcm`, and symphonia for ADPCM, through `blocks` |
+//! | FLAC | `flac` | symphonia |
+//! | OGG with Vorbis or FLAC | `pages`, `ogg` | symphonia |
+//! | MP3, MP2, MP1, AAC in ADTS | `framed`, `mpeg` | symphonia |
+//! | M4A, CAF, Matroska | symphonia, with `mp4` for edit lists | symphonia |
 //!
 //! Everything is f32 with full scale at 1.0.
 
+mod aac;
+mod aiff;
+mod blocks;
+mod chunks;
 mod clip;
+mod codec;
+mod container;
 mod decoder;
 mod error;
-mod packets;
+mod flac;
+mod framed;
+mod loss;
+mod mp4;
+mod mpeg;
+mod ogg;
+mod pages;
+mod pcm;
 mod resample;
+mod sniff;
+mod tags;
 mod wav;
+mod window;
 mod write;
 
-pub use clip::{Clip, MAX_CLIP_SAMPLES, read, read_bounded};
-pub use decoder::{Decoder, Info, MAX_CHANNELS, RATES_HZ, Warning};
+pub use clip::{Clip, DamagedClip, Imported, MAX_CLIP_SAMPLES, import, read};
+pub use decoder::{Decoder, Info, MAX_CHANNELS, RATES_HZ};
 pub use error::AudioError;
+pub use loss::{Cause, Loss, describe};
 pub(crate) use resample::period;
 pub use resample::{StreamResampler, resample, resampled_frames};
 pub use write::{WavFormat, WavSink, write_wav};

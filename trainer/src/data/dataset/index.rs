@@ -50,7 +50,8 @@ pub struct Index {
 /// One recording of a dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recording {
-    /// The source's path below the imported folder, with `/` between its parts: unique in the dataset.
+    /// The source's path below the imported folder, with `/` between its parts, as [`crate::names::text`] writes it: unique
+    /// in the dataset.
     pub name: String,
     /// First frame in the frames file, in frames.
     pub offset: u64,
@@ -59,6 +60,7 @@ pub struct Recording {
     /// Which split it belongs to.
     pub split: Split,
     /// The file it came from.
+    #[serde(with = "crate::names")]
     pub source: PathBuf,
     /// Hex SHA-256 of that file. The split depends on it alone.
     pub source_sha256: String,
