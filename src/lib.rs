@@ -6,12 +6,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp))]
 
 pub mod editor;
+mod files;
 pub mod params;
 pub mod plugin;
 pub mod renderer;
 pub mod resources;
 pub mod session;
 pub mod take;
+pub mod threads;
 
 pub use plugin::Continuo;
 

@@ -19,6 +19,11 @@ use crate::take::play::PlayTake;
 /// Frames over which a change of `gain` is smoothed, in seconds.
 const GAIN_SECONDS: f32 = 0.01;
 
+/// The MIDI controller that silences a channel at once.
+const ALL_SOUND_OFF: u8 = 120;
+/// The MIDI controller that releases a channel's keys.
+const ALL_NOTES_OFF: u8 = 123;
+
 /// Takes that can be read: the one that plays, and the one before it while it fades out.
 type Slots = [Option<Arc<PlayTake>>; 2];
 
@@ -256,11 +261,17 @@ impl Audio {
 
     fn note(&mut self, event: &NoteEvent<()>, source: Source, soft: bool) {
         match *event {
+            // A note that is not heard would only cut off the one before it; in MIDI's own bytes it is a key's release.
+            NoteEvent::NoteOn { voice_id, channel, key, velocity, .. } if velocity <= 0.0 => {
+                self.player.note_off(&note(voice_id, channel, key));
+            }
             NoteEvent::NoteOn { voice_id, channel, key, velocity, .. } => {
                 self.player.note_on(note(voice_id, channel, key), velocity, source, soft);
             }
             NoteEvent::NoteOff { voice_id, channel, key, .. } => self.player.note_off(&note(voice_id, channel, key)),
             NoteEvent::Choke { voice_id, channel, key, .. } => self.player.choke(&note(voice_id, channel, key)),
+            NoteEvent::MidiCC { channel, cc: ALL_SOUND_OFF, .. } => self.player.choke(&all_of(channel)),
+            NoteEvent::MidiCC { channel, cc: ALL_NOTES_OFF, .. } => self.player.note_off(&all_of(channel)),
             _ => {}
         }
     }
@@ -291,6 +302,11 @@ fn note(voice: VoiceID, channel: Channel, key: Key) -> Note {
             VoiceID::Wildcard => None,
         },
     }
+}
+
+/// All notes of a MIDI channel.
+fn all_of(channel: u8) -> Note {
+    Note { channel: Some(channel), key: None, id: None }
 }
 
 /// The host's tempo and signature; what it leaves out stays as it was.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use continuo_engine::audio::{Clip, read_bounded};
+use continuo_engine::audio::{Clip, MAX_LEVEL, read_bounded};
 use continuo_engine::{EngineError, Model, RenderBlock, RenderRequest, Sampling};
 
 use super::service::{measured, workload};
@@ -44,22 +44,32 @@ fn run(shared: &Arc<Shared>) {
     }
 }
 
+/// Ends a request when it is dropped: a host, an offline one above all, waits for an end, so there must be one whatever
+/// has a fault.
+struct Ending<'a> {
+    session: &'a Session,
+    ticket: &'a Arc<Ticket>,
+    status: Status,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        conclude(self.session, self.ticket, self.status);
+    }
+}
+
 fn serve(shared: &Shared, request: &Request) {
     let Some(session) = request.session.upgrade() else { return };
+    let mut ending = Ending { session: &session, ticket: &request.ticket, status: Status::Failed };
     let started = Instant::now();
-    // A host, an offline one above all, waits for an end: there must be one even if the engine has a fault.
     let outcome = catch_unwind(AssertUnwindSafe(|| render(shared, &session, request)));
-    let status = match outcome.unwrap_or(Err(RenderError::Fault)) {
-        Ok(()) => Status::Finished { seconds: started.elapsed().as_secs_f32() },
-        Err(RenderError::Cancelled) => Status::Cancelled,
-        Err(error) => {
-            session.complain(&error);
-            Status::Failed
-        }
-    };
+    match outcome.unwrap_or(Err(RenderError::Fault)) {
+        Ok(()) => ending.status = Status::Finished { seconds: started.elapsed().as_secs_f32() },
+        Err(RenderError::Cancelled) => ending.status = Status::Cancelled,
+        Err(error) => session.complain_of(error.concern(), &error),
+    }
     // Whatever was not finished goes before the request ends, so that an offline host sees the take before it again.
-    session.give_up_live(request.ticket.id);
-    conclude(&session, &request.ticket, status);
+    let _ = catch_unwind(AssertUnwindSafe(|| session.give_up_live(request.ticket.id)));
 }
 
 /// Opens the model of a session in whose editor somebody is looking, and measures what the forecast of its next render
@@ -164,6 +174,7 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         takes: settings.takes,
         frames: ((settings.seconds * f64::from(model_rate_hz)).round() as u64).max(1),
         precision: model.precision_for(shared.preferences(Some(session)).precision),
+        quantisation: Some(manifest.quantisation),
         engine_version: continuo_engine::VERSION.to_owned(),
     };
     Ok(Material { model, seed, recipe })
@@ -181,14 +192,32 @@ fn seed_clip(session: &Session, source: SeedSource) -> Result<(String, Clip), Re
         }
         SeedSource::Sidechain => {
             let ring = session.link.captured().filter(|ring| ring.frames() > 0).ok_or(RenderError::NothingCaptured)?;
-            let channels = ring.read().into_iter().collect();
-            ("the sidechain".to_owned(), Clip { sample_rate_hz: ring.rate_hz, channels })
+            let clip = Clip { sample_rate_hz: ring.rate_hz, channels: ring.read().into_iter().collect() };
+            check_captured(&clip)?;
+            ("the sidechain".to_owned(), clip)
         }
     };
     if clip.seconds() < 0.01 {
         return Err(RenderError::ShortSeed(name));
     }
     Ok((name, clip))
+}
+
+/// What a track sends may be anything. It is checked as files are: one number that is none would be in the take for good.
+fn check_captured(clip: &Clip) -> Result<(), RenderError> {
+    // A NaN is below nothing.
+    let is_audio = |value: f32| value.abs() <= MAX_LEVEL;
+    let at =
+        |channel: &Vec<f32>| channel.iter().position(|&value| !is_audio(value)).map(|frame| (frame, channel[frame]));
+    let Some((frame, value)) = clip.channels.iter().filter_map(at).min_by_key(|(frame, _)| *frame) else {
+        return Ok(());
+    };
+    let what = if value.is_finite() {
+        format!("reaches {value}, where 1 is full scale")
+    } else {
+        "is not a number".to_owned()
+    };
+    Err(RenderError::CapturedNoise { at_seconds: frame as f64 / f64::from(clip.sample_rate_hz), what })
 }
 
 fn file_name(path: &std::path::Path) -> String {

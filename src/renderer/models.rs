@@ -4,12 +4,12 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use continuo_engine::{LoadOptions, Model, Precision, Runtime, Stepping};
 use sha2::{Digest as _, Sha256};
 
 use super::RenderError;
+use crate::files::File;
 use crate::resources;
 use crate::session::lock;
 
@@ -36,20 +36,6 @@ struct Loaded {
     files: Vec<File>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct File {
-    path: PathBuf,
-    bytes: u64,
-    modified: Option<SystemTime>,
-}
-
-impl File {
-    fn at(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-        Some(Self { path: path.to_path_buf(), bytes: metadata.len(), modified: metadata.modified().ok() })
-    }
-}
-
 impl Models {
     /// The model in the package at `path`; loads it, and with the first one ONNX Runtime, if need be. At least `kept` of the
     /// most recently used then stay loaded.
@@ -70,6 +56,10 @@ impl Models {
         let calibrations = resources::user_data_dir().map(|folder| folder.join("calibrations"));
         let options = LoadOptions { runtime, stepping: Stepping::Auto, calibrations, ..LoadOptions::default() };
         let model = Model::load(path, &options)?;
+        // Somebody else may have loaded it meanwhile.
+        if let Some(model) = self.touch(|loaded| loaded.model.content_hash() == hash, Some(&file)) {
+            return Ok(model);
+        }
         let mut all = lock(&self.loaded);
         all.push(Loaded { model: Arc::clone(&model), files: vec![file] });
         let surplus = all.len().saturating_sub(kept.max(KEPT));

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use continuo_engine::audio::{AudioError, read_bounded};
 
-use super::{Peak, Session};
+use super::{Concern, Peak, Session};
 use crate::renderer::MAX_SEED_SECONDS;
 use crate::resources;
+use crate::threads;
 
 /// Columns of a preview.
 const COLUMNS: usize = 512;
@@ -36,15 +37,22 @@ impl Session {
     /// that nothing is opened while a host scans.
     pub fn preview_seed(self: &Arc<Self>) {
         let session = Arc::clone(self);
-        let thread = std::thread::Builder::new().name("continuo-preview".to_owned()).spawn(move || {
+        let thread = threads::start("continuo-preview", move || {
             let chosen = session.snapshot().seed.path;
             // A factory clip that is missing is told when a render needs it, not when a window opens.
             let Some(path) = chosen.clone().or_else(|| resources::default_seed().ok()) else { return };
-            let preview = SeedPreview::read(&path).map(Arc::new).inspect_err(|error| session.complain(error)).ok();
+            let preview = SeedPreview::read(&path).map(Arc::new);
+            // Another clip may have been chosen while this one was read; that one has a thread of its own.
+            if session.snapshot().seed.path != chosen {
+                return;
+            }
+            match &preview {
+                Ok(_) => session.settle(Concern::Seed),
+                Err(error) => session.complain_of(Concern::Seed, error),
+            }
             session.post(|snapshot| {
-                // Another clip may have been chosen while this one was read; that one has a thread of its own.
                 if snapshot.seed.path == chosen {
-                    snapshot.seed_preview = preview;
+                    snapshot.seed_preview = preview.ok();
                 }
             });
         });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use continuo_engine::audio::{AudioError, Clip, resampled_frames};
-use continuo_engine::seam::{Upsampler, model_seed};
+use continuo_engine::seam::{Upsampler, model_seed, quantise};
 
 use super::pack::PackedTake;
 use super::play::PlayTake;
@@ -70,7 +70,8 @@ pub struct LiveTake {
     output: Option<Output>,
 }
 
-/// A take on its way to the host's rate.
+/// A take on its way to the host's rate. Dropped before it is finished, whatever the reason, it gives the take up: an
+/// offline host waits for frames until somebody says that no more will come.
 #[derive(Debug)]
 struct Output {
     play: Arc<PlayTake>,
@@ -98,9 +99,7 @@ impl LiveTake {
         for (index, frames) in self.frames.iter().enumerate() {
             output.push(index, frames)?;
         }
-        if let Some(old) = self.output.replace(output) {
-            old.play.abandon();
-        }
+        self.output = Some(output);
         Ok(())
     }
 
@@ -147,12 +146,8 @@ impl LiveTake {
         Ok((Take { recipe: self.recipe, seed: self.seed, continuations }, play))
     }
 
-    /// Ends it without a result. What plays of it fades out at the last frame that is there.
-    pub fn abandon(self) {
-        if let Some(output) = self.output {
-            output.play.abandon();
-        }
-    }
+    /// Ends it without a result, as dropping it does. What plays of it fades out at the last frame that is there.
+    pub fn abandon(self) {}
 }
 
 impl Output {
@@ -171,13 +166,16 @@ impl Output {
                 megabytes: bytes >> 20,
             });
         }
-        let (seed_channels, history) = match seed {
+        let (seed_channels, mut heard) = match seed {
             Some(clip) => (at_rate(clip, rate_hz)?, model_seed(clip, recipe.model_rate_hz)?),
             None => (Vec::new(), Vec::new()),
         };
-        let upsamplers =
-            (0..takes).map(|_| Upsampler::new(recipe.model_rate_hz, rate_hz, &history)).collect::<Result<_, _>>()?;
+        if let Some(quantisation) = recipe.quantisation {
+            quantise(&mut heard, quantisation);
+        }
         let play = Arc::new(PlayTake::new(rate_hz, &seed_channels, takes, frames as usize));
+        let upsampler = || Upsampler::new(recipe.model_rate_hz, rate_hz, &heard, play.crossfade_frames());
+        let upsamplers = (0..takes).map(|_| upsampler()).collect::<Result<_, _>>()?;
         Ok(Self { play, upsamplers, scratch: Vec::new() })
     }
 
@@ -197,7 +195,13 @@ impl Output {
             self.play.append(index, &self.scratch);
         }
         self.play.close();
-        Ok(self.play)
+        Ok(Arc::clone(&self.play))
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.play.abandon();
     }
 }
 
@@ -260,6 +264,32 @@ mod tests {
             assert_eq!(play.frames() as u64, resampled_frames(2_000, 16_000, rate_hz));
             assert_eq!(play.seed_frames(), 2_000 * rate_hz as usize / 44_100);
         }
+    }
+
+    #[test]
+    fn a_take_that_is_not_finished_is_given_up_whatever_the_reason() {
+        let take = take();
+        let growing = || {
+            let mut live = LiveTake::new(1, take.recipe.clone(), take.seed.clone(), Some(48_000)).unwrap();
+            live.push(0, &take.continuations[0][..500]).unwrap();
+            let play = Arc::clone(live.play().unwrap());
+            assert!(!play.is_complete());
+            (live, play)
+        };
+        let (live, play) = growing();
+        drop(live);
+        assert!(play.is_complete());
+        let (mut live, play) = growing();
+        live.set_rate(44_100).unwrap();
+        assert!(play.is_complete() && !live.play().unwrap().is_complete());
+        // A fault on the way to the end: whoever waits for frames is told that none will come.
+        let (live, play) = growing();
+        let fault = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+            let _live = live;
+            panic!("a fault in finishing");
+        }));
+        assert!(fault.is_err() && play.is_complete());
+        assert!(play.ready(0) < play.seed_frames() + play.frames(), "given up, not whole");
     }
 
     #[test]

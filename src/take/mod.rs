@@ -11,8 +11,8 @@ pub mod store;
 
 use std::sync::Arc;
 
-use continuo_engine::Precision;
 use continuo_engine::audio::Clip;
+use continuo_engine::{Precision, Quantisation};
 use serde::{Deserialize, Serialize};
 
 /// Everything that decided what a take sounds like.
@@ -41,6 +41,9 @@ pub struct Recipe {
     /// In what the model was computed; takes of before there was a choice were made in f32.
     #[serde(default)]
     pub precision: Precision,
+    /// How the model rounds what it hears; none for takes of before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantisation: Option<Quantisation>,
     /// Version of the engine that generated it.
     pub engine_version: String,
 }

@@ -276,6 +276,7 @@ pub(crate) mod tests {
                 takes: 2,
                 frames: 2_000,
                 precision: continuo_engine::Precision::Int8,
+                quantisation: None,
                 engine_version: "0.1.0".to_owned(),
             },
             seed: Some(Arc::new(Clip { sample_rate_hz: 44_100, channels: vec![wave(0.01), wave(0.02)] })),

@@ -29,6 +29,7 @@ mod workers;
 
 pub use boundary::wavenet_spec;
 pub use check::Verdict;
+pub use continuo_package::Quantisation;
 pub use error::{EngineError, RuntimeError};
 pub use forecast::Workload;
 pub use generator::{Generator, MOST_TAKES};

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, anyhow};
 use clack_host::events::EventFlags;
-use clack_host::events::event_types::{NoteOffEvent, NoteOnEvent, ParamValueEvent, TransportEvent, TransportFlags};
+use clack_host::events::event_types::{
+    MidiEvent, NoteOffEvent, NoteOnEvent, ParamValueEvent, TransportEvent, TransportFlags,
+};
 use clack_host::prelude::*;
 use clack_host::utils::{BeatTime, SecondsTime};
 
@@ -77,6 +79,11 @@ impl Deck {
     /// Ends a note at a frame of the next block.
     pub fn note_off(&mut self, frame: u32, key: u16) {
         self.events.push(&NoteOffEvent::new(frame, Pckn::new(0_u16, 0_u16, key, u32::from(key)), 0.0));
+    }
+
+    /// Sends a MIDI message at a frame of the next block.
+    pub fn midi(&mut self, frame: u32, message: [u8; 3]) {
+        self.events.push(&MidiEvent::new(frame, 0, message));
     }
 
     /// Writes the next block's input: the same on every channel of every port.

@@ -15,7 +15,7 @@ mod wav;
 mod write;
 
 pub use clip::{Clip, MAX_CLIP_SAMPLES, read, read_bounded};
-pub use decoder::{Decoder, Info, MAX_CHANNELS, RATES_HZ, Warning};
+pub use decoder::{Decoder, Info, MAX_CHANNELS, MAX_LEVEL, RATES_HZ, Warning};
 pub use error::AudioError;
 pub(crate) use resample::period;
 pub use resample::{StreamResampler, resample, resampled_frames};
