@@ -2,24 +2,29 @@
 //! windows nor another instance.
 //!
 //! A host may unload the plugin's code as soon as its last instance is gone. What ends by itself is waited for then
-//! ([`join_all`]); what ends when the user likes keeps the code in memory instead ([`start_unbounded`]).
+//! ([`join_all`]); what ends when the user likes keeps the code in memory instead ([`start_unbounded`]), and so does what
+//! hangs: a disk that does not answer must not keep a host from closing.
 
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
-
-use crate::session::lock;
+use std::time::{Duration, Instant};
 
 /// Threads that somebody will wait for.
 static RUNNING: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
+
+/// Also after a fault while it was held: the list itself is never half written.
+fn running() -> MutexGuard<'static, Vec<JoinHandle<()>>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Starts a thread for work that comes to an end by itself.
 ///
 /// # Errors
 /// What the system says when it starts no more threads.
 pub fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let mut running = lock(&RUNNING);
-    running.retain(|thread| !thread.is_finished());
+    let mut running = running();
+    join_ended(&mut running);
     running.push(Builder::new().name(name.to_owned()).spawn(work)?);
     Ok(())
 }
@@ -33,17 +38,39 @@ pub fn start_unbounded(name: &str, work: impl FnOnce() + Send + 'static) -> io::
     Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
 
+/// How long a host waits for its last instance's threads.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Waits until every thread of [`start`] has ended. Called when the last instance goes; never from such a thread.
 pub(crate) fn join_all() {
+    join_within(PATIENCE);
+}
+
+fn join_within(patience: Duration) {
+    let since = Instant::now();
     loop {
-        let running = std::mem::take(&mut *lock(&RUNNING));
+        let mut running = running();
+        join_ended(&mut running);
         if running.is_empty() {
             return;
         }
-        for thread in running {
-            // A fault in it was its own.
-            let _ = thread.join();
+        if since.elapsed() >= patience {
+            tracing::warn!("{} threads do not end; the plugin's code stays in memory for them", running.len());
+            if let Err(error) = code::keep() {
+                tracing::error!("and it cannot ({error})");
+            }
+            running.clear();
+            return;
         }
+        drop(running);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn join_ended(running: &mut Vec<JoinHandle<()>>) {
+    for thread in running.extract_if(.., |thread| thread.is_finished()) {
+        // Joined all the same: what ends a thread is code too. A fault in it was its own.
+        let _ = thread.join();
     }
 }
 
@@ -99,7 +126,6 @@ mod code {
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use super::*;
 
@@ -123,5 +149,14 @@ mod tests {
         start("faulty", || panic!("a fault of its own")).unwrap();
         join_all();
         assert_eq!(ended.load(Ordering::Acquire), 6);
+        // What hangs is not waited for for ever.
+        let hang = Arc::new(Mutex::new(()));
+        let held = hang.lock().unwrap();
+        let hanging = Arc::clone(&hang);
+        start("hanging", move || drop(hanging.lock())).unwrap();
+        let since = Instant::now();
+        join_within(Duration::from_millis(50));
+        assert!(since.elapsed() < Duration::from_secs(5));
+        drop(held);
     }
 }

@@ -116,3 +116,62 @@ fn errand(
     };
     threads::start(name, guarded).map_err(|error| RenderError::NoThread(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::renderer::Renderer;
+    use crate::session::Command;
+    use crate::take::bench::Finished;
+    use crate::take::pack::pack;
+    use crate::take::pack::tests::take;
+
+    fn soon(what: &str, is: impl Fn() -> bool) {
+        let since = Instant::now();
+        while !is() {
+            assert!(since.elapsed() < Duration::from_secs(20), "{what} does not come");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_another_instances_export() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("take.wav");
+        let renderer = Renderer::acquire();
+        let (one, other) = (Session::new(), Session::new());
+        let (sound, (packed, _)) = (Arc::new(take()), pack(&take(), u64::MAX, None));
+        lock(&one.bench).finished = Some(Finished { take: sound, packed: Arc::new(packed), play: None });
+        renderer.register(&one);
+        renderer.register(&other);
+
+        // A disk that takes its time.
+        let slow = lock(&renderer.shared.exporting);
+        one.send(Command::ExportTake(file.clone()));
+        for session in [&other, &one] {
+            session.complain(&RenderError::NothingToExport);
+            session.send(Command::DismissError);
+            soon("an answer", || session.snapshot().error.is_none());
+        }
+        assert!(!file.exists());
+        drop(slow);
+        soon("the file", || file.exists());
+        soon("the notice", || one.snapshot().notice.is_some_and(|words| words.contains("take.wav")));
+
+        // The last instance goes while a file is being written: it is written, and nothing runs any longer.
+        std::fs::remove_file(&file).unwrap();
+        one.send(Command::ExportTake(file.clone()));
+        let exporting = Arc::clone(&renderer.shared);
+        let slow = lock(&exporting.exporting);
+        soon("the command", || one.take_command().is_none());
+        std::thread::sleep(Duration::from_millis(50));
+        drop(slow);
+        for session in [&one, &other] {
+            renderer.unregister(session);
+        }
+        drop(renderer);
+        soon("the file", || file.exists());
+    }
+}

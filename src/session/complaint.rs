@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{Session, lock};
 use crate::files::File;
 use crate::params::{Mode, SeedSource, Settings};
-use crate::resources;
+use crate::resources::{self, ResourceError};
 
 /// What an error is about. It goes when that has changed, or when [`Session::settle`] says that all is well with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,37 +30,22 @@ pub(crate) enum Concern {
     Other,
 }
 
-/// An error's concern, and everything that it could be about as it was then.
+/// An error's concern, and what it is about as it was then.
 #[derive(Debug)]
 pub(super) struct Cause {
     concern: Concern,
-    then: Ingredients,
+    then: Subject,
 }
 
-/// What a render would be made of.
+/// What an error is about.
 #[derive(Debug, PartialEq)]
-struct Ingredients {
-    settings: Option<Settings>,
-    host_rate_hz: Option<u32>,
-    model: (Option<PathBuf>, Option<File>),
-    seed: (Option<PathBuf>, Option<File>),
-    captured_frames: u64,
-}
-
-impl Ingredients {
-    /// Whether nothing has changed that an error of this concern can come from.
-    fn agree(&self, now: &Self, concern: Concern) -> bool {
-        let source = |these: &Self| -> Option<(Mode, SeedSource)> {
-            these.settings.map(|settings| (settings.mode, settings.seed_source))
-        };
-        match concern {
-            Concern::Model => self.model == now.model,
-            Concern::Seed => self.seed == now.seed && source(self) == source(now),
-            Concern::Capture => self.captured_frames == now.captured_frames && source(self) == source(now),
-            Concern::Settings => self.settings == now.settings && self.host_rate_hz == now.host_rate_hz,
-            Concern::Export | Concern::Storage | Concern::Preferences | Concern::Dialog | Concern::Other => true,
-        }
-    }
+enum Subject {
+    /// A chosen file, none for the factory's, and the file itself; and whether a render would use it.
+    File(Option<PathBuf>, Option<File>, Option<(Mode, SeedSource)>),
+    Capture(u64, Option<(Mode, SeedSource)>),
+    Settings(Option<Settings>, Option<u32>),
+    /// Nothing that changes by itself.
+    Fixed,
 }
 
 impl Session {
@@ -73,7 +58,7 @@ impl Session {
     pub(crate) fn complain_of(&self, concern: Concern, error: &dyn std::error::Error) {
         let sentence = sentence(error);
         tracing::warn!("{sentence}");
-        let then = self.ingredients();
+        let then = self.subject(concern);
         let mut board = lock(&self.board);
         board.snapshot.error = Some(sentence.into());
         board.cause = Some(Cause { concern, then });
@@ -93,33 +78,34 @@ impl Session {
 
     /// Takes an error away whose cause is not what it was. Looks at no file unless there is one.
     pub(crate) fn settle_what_changed(&self) {
-        if lock(&self.board).cause.is_none() {
-            return;
-        }
-        let now = self.ingredients();
+        let Some(concern) = lock(&self.board).cause.as_ref().map(|cause| cause.concern) else { return };
+        let now = self.subject(concern);
         let mut board = lock(&self.board);
         // Somebody may have taken the sentence away, or put up another one, which has a cause of its own.
         if board.snapshot.error.is_none() {
             board.cause = None;
-        } else if board.cause.take_if(|cause| !cause.then.agree(&now, cause.concern)).is_some() {
+        } else if board.cause.take_if(|cause| cause.concern == concern && cause.then != now).is_some() {
             board.snapshot.error = None;
             drop(board);
             self.repaint.request_repaint();
         }
     }
 
-    fn ingredients(&self) -> Ingredients {
-        let snapshot = self.snapshot();
-        let with_file = |chosen: Option<PathBuf>, factory: Option<PathBuf>| {
-            let file = chosen.clone().or(factory).and_then(|path| File::at(&path));
-            (chosen, file)
+    fn subject(&self, concern: Concern) -> Subject {
+        let settings = self.settings();
+        let source = settings.map(|settings| (settings.mode, settings.seed_source));
+        let file = |chosen: Option<PathBuf>, factory: fn() -> Result<PathBuf, ResourceError>, source| {
+            let file = chosen.clone().or_else(|| factory().ok()).and_then(|path| File::at(&path));
+            Subject::File(chosen, file, source)
         };
-        Ingredients {
-            settings: self.settings(),
-            host_rate_hz: self.link.host_rate_hz(),
-            model: with_file(snapshot.model.path, resources::default_model().ok()),
-            seed: with_file(snapshot.seed.path, resources::default_seed().ok()),
-            captured_frames: self.link.captured().map_or(0, |ring| ring.frames() as u64),
+        match concern {
+            Concern::Model => file(self.snapshot().model.path, resources::default_model, None),
+            Concern::Seed => file(self.snapshot().seed.path, resources::default_seed, source),
+            Concern::Capture => Subject::Capture(self.link.captured().map_or(0, |ring| ring.frames() as u64), source),
+            Concern::Settings => Subject::Settings(settings, self.link.host_rate_hz()),
+            Concern::Export | Concern::Storage | Concern::Preferences | Concern::Dialog | Concern::Other => {
+                Subject::Fixed
+            }
         }
     }
 }

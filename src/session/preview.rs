@@ -41,6 +41,10 @@ impl Session {
             let chosen = session.snapshot().seed.path;
             // A factory clip that is missing is told when a render needs it, not when a window opens.
             let Some(path) = chosen.clone().or_else(|| resources::default_seed().ok()) else { return };
+            // A pipe would never end; a render refuses it in words.
+            if path.exists() && !path.is_file() {
+                return;
+            }
             let preview = SeedPreview::read(&path).map(Arc::new);
             // Another clip may have been chosen while this one was read; that one has a thread of its own.
             if session.snapshot().seed.path != chosen {

@@ -301,6 +301,24 @@ mod tests {
     }
 
     #[test]
+    fn a_new_limit_does_not_show_an_older_take() {
+        let ticket = Ticket::new();
+        let session = about_to_keep(&ticket);
+        session.keep(&ticket).unwrap();
+        // The next take grows meanwhile.
+        let growing = Arc::new(TakeOverview { recipe: "growing".into(), ..OverviewBuilder::of(&take()) });
+        session.post(|snapshot| {
+            snapshot.take = Some(Arc::clone(&growing));
+            snapshot.storage = None;
+            snapshot.inline_limit = u64::MAX;
+        });
+        session.repack();
+        let snapshot = session.snapshot();
+        assert!(Arc::ptr_eq(&snapshot.take.unwrap(), &growing));
+        assert!(matches!(snapshot.storage, Some(Storage::Inline { .. })));
+    }
+
+    #[test]
     fn a_request_ends_where_nobody_serves_it() {
         let session = Session::new();
         session.link.begin_request();

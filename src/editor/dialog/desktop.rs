@@ -39,10 +39,10 @@ async fn portal(purpose: Purpose, folder: Option<&Path>) -> Result<Option<PathBu
     let answer = async {
         let request = if purpose == Purpose::Export {
             let request = SelectedFiles::save_file().title(purpose.title()).filters(filters).current_name(EXPORT_NAME);
-            request.current_folder(folder)?.send().await?
+            request.current_folder::<&Path>(folder)?.send().await?
         } else {
             let request = SelectedFiles::open_file().title(purpose.title()).filters(filters);
-            request.current_folder(folder)?.send().await?
+            request.current_folder::<&Path>(folder)?.send().await?
         };
         request.response()
     };
