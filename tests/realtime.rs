@@ -11,7 +11,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clack_host::events::EventFlags;
-use clack_host::events::event_types::{NoteOffEvent, NoteOnEvent, ParamValueEvent, TransportEvent, TransportFlags};
+use clack_host::events::event_types::{
+    MidiEvent, NoteOffEvent, NoteOnEvent, ParamValueEvent, TransportEvent, TransportFlags,
+};
 use clack_host::prelude::*;
 use clack_host::utils::{BeatTime, SecondsTime};
 use common::host::number_of;
@@ -166,6 +168,13 @@ fn process_takes_and_frees_no_memory_at_any_block_size() {
                 let key = 40 + (step % 30) as u16;
                 events.push(&NoteOnEvent::new((frames / 2) as u32, Pckn::new(0_u16, 0_u16, key, 1_u32), 0.8));
                 events.push(&NoteOffEvent::new((frames - 1) as u32, Pckn::new(0_u16, 0_u16, key - 1, 1_u32), 0.0));
+            }
+            if step % 6 == 5 {
+                // The same key again, and a panic.
+                events.push(&NoteOnEvent::new(0, Pckn::new(0_u16, 0_u16, 40_u16, 2_u32), 0.8));
+                events.push(&NoteOnEvent::new((frames - 1) as u32, Pckn::new(0_u16, 0_u16, 40_u16, 3_u32), 0.8));
+                let controller = if step % 4 == 1 { 120 } else { 123 };
+                events.push(&MidiEvent::new((frames / 2) as u32, 0, [0xb0, controller, 0]));
             }
             events.sort();
             // A loop, a stop and a pre-roll besides plain running.
