@@ -6,13 +6,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp))]
 
 pub mod editor;
+pub mod json;
 pub mod params;
 pub mod plugin;
 pub mod renderer;
 pub mod resources;
 pub mod session;
+pub mod settings;
 pub mod take;
 
 pub use plugin::Continuo;
-
-nice_plug::nice_export_clap!(Continuo);

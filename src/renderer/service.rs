@@ -11,9 +11,9 @@ use continuo_engine::{Model, Workload};
 
 use super::models::Measured;
 use super::{RenderError, Shared, job};
-use crate::params::{Mode, Settings};
 use crate::resources;
 use crate::session::{AudioCommand, BELL, Command, FileChoice, Session, lock};
+use crate::settings::{Mode, Settings};
 use crate::take::bench::lay_out;
 
 /// How often `process()`'s wishes are looked at.
@@ -97,13 +97,13 @@ fn watch_switches_at_rest(shared: &Shared, session: &Arc<Session>) {
         return;
     }
     let Some(params) = session.params() else { return };
-    let now = (params.render.value(), params.cancel.value());
+    let [render_on, cancel_on] = params.switches();
     // Counted before it is taken, so that there is no moment in which an offline host has nothing to wait for.
-    let may_turn = now.0 && !session.link.render_was_on();
+    let may_turn = render_on && !session.link.render_was_on();
     if may_turn {
         session.link.begin_request();
     }
-    let (turned, cancel) = session.link.turned_on(now.0, now.1);
+    let (turned, cancel) = session.link.turned_on(render_on, cancel_on);
     if turned {
         render(shared, session, session.settings());
     } else if may_turn {
@@ -223,10 +223,10 @@ fn existing(path: PathBuf) -> Result<PathBuf, RenderError> {
 fn export(session: &Session, path: &Path) -> Result<(), RenderError> {
     let take = lock(&session.bench).finished.as_ref().map(|finished| Arc::clone(&finished.take));
     let take = take.ok_or(RenderError::NothingToExport)?;
-    let chosen = session.params().map_or(1, |params| params.take.value().unsigned_abs()) as usize;
+    let chosen = session.params().map_or(0, |params| params.variation());
     let rate_hz = session.link.host_rate_hz().unwrap_or(EXPORT_RATE_HZ);
     let play = lay_out(&take, rate_hz)?;
-    let view = play.view(chosen.saturating_sub(1), true).ok_or(RenderError::NothingToExport)?;
+    let view = play.view(chosen, true).ok_or(RenderError::NothingToExport)?;
     let (left, right) = (0..view.frames() as i64)
         .filter_map(|frame| match view.frame(frame) {
             continuo_realtime::Frame::Ready([left, right]) => Some((left, right)),

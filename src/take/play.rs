@@ -11,10 +11,15 @@ use continuo_realtime::{Segment, TakeView};
 /// `f32` bits that one thread writes and another reads.
 pub type Cells = Box<[AtomicU32]>;
 
-/// One alternative's continuation.
+/// The system has no memory for a take's buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutOfMemory;
+
+/// The continuation in one variation.
 #[derive(Debug)]
-struct Alternative {
-    frames: Cells,
+struct Variation {
+    /// One or two channels.
+    channels: Vec<Cells>,
     ready: AtomicUsize,
 }
 
@@ -26,29 +31,46 @@ pub struct PlayTake {
     /// Frames per second.
     pub rate_hz: u32,
     seed: Vec<Cells>,
-    alternatives: Vec<Alternative>,
+    frames: usize,
+    variations: Vec<Variation>,
     complete: AtomicBool,
 }
 
 impl PlayTake {
-    /// Buffers for `alternatives` mono continuations of `frames` frames each after a seed clip of one or two channels at
-    /// `rate_hz` (no channel: no seed clip).
-    pub fn new(rate_hz: u32, seed: &[Vec<f32>], alternatives: usize, frames: usize) -> Self {
+    /// Buffers for `variations` continuations of `frames` frames and one or two `channels` each, after a seed clip of one or
+    /// two channels at `rate_hz` (no channel: no seed clip).
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]
+    pub fn new(
+        rate_hz: u32,
+        seed: &[Vec<f32>],
+        variations: usize,
+        channels: usize,
+        frames: usize,
+    ) -> Result<Self, OutOfMemory> {
+        let mut take = Self { rate_hz, frames, ..Self::silence() };
+        for channel in seed.iter().take(2) {
+            let cells = zeroed(channel.len())?;
+            store(&cells, channel);
+            take.seed.push(cells);
+        }
+        for _ in 0..variations {
+            let channels = (0..channels.clamp(1, 2)).map(|_| zeroed(frames)).collect::<Result<_, _>>()?;
+            take.variations.push(Variation { channels, ready: AtomicUsize::new(0) });
+        }
+        Ok(take)
+    }
+
+    /// A take without a sound: what plays where there is none.
+    pub fn silence() -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            rate_hz,
-            seed: seed
-                .iter()
-                .take(2)
-                .map(|channel| channel.iter().map(|value| AtomicU32::new(value.to_bits())).collect())
-                .collect(),
-            alternatives: (0..alternatives)
-                .map(|_| Alternative {
-                    frames: (0..frames).map(|_| AtomicU32::new(0)).collect(),
-                    ready: AtomicUsize::new(0),
-                })
-                .collect(),
+            rate_hz: 1,
+            seed: Vec::new(),
+            frames: 0,
+            variations: Vec::new(),
             complete: AtomicBool::new(false),
         }
     }
@@ -60,35 +82,35 @@ impl PlayTake {
 
     /// Frames of a whole continuation.
     pub fn frames(&self) -> usize {
-        self.alternatives.first().map_or(0, |alternative| alternative.frames.len())
+        self.frames
     }
 
-    /// Number of alternatives.
-    pub fn alternatives(&self) -> usize {
-        self.alternatives.len()
+    /// Number of variations.
+    pub fn variations(&self) -> usize {
+        self.variations.len()
     }
 
-    /// Frames of alternative `index` that are ready.
+    /// Frames of variation `index` that are ready.
     pub fn ready(&self, index: usize) -> usize {
-        self.alternatives.get(index).map_or(0, |alternative| alternative.ready.load(Ordering::Acquire))
+        self.variations.get(index).map_or(0, |variation| variation.ready.load(Ordering::Acquire))
     }
 
-    /// Appends frames to alternative `index`; what goes beyond its full length is dropped. One thread at a time.
-    pub fn append(&self, index: usize, frames: &[f32]) {
-        let Some(alternative) = self.alternatives.get(index) else { return };
-        let ready = alternative.ready.load(Ordering::Relaxed);
-        let room = &alternative.frames[ready..];
-        let count = room.len().min(frames.len());
-        for (cell, frame) in room.iter().zip(frames) {
-            cell.store(frame.to_bits(), Ordering::Relaxed);
+    /// Appends frames to variation `index`, as many in each of its channels; what goes beyond its full length is dropped.
+    /// One thread at a time.
+    pub fn append(&self, index: usize, channels: &[Vec<f32>]) {
+        let Some(variation) = self.variations.get(index) else { return };
+        let ready = variation.ready.load(Ordering::Relaxed);
+        let count = channels.iter().map(Vec::len).min().unwrap_or(0).min(self.frames - ready);
+        for (cells, frames) in variation.channels.iter().zip(channels) {
+            store(&cells[ready..ready + count], frames);
         }
-        alternative.ready.store(ready + count, Ordering::Release);
+        variation.ready.store(ready + count, Ordering::Release);
     }
 
     /// Nothing more will be appended. Frames that rounding left over at the end are silence.
     pub fn close(&self) {
-        for alternative in &self.alternatives {
-            alternative.ready.store(alternative.frames.len(), Ordering::Release);
+        for variation in &self.variations {
+            variation.ready.store(self.frames, Ordering::Release);
         }
         self.complete.store(true, Ordering::Release);
     }
@@ -103,15 +125,33 @@ impl PlayTake {
         self.complete.load(Ordering::Acquire)
     }
 
-    /// What `process()` reads: alternative `index` (the last one there is, for a larger one), with or without the seed clip.
+    /// What `process()` reads: variation `index` (the last one there is, for a larger one), with or without the seed clip.
     pub fn view(&self, index: usize, with_seed: bool) -> Option<TakeView<'_>> {
-        let alternative = self.alternatives.get(index).or(self.alternatives.last())?;
-        let seed = match self.seed.as_slice() {
-            [mono] if with_seed => Segment { left: mono, right: mono },
-            [left, right, ..] if with_seed => Segment { left, right },
-            _ => Segment::EMPTY,
-        };
-        let frames = &alternative.frames;
-        Some(TakeView::new(seed, Segment { left: frames, right: frames }, &alternative.ready))
+        let variation = self.variations.get(index).or(self.variations.last())?;
+        let seed = if with_seed { segment(&self.seed) } else { Segment::EMPTY };
+        Some(TakeView::new(seed, segment(&variation.channels), &variation.ready))
+    }
+}
+
+/// What is heard of one or two channels.
+fn segment(channels: &[Cells]) -> Segment<'_> {
+    match channels {
+        [] => Segment::EMPTY,
+        [mono] => Segment { left: mono, right: mono },
+        [left, right, ..] => Segment { left, right },
+    }
+}
+
+/// Silence, if there is memory for it.
+fn zeroed(frames: usize) -> Result<Cells, OutOfMemory> {
+    let mut cells = Vec::new();
+    cells.try_reserve_exact(frames).map_err(|_| OutOfMemory)?;
+    cells.resize_with(frames, AtomicU32::default);
+    Ok(cells.into_boxed_slice())
+}
+
+fn store(cells: &[AtomicU32], values: &[f32]) {
+    for (cell, value) in cells.iter().zip(values) {
+        cell.store(value.to_bits(), Ordering::Relaxed);
     }
 }
