@@ -7,14 +7,14 @@
 
 pub mod editor;
 mod files;
+pub mod json;
 pub mod params;
 pub mod plugin;
 pub mod renderer;
 pub mod resources;
 pub mod session;
+pub mod settings;
 pub mod take;
 pub mod threads;
 
 pub use plugin::Continuo;
-
-nice_plug::nice_export_clap!(Continuo);

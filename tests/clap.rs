@@ -301,7 +301,7 @@ fn damaged_states_and_models_leave_the_host_alive() {
     // A take whose sound is damaged, or not on this machine, is kept as it is for the next save.
     let lost = with_session(&state, |session| {
         let take = std::sync::Arc::make_mut(session.take.as_mut().unwrap());
-        take.continuations[0].inline = None;
+        take.variations[0].inline = None;
     });
     assert!(plugin.restore(&lost).unwrap());
     let heard = play(&mut plugin, 48_000, 512, &[], 0, 4_800, false);
@@ -508,5 +508,5 @@ fn instances_share_one_renderer_and_their_takes_do_not_mix() {
     let takes: Vec<_> = states.iter().map(|state| take(state)).collect();
     assert_eq!(takes[0], takes[2]);
     assert_eq!(takes[1], takes[3]);
-    assert_ne!(takes[0].continuations, takes[1].continuations);
+    assert_ne!(takes[0].variations, takes[1].variations);
 }

@@ -45,9 +45,9 @@ fn take(model: &Arc<Model>, seed: Clip) -> Take {
         precision: None,
         workers: Workers::alone(),
     };
-    let mut continuations = vec![Vec::new(); TAKES as usize];
+    let mut sounds = vec![Vec::new(); TAKES as usize];
     render(model, &request, &AtomicBool::new(false), &mut |block| {
-        for (all, new) in continuations.iter_mut().zip(block.takes) {
+        for (all, new) in sounds.iter_mut().zip(block.takes) {
             all.extend_from_slice(new);
         }
     })
@@ -55,20 +55,15 @@ fn take(model: &Arc<Model>, seed: Clip) -> Take {
     let manifest = model.manifest();
     let recipe = Recipe {
         model_name: manifest.name.clone(),
-        model_file: "piano-16k.continuo".into(),
-        model_sha256: model.content_hash().to_owned(),
         model_rate_hz: manifest.sample_rate_hz,
-        seed_name: Some("a clip".into()),
-        temperature: sampling.temperature,
-        top_k: sampling.top_k,
-        rng_seed: sampling.rng_seed,
-        takes: TAKES,
+        channels: 1,
+        variations: TAKES,
         frames,
-        precision: model.best_precision(),
         quantisation: Some(manifest.quantisation),
-        engine_version: continuo_engine::VERSION.to_owned(),
+        ..Recipe::default()
     };
-    Take { recipe, seed: Some(Arc::new(seed)), continuations: continuations.into_iter().map(Arc::new).collect() }
+    let clip = |sound| Arc::new(Clip { sample_rate_hz: manifest.sample_rate_hz, channels: vec![sound] });
+    Take { recipe, seed: Some(Arc::new(seed)), variations: sounds.into_iter().map(clip).collect() }
 }
 
 /// An alternative as it plays, `[C][T]`.
@@ -129,5 +124,5 @@ fn at_the_models_own_rate_the_clip_goes_over_to_its_codes() {
     let last = model_seed(&seed, rate_hz).unwrap()[seam - 1];
     assert_eq!(left[seam - 1].to_bits(), codes.decode(codes.encode(last)).to_bits());
     assert_eq!(left[seam - 1].to_bits(), right[seam - 1].to_bits());
-    assert_eq!(left[seam..], take.continuations[0][..]);
+    assert_eq!(left[seam..], take.variations[0].channels[0][..]);
 }

@@ -7,11 +7,11 @@ use continuo_realtime::{
 };
 use nice_plug::midi::{Channel, Key, VoiceID};
 use nice_plug::prelude::{
-    AuxiliaryBuffers, Buffer, BufferConfig, NoteEvent, PluginApi, ProcessContext, ProcessMode, ProcessStatus,
+    AuxiliaryBuffers, Buffer, BufferConfig, NoteEvent, Plugin, PluginApi, ProcessContext, ProcessMode, ProcessStatus,
 };
 
 use super::vst3::BlockMode;
-use super::{Continuo, wait};
+use super::wait;
 use crate::params::{ContinuoParams, MAX_TAKES, Meter, Playback};
 use crate::session::{AudioCommand, AudioLink, CaptureRing};
 use crate::take::play::PlayTake;
@@ -86,11 +86,11 @@ impl Audio {
         self.gain.settle();
     }
 
-    pub(super) fn process(
+    pub(super) fn process<P: Plugin<SysExMessage = ()>>(
         &mut self,
         buffer: &mut Buffer,
         aux: &mut AuxiliaryBuffers,
-        context: &mut impl ProcessContext<Continuo>,
+        context: &mut impl ProcessContext<P>,
     ) -> ProcessStatus {
         let frames = buffer.samples();
         let [left, right] = buffer.as_slice() else { return ProcessStatus::Normal };
@@ -122,9 +122,9 @@ impl Audio {
         }
         let take = self.slots[usize::from(self.current)].as_deref();
         // A choice beyond what the take has plays its last alternative; one source for one sound.
-        let alternatives = take.map_or(0, PlayTake::alternatives) as u8;
+        let variations = take.map_or(0, PlayTake::variations) as u8;
         let source =
-            Source { slot: self.current, alternative: alternative.min(alternatives.saturating_sub(1)), with_seed };
+            Source { slot: self.current, alternative: alternative.min(variations.saturating_sub(1)), with_seed };
         // Without its seed clip a continuation begins in the middle of a sound.
         let soft = !with_seed && take.is_some_and(|take| take.seed_frames() > 0);
 

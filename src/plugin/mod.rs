@@ -1,10 +1,13 @@
 //! The instrument as a host knows it.
 
 mod audio;
+pub mod clap;
+mod state;
 pub mod vst3;
 mod wait;
 
-use std::sync::Arc;
+use std::cell::RefCell;
+use std::sync::{Arc, Weak};
 
 use continuo_engine::audio::RATES_HZ;
 use nice_plug::prelude::*;
@@ -33,10 +36,21 @@ pub struct Continuo {
     renderer: Arc<Renderer>,
 }
 
+thread_local! {
+    /// The parameters of the instance that this thread has made last: the framework's wrappers hide those that they make.
+    static NEWEST: RefCell<Weak<ContinuoParams>> = const { RefCell::new(Weak::new()) };
+}
+
+/// The parameters of the instance that this thread has just made.
+fn newest_params() -> Option<Arc<ContinuoParams>> {
+    NEWEST.with_borrow(Weak::upgrade)
+}
+
 impl Default for Continuo {
     fn default() -> Self {
         let params = Arc::new(ContinuoParams::default());
         params.session.attach(&params);
+        NEWEST.set(Arc::downgrade(&params));
         let renderer = Renderer::acquire();
         renderer.register(&params.session);
         let audio = Audio::new(Arc::clone(&params));
@@ -84,6 +98,10 @@ impl Plugin for Continuo {
     type Editor = ContinuoEditor;
     type SysExMessage = ();
     type BackgroundTask = ();
+
+    fn filter_state(state: &mut PluginState) {
+        state::complete(state);
+    }
 
     fn params(&self) -> Arc<dyn Params> {
         Arc::clone(&self.params) as Arc<dyn Params>

@@ -62,7 +62,7 @@ pub(super) fn export(
     session.post(|snapshot| snapshot.overwrite = None);
     let take = lock(&session.bench).finished.as_ref().map(|finished| Arc::clone(&finished.take));
     let take = take.ok_or(RenderError::NothingToExport)?;
-    let chosen = session.params().map_or(1, |params| params.take.value().unsigned_abs()) as usize;
+    let chosen = session.params().map_or(0, |params| params.variation());
     let shared = Arc::clone(shared);
     errand(session, "continuo-export", move |session| {
         // One at a time: of two to one file, the second has to ask.
@@ -71,7 +71,7 @@ pub(super) fn export(
             session.post(|snapshot| snapshot.overwrite = Some(path.into()));
             return Ok(());
         }
-        write(&take, chosen.saturating_sub(1), session.link.host_rate_hz(), &path)?;
+        write(&take, chosen, session.link.host_rate_hz(), &path)?;
         session.settle(Concern::Export);
         session.post(|snapshot| snapshot.notice = Some(format!("Exported to {}.", path.display()).into()));
         Ok(())

@@ -7,19 +7,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use continuo_engine::audio::{Clip, MAX_LEVEL, read_bounded};
-use continuo_engine::{EngineError, Model, RenderBlock, RenderRequest, Sampling};
+use continuo_engine::{EngineError, Model, Precision, RenderBlock, RenderRequest, Sampling};
 
 use super::service::{measured, workload};
 use super::{Job, RenderError, Request, Shared, conclude, priority};
-use crate::params::{Mode, SeedSource, Settings};
 use crate::resources;
 use crate::session::overview::OverviewBuilder;
 use crate::session::{Session, Status, Ticket, lock};
-use crate::take::Recipe;
+use crate::settings::{Mode, SeedSource, Settings};
 use crate::take::bench::{BenchError, LiveTake};
+use crate::take::{MAX_SEED_SECONDS, Recipe};
 
-/// Longest seed clip: far beyond what any model hears, and still small in a project.
-pub(crate) const MAX_SEED_SECONDS: f64 = 60.0;
 /// Longest render.
 const MAX_SECONDS: f64 = 600.0;
 /// How often progress is told.
@@ -92,22 +90,24 @@ struct Material {
     model: Arc<Model>,
     seed: Option<Arc<Clip>>,
     recipe: Recipe,
+    sampling: Sampling,
+    precision: Precision,
 }
 
 fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), RenderError> {
     let (ticket, settings) = (&request.ticket, &request.settings);
     stop_if_cancelled(ticket)?;
     session.post(|snapshot| snapshot.status = Status::Loading);
-    let Material { model, seed, recipe } = gather(shared, session, settings)?;
+    let Material { model, seed, recipe, sampling, precision } = gather(shared, session, settings)?;
     stop_if_cancelled(ticket)?;
 
     let seed_frames = seed.as_ref().map_or(0, |clip| (clip.seconds() * f64::from(recipe.model_rate_hz)) as u64);
     let work = RenderRequest {
         seed: seed.as_deref().cloned(),
         frames: recipe.frames,
-        sampling: Sampling { temperature: recipe.temperature, top_k: recipe.top_k, rng_seed: recipe.rng_seed },
-        takes: 0..recipe.takes,
-        precision: Some(recipe.precision),
+        sampling,
+        takes: 0..recipe.variations,
+        precision: Some(precision),
         workers: shared.workers(session),
     };
     let forecast = match model.forecast(&work.workload(seed_frames), &ticket.cancel) {
@@ -117,7 +117,7 @@ fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), R
     };
     let mut progress = Progress::new(&recipe, seed.as_deref(), forecast);
     session.post(|snapshot| {
-        snapshot.stepper = Some(model.stepper_for(Some(recipe.precision)).to_string().into());
+        snapshot.stepper = Some(model.stepper_for(Some(precision)).to_string().into());
         snapshot.status = progress.status(0);
     });
     begin(session, ticket, &recipe, seed.as_ref())?;
@@ -162,22 +162,28 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         }
     };
     let model_rate_hz = model.sample_rate_hz();
-    let recipe = Recipe {
+    let sampling = Sampling { temperature: settings.temperature, top_k: settings.top_k, rng_seed: settings.rng_seed };
+    let precision = model.precision_for(shared.preferences(Some(session)).precision);
+    let mut recipe = Recipe {
         model_name: manifest.name.clone(),
         model_file: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
         model_sha256: model.content_hash().to_owned(),
         model_rate_hz,
-        seed_name,
-        temperature: settings.temperature,
-        top_k: settings.top_k,
-        rng_seed: settings.rng_seed,
-        takes: settings.takes,
+        channels: 1,
+        variations: settings.takes,
         frames: ((settings.seconds * f64::from(model_rate_hz)).round() as u64).max(1),
-        precision: model.precision_for(shared.preferences(Some(session)).precision),
         quantisation: Some(manifest.quantisation),
+        seed_name,
+        rng_seed: settings.rng_seed,
         engine_version: continuo_engine::VERSION.to_owned(),
+        ..Recipe::default()
     };
-    Ok(Material { model, seed, recipe })
+    recipe.set("temperature", &settings.temperature);
+    if settings.top_k > 0 {
+        recipe.set("top_k", &settings.top_k);
+    }
+    recipe.set("precision", &precision);
+    Ok(Material { model, seed, recipe, sampling, precision })
 }
 
 fn seed_clip(session: &Session, source: SeedSource) -> Result<(String, Clip), RenderError> {
@@ -227,15 +233,25 @@ fn file_name(path: &std::path::Path) -> String {
 
 /// Puts the growing take on the bench and gives it to `process()`, all silence as yet.
 fn begin(session: &Session, ticket: &Ticket, recipe: &Recipe, seed: Option<&Arc<Clip>>) -> Result<(), RenderError> {
-    let mut bench = lock(&session.bench);
-    // Under the lock: the host's rate cannot change between here and the take's appearance on the bench.
-    let live = LiveTake::new(ticket.id, recipe.clone(), seed.cloned(), session.link.host_rate_hz())?;
-    stop_if_cancelled(ticket)?;
-    if let Some(play) = live.play() {
-        session.link.publish(Arc::clone(play));
+    let mut live = LiveTake::new(ticket.id, recipe.clone(), seed.cloned(), session.link.host_rate_hz())?;
+    loop {
+        // A take's buffers can be a gigabyte: the host's main thread, which takes this lock too, does not wait for them.
+        let mut bench = lock(&session.bench);
+        stop_if_cancelled(ticket)?;
+        // Under the lock, the host's rate cannot change between here and the take's appearance on the bench.
+        let rate_hz = session.link.host_rate_hz();
+        if live.play().map(|play| play.rate_hz) == rate_hz {
+            if let Some(play) = live.play() {
+                session.link.publish(Arc::clone(play));
+            }
+            bench.live = Some(live);
+            return Ok(());
+        }
+        drop(bench);
+        if let Some(rate_hz) = rate_hz {
+            live.set_rate(rate_hz)?;
+        }
     }
-    bench.live = Some(live);
-    Ok(())
 }
 
 /// Takes in what the engine has generated.
@@ -251,7 +267,7 @@ fn accept(
         return Ok(());
     };
     for (index, frames) in block.takes.iter().enumerate() {
-        live.push(index, frames)?;
+        live.push(index, &[frames])?;
     }
     if progress.told.elapsed() >= TELL {
         progress.told = Instant::now();

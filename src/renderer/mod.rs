@@ -21,10 +21,9 @@ use std::thread::JoinHandle;
 use continuo_engine::Workers;
 
 pub use error::RenderError;
-pub(crate) use job::MAX_SEED_SECONDS;
 
-use crate::params::Settings;
 use crate::session::{BELL, Concern, Preferences, Priority, Session, Status, Ticket, lock};
+use crate::settings::Settings;
 use crate::threads;
 
 /// The process's renderer, for as long as somebody holds it.

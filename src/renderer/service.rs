@@ -10,9 +10,9 @@ use continuo_engine::{Model, Workload};
 
 use super::models::Measured;
 use super::{RenderError, Shared, errands, job};
-use crate::params::{Mode, Settings};
 use crate::resources;
 use crate::session::{AudioCommand, BELL, Command, Concern, FileChoice, Session, lock};
+use crate::settings::{Mode, Settings};
 
 /// How often `process()`'s wishes are looked at.
 const POLL: Duration = Duration::from_millis(10);
@@ -95,13 +95,13 @@ fn watch_switches_at_rest(shared: &Shared, session: &Arc<Session>) {
         return;
     }
     let Some(params) = session.params() else { return };
-    let now = (params.render.value(), params.cancel.value());
+    let [render_on, cancel_on] = params.switches();
     // Counted before it is taken, so that there is no moment in which an offline host has nothing to wait for.
-    let may_turn = now.0 && !session.link.render_was_on();
+    let may_turn = render_on && !session.link.render_was_on();
     if may_turn {
         session.link.begin_request();
     }
-    let (turned, cancel) = session.link.turned_on(now.0, now.1);
+    let (turned, cancel) = session.link.turned_on(render_on, cancel_on);
     if turned {
         render(shared, session, session.settings());
     } else if may_turn {

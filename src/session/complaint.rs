@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::{Session, lock};
 use crate::files::File;
-use crate::params::{Mode, SeedSource, Settings};
 use crate::resources::{self, ResourceError};
+use crate::settings::{Mode, SeedSource, Settings};
 
 /// What an error is about. It goes when that has changed, or when [`Session::settle`] says that all is well with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

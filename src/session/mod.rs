@@ -11,6 +11,7 @@ mod preferences;
 mod preview;
 mod restore;
 mod saved;
+mod saved_path;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,9 +29,9 @@ pub use link::{AudioCommand, AudioLink, CaptureRing};
 pub use preferences::{Preferences, Priority};
 pub use preview::SeedPreview;
 pub(crate) use restore::Ticket;
-pub use saved::{PersistentSession, SavedSession};
+pub use saved::{Kept, KeptState, PersistentSession, SavedSession, Unread, UnreadError};
 
-use crate::params::{ContinuoParams, Meter, Settings};
+use crate::settings::{Controls, Meter, Settings};
 use crate::take::bench::Bench;
 
 /// What the editor, or a host through a parameter, asks for.
@@ -231,10 +232,12 @@ pub struct Session {
     pub repaint: RepaintNotifier,
     pub(crate) bench: Mutex<Bench>,
     pub(crate) tickets: Mutex<Vec<Arc<Ticket>>>,
+    /// What the state that was opened holds and is not understood; saved again with everything else.
+    unread: Mutex<Unread>,
     revision: AtomicU64,
     /// When an editor last looked.
     watched: Mutex<Option<Instant>>,
-    params: OnceLock<Weak<ContinuoParams>>,
+    controls: OnceLock<Weak<dyn Controls>>,
 }
 
 /// Wakes the renderer's service thread. Never rung from `process()`, which the service thread polls instead.
@@ -297,7 +300,8 @@ impl Session {
             tickets: Mutex::new(Vec::new()),
             revision: AtomicU64::new(0),
             watched: Mutex::new(None),
-            params: OnceLock::new(),
+            unread: Mutex::default(),
+            controls: OnceLock::new(),
         })
     }
 
@@ -337,7 +341,7 @@ impl Session {
         self.link.playhead_seconds()
     }
 
-    /// Grows whenever something that is saved beside the parameters has changed; see [`ContinuoParams::revision`].
+    /// Grows whenever something that is saved beside the parameters has changed; see the parameter `revision`.
     pub fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
@@ -357,13 +361,14 @@ impl Session {
     }
 
     /// Gives the session its parameters; they are made after it.
-    pub(crate) fn attach(&self, params: &Arc<ContinuoParams>) {
+    pub(crate) fn attach<C: Controls + 'static>(&self, params: &Arc<C>) {
+        let params: Weak<C> = Arc::downgrade(params);
         // A second call could only come from the same instance and would carry the same parameters.
-        let _ = self.params.set(Arc::downgrade(params));
+        let _ = self.controls.set(params);
     }
 
-    pub(crate) fn params(&self) -> Option<Arc<ContinuoParams>> {
-        self.params.get().and_then(Weak::upgrade)
+    pub(crate) fn params(&self) -> Option<Arc<dyn Controls>> {
+        self.controls.get().and_then(Weak::upgrade)
     }
 
     /// The parameters as they stand, with bars turned into seconds at the meter the host last reported.

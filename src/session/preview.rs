@@ -6,8 +6,8 @@ use std::sync::Arc;
 use continuo_engine::audio::{AudioError, read_bounded};
 
 use super::{Concern, Peak, Session};
-use crate::renderer::MAX_SEED_SECONDS;
 use crate::resources;
+use crate::take::MAX_SEED_SECONDS;
 use crate::threads;
 
 /// Columns of a preview.

@@ -37,6 +37,11 @@ impl Ticket {
     }
 }
 
+/// Everything that the user is to know after a session was opened.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join(". Also: "))]
+struct RestoreProblems(Vec<String>);
+
 /// A take that has all its frames and is not on the bench yet.
 struct Completed {
     take: Take,
@@ -50,10 +55,13 @@ impl Session {
     pub(crate) fn restore(&self, saved: SavedSession) {
         // Switches that the saved state leaves on are not turns of a switch, even if somebody has looked meanwhile.
         if let Some(params) = self.params() {
-            self.link.turned_on(params.render.value(), params.cancel.value());
+            let [render, cancel] = params.switches();
+            self.link.turned_on(render, cancel);
         }
         self.link.forget_commands();
         self.cancel_all();
+        let mut problems: Vec<String> = saved.unread.problems().iter().map(ToString::to_string).collect();
+        *lock(&self.unread) = saved.unread;
         self.post(|snapshot| {
             snapshot.model = saved.model.map_or_else(FileChoice::factory_model, FileChoice::chosen);
             snapshot.seed = saved.seed.map_or_else(FileChoice::factory_seed, FileChoice::chosen);
@@ -81,7 +89,7 @@ impl Session {
                     bench.finished = Some(Finished { take, packed, play: None });
                 }
                 Err(error) => {
-                    self.complain(&error);
+                    problems.push(error.to_string());
                     // Kept for the next save: the sound may be on another machine.
                     bench.unreadable = Some(packed);
                     self.publish_silence();
@@ -89,6 +97,9 @@ impl Session {
             },
         }
         drop(bench);
+        if !problems.is_empty() {
+            self.complain(&RestoreProblems(problems));
+        }
         self.lay_out_for_host();
     }
 
@@ -216,7 +227,7 @@ impl Session {
     }
 
     fn publish_silence(&self) {
-        self.link.publish(Arc::new(PlayTake::new(1, &[], 0, 0)));
+        self.link.publish(Arc::new(PlayTake::silence()));
     }
 
     fn show(&self, take: &Take, packed: &PackedTake) {
@@ -267,8 +278,8 @@ mod tests {
         session.set_host_rate(48_000.0);
         let sound = take();
         let mut live = LiveTake::new(ticket.id, sound.recipe, sound.seed, Some(48_000)).unwrap();
-        for (index, frames) in sound.continuations.iter().enumerate() {
-            live.push(index, frames).unwrap();
+        for (index, variation) in sound.variations.iter().enumerate() {
+            live.push(index, &variation.channels).unwrap();
         }
         session.link.publish(Arc::clone(live.play().unwrap()));
         lock(&session.bench).live = Some(live);

@@ -5,7 +5,7 @@
 //! and then reads below it.
 //!
 //! The seed clip's last milliseconds go over to what the model heard, which is one signal with the continuation: each
-//! alternative has these frames of its own, and they are written with it.
+//! variation has these frames of its own, and they are written with it.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -15,13 +15,17 @@ use continuo_realtime::{Segment, TakeView};
 /// `f32` bits that one thread writes and another reads.
 pub type Cells = Box<[AtomicU32]>;
 
-/// One alternative.
+/// The system has no memory for a take's buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutOfMemory;
+
+/// One variation.
 #[derive(Debug)]
-struct Alternative {
-    /// The end of the seed clip, channel by channel.
+struct Variation {
+    /// The end of the seed clip; as many channels as the clip or the continuation has, whichever has more.
     crossfade: Vec<Cells>,
-    /// The continuation.
-    frames: Cells,
+    /// The continuation, one or two channels.
+    channels: Vec<Cells>,
     /// How many frames of both together are there.
     ready: AtomicUsize,
 }
@@ -37,34 +41,54 @@ pub struct PlayTake {
     seed: Vec<Cells>,
     /// The rest of it, as it is in the clip.
     seed_end: Vec<Vec<f32>>,
-    alternatives: Vec<Alternative>,
+    frames: usize,
+    variations: Vec<Variation>,
     complete: AtomicBool,
 }
 
 impl PlayTake {
-    /// Buffers for `alternatives` mono continuations of `frames` frames each after a seed clip of one or two channels at
-    /// `rate_hz` (no channel: no seed clip).
-    pub fn new(rate_hz: u32, seed: &[Vec<f32>], alternatives: usize, frames: usize) -> Self {
-        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+    /// Buffers for `variations` continuations of `frames` frames and one or two `channels` each, after a seed clip of one or
+    /// two channels at `rate_hz` (no channel: no seed clip).
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]
+    pub fn new(
+        rate_hz: u32,
+        seed: &[Vec<f32>],
+        variations: usize,
+        channels: usize,
+        frames: usize,
+    ) -> Result<Self, OutOfMemory> {
+        let mut take = Self { rate_hz, frames, ..Self::silence() };
         let seed = &seed[..seed.len().min(2)];
         let seed_frames = seed.iter().map(Vec::len).min().unwrap_or(0);
         let exact = seed_frames - crossfade_frames(rate_hz, seed_frames);
-        let cells = |count: usize| -> Cells { (0..count).map(|_| AtomicU32::new(0)).collect() };
+        for channel in seed {
+            let cells = zeroed(exact)?;
+            store(&cells, channel);
+            take.seed.push(cells);
+            take.seed_end.push(channel[exact..seed_frames].to_vec());
+        }
+        let channels = channels.clamp(1, 2);
+        let crossfaded = if seed.is_empty() { 0 } else { channels.max(seed.len()) };
+        for _ in 0..variations {
+            let crossfade = (0..crossfaded).map(|_| zeroed(seed_frames - exact)).collect::<Result<_, _>>()?;
+            let channels = (0..channels).map(|_| zeroed(frames)).collect::<Result<_, _>>()?;
+            take.variations.push(Variation { crossfade, channels, ready: AtomicUsize::new(0) });
+        }
+        Ok(take)
+    }
+
+    /// A take without a sound: what plays where there is none.
+    pub fn silence() -> Self {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            rate_hz,
-            seed: seed
-                .iter()
-                .map(|channel| channel[..exact].iter().map(|value| AtomicU32::new(value.to_bits())).collect())
-                .collect(),
-            seed_end: seed.iter().map(|channel| channel[exact..seed_frames].to_vec()).collect(),
-            alternatives: (0..alternatives)
-                .map(|_| Alternative {
-                    crossfade: seed.iter().map(|_| cells(seed_frames - exact)).collect(),
-                    frames: cells(frames),
-                    ready: AtomicUsize::new(0),
-                })
-                .collect(),
+            rate_hz: 1,
+            seed: Vec::new(),
+            seed_end: Vec::new(),
+            frames: 0,
+            variations: Vec::new(),
             complete: AtomicBool::new(false),
         }
     }
@@ -81,46 +105,47 @@ impl PlayTake {
 
     /// Frames of a whole continuation.
     pub fn frames(&self) -> usize {
-        self.alternatives.first().map_or(0, |alternative| alternative.frames.len())
+        self.frames
     }
 
-    /// Number of alternatives.
-    pub fn alternatives(&self) -> usize {
-        self.alternatives.len()
+    /// Number of variations.
+    pub fn variations(&self) -> usize {
+        self.variations.len()
     }
 
-    /// Frames of alternative `index` that are ready, from the seed clip's first on.
+    /// Frames of variation `index` that are ready, from the seed clip's first on.
     pub fn ready(&self, index: usize) -> usize {
-        let written = |alternative: &Alternative| alternative.ready.load(Ordering::Acquire);
-        self.alternatives
-            .get(index)
-            .map_or(0, |alternative| self.seed_frames() - self.crossfade_frames() + written(alternative))
+        let exact = self.seed_frames() - self.crossfade_frames();
+        self.variations.get(index).map_or(0, |variation| exact + variation.ready.load(Ordering::Acquire))
     }
 
-    /// Appends frames to alternative `index`: first those before the seam as the model heard them, then the continuation.
-    /// What goes beyond its full length is dropped. One thread at a time.
-    pub fn append(&self, index: usize, frames: &[f32]) {
-        let Some(alternative) = self.alternatives.get(index) else { return };
+    /// Appends frames to variation `index`, as many in each of its channels: first those before the seam as the model heard
+    /// them, then the continuation. What goes beyond its full length is dropped. One thread at a time.
+    pub fn append(&self, index: usize, channels: &[Vec<f32>]) {
+        let Some(variation) = self.variations.get(index) else { return };
         let before = self.crossfade_frames();
-        let ready = alternative.ready.load(Ordering::Relaxed);
-        let (heard, generated) = frames.split_at(before.saturating_sub(ready).min(frames.len()));
-        for (clip, cells) in self.seed_end.iter().zip(&alternative.crossfade) {
-            for (at, frame) in (ready..).zip(heard) {
+        let ready = variation.ready.load(Ordering::Relaxed);
+        let count = channels.iter().map(Vec::len).min().unwrap_or(0).min(before + self.frames - ready);
+        let heard = count.min(before.saturating_sub(ready));
+        for (channel, cells) in variation.crossfade.iter().enumerate() {
+            // Of a mono clip or a mono continuation, both channels are the same.
+            let clip = &self.seed_end[channel.min(self.seed_end.len() - 1)];
+            let Some(frames) = channels.get(channel).or(channels.last()) else { continue };
+            for (at, frame) in (ready..).zip(&frames[..heard]) {
                 cells[at].store(crossfade(clip[at], *frame, at, before).to_bits(), Ordering::Relaxed);
             }
         }
-        let room = &alternative.frames[(ready + heard.len()).saturating_sub(before)..];
-        for (cell, frame) in room.iter().zip(generated) {
-            cell.store(frame.to_bits(), Ordering::Relaxed);
+        let from = (ready + heard).saturating_sub(before);
+        for (cells, frames) in variation.channels.iter().zip(channels) {
+            store(&cells[from..from + count - heard], &frames[heard..]);
         }
-        let count = heard.len() + room.len().min(generated.len());
-        alternative.ready.store(ready + count, Ordering::Release);
+        variation.ready.store(ready + count, Ordering::Release);
     }
 
     /// Nothing more will be appended. Frames that rounding left over at the end are silence.
     pub fn close(&self) {
-        for alternative in &self.alternatives {
-            alternative.ready.store(self.crossfade_frames() + alternative.frames.len(), Ordering::Release);
+        for variation in &self.variations {
+            variation.ready.store(self.crossfade_frames() + self.frames, Ordering::Release);
         }
         self.complete.store(true, Ordering::Release);
     }
@@ -135,14 +160,13 @@ impl PlayTake {
         self.complete.load(Ordering::Acquire)
     }
 
-    /// What `process()` reads: alternative `index` (the last one there is, for a larger one), with or without the seed clip.
+    /// What `process()` reads: variation `index` (the last one there is, for a larger one), with or without the seed clip.
     pub fn view(&self, index: usize, with_seed: bool) -> Option<TakeView<'_>> {
-        let alternative = self.alternatives.get(index).or(self.alternatives.last())?;
-        let frames = &alternative.frames;
-        let continuation = Segment { left: frames, right: frames };
-        let ready = alternative.ready.load(Ordering::Acquire);
+        let variation = self.variations.get(index).or(self.variations.last())?;
+        let continuation = segment(&variation.channels);
+        let ready = variation.ready.load(Ordering::Acquire);
         Some(if with_seed {
-            TakeView::new(stereo(&self.seed), stereo(&alternative.crossfade), continuation, ready)
+            TakeView::new(segment(&self.seed), segment(&variation.crossfade), continuation, ready)
         } else {
             let ready = ready.saturating_sub(self.crossfade_frames());
             TakeView::new(Segment::EMPTY, Segment::EMPTY, continuation, ready)
@@ -150,11 +174,25 @@ impl PlayTake {
     }
 }
 
-/// One or two channels as left and right.
-fn stereo(channels: &[Cells]) -> Segment<'_> {
+/// What is heard of one or two channels.
+fn segment(channels: &[Cells]) -> Segment<'_> {
     match channels {
         [] => Segment::EMPTY,
         [mono] => Segment { left: mono, right: mono },
         [left, right, ..] => Segment { left, right },
+    }
+}
+
+/// Silence, if there is memory for it.
+fn zeroed(frames: usize) -> Result<Cells, OutOfMemory> {
+    let mut cells = Vec::new();
+    cells.try_reserve_exact(frames).map_err(|_| OutOfMemory)?;
+    cells.resize_with(frames, AtomicU32::default);
+    Ok(cells.into_boxed_slice())
+}
+
+fn store(cells: &[AtomicU32], values: &[f32]) {
+    for (cell, value) in cells.iter().zip(values) {
+        cell.store(value.to_bits(), Ordering::Relaxed);
     }
 }

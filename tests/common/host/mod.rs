@@ -3,6 +3,7 @@
 mod deck;
 
 use std::ffi::CString;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clack_extensions::audio_ports::{AudioPortInfoBuffer, PluginAudioPorts};
+use clack_extensions::gui::{GuiApiType, GuiConfiguration, PluginGui};
 use clack_extensions::params::{
     HostParams, HostParamsImplMainThread, HostParamsImplShared, ParamClearFlags, ParamInfoBuffer, ParamInfoFlags,
     ParamRescanFlags, PluginParams,
@@ -180,10 +182,33 @@ impl Plugin {
         Ok(bytes)
     }
 
+    /// Has the plugin save its state into a stream; `false` if it says that it could not.
+    pub fn save_to(&mut self, mut stream: impl Write) -> Result<bool> {
+        let state = self.extension::<PluginState>("state")?;
+        Ok(state.save(&self.instance.plugin_handle(), &mut stream).is_ok())
+    }
+
     /// Gives the plugin a state back; `false` if it refuses it.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<bool> {
+        self.restore_from(bytes)
+    }
+
+    /// Gives the plugin a state out of a stream; `false` if it refuses it.
+    pub fn restore_from(&mut self, mut stream: impl Read) -> Result<bool> {
         let state = self.extension::<PluginState>("state")?;
-        Ok(state.load(&self.instance.plugin_handle(), &mut { bytes }).is_ok())
+        Ok(state.load(&self.instance.plugin_handle(), &mut stream).is_ok())
+    }
+
+    /// Has the plugin make its editor for a window of the host's, and takes it away again. Says whether there was one.
+    pub fn open_editor(&mut self) -> Result<bool> {
+        let gui = self.extension::<PluginGui>("editor")?;
+        let api_type = GuiApiType::default_for_current_platform().context("no windows on this system")?;
+        let handle = self.instance.plugin_handle();
+        let created = gui.create(&handle, GuiConfiguration { api_type, is_floating: false }).is_ok();
+        if created {
+            gui.destroy(&handle);
+        }
+        Ok(created)
     }
 
     /// Activates the plugin and runs `work` on an audio thread, while this, the main thread, answers the plugin's
