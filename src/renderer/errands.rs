@@ -162,16 +162,19 @@ mod tests {
 
         // The last instance goes while a file is being written: it is written, and nothing runs any longer.
         std::fs::remove_file(&file).unwrap();
+        let shared = Arc::clone(&renderer.shared);
+        let slow = lock(&shared.exporting);
+        one.post(|snapshot| snapshot.overwrite = Some(Path::new("an older question").into()));
         one.send(Command::ExportTake(file.clone()));
-        let exporting = Arc::clone(&renderer.shared);
-        let slow = lock(&exporting.exporting);
-        soon("the command", || one.take_command().is_none());
-        std::thread::sleep(Duration::from_millis(50));
+        soon("the command", || one.snapshot().overwrite.is_none());
         drop(slow);
         for session in [&one, &other] {
             renderer.unregister(session);
         }
+        // Other tests may have instances of their own.
+        let last = Arc::strong_count(&renderer) == 1;
         drop(renderer);
+        assert!(!last || file.exists(), "who drops the last instance waits");
         soon("the file", || file.exists());
     }
 }

@@ -107,22 +107,22 @@ impl RenderError {
     /// What it is about: when that has changed, the error goes.
     pub(crate) fn concern(&self) -> Concern {
         match self {
-            Self::Engine(EngineError::Audio(_)) => Concern::Seed,
-            Self::Engine(EngineError::Request { .. }) => Concern::Settings,
-            Self::Engine(EngineError::Threads { .. }) => Concern::Preferences,
-            Self::NoModel(_)
-            | Self::Engine(_)
-            | Self::Unreadable { .. }
-            | Self::Resource(ResourceError::NoModel(_)) => Concern::Model,
-            Self::NoSeed(_)
+            Self::Engine(EngineError::Audio(_))
+            | Self::NoSeed(_)
             | Self::NoFile(_)
             | Self::Audio(_)
             | Self::ShortSeed(_)
             | Self::Resource(ResourceError::NoSeed(_)) => Concern::Seed,
+            Self::Engine(EngineError::Request { .. }) | Self::TooLong { .. } | Self::Bench(_) => Concern::Settings,
+            Self::Engine(EngineError::Threads { .. }) | Self::PreferencesNotKept { .. } | Self::Preferences { .. } => {
+                Concern::Preferences
+            }
+            Self::NoModel(_)
+            | Self::Engine(_)
+            | Self::Unreadable { .. }
+            | Self::Resource(ResourceError::NoModel(_)) => Concern::Model,
             Self::NothingCaptured | Self::CapturedNoise { .. } => Concern::Capture,
-            Self::TooLong { .. } | Self::Bench(_) => Concern::Settings,
             Self::Export(_) | Self::NothingToExport => Concern::Export,
-            Self::PreferencesNotKept { .. } | Self::Preferences { .. } => Concern::Preferences,
             Self::Resource(ResourceError::NoFolder { .. }) | Self::NoThread(_) | Self::Fault | Self::Cancelled => {
                 Concern::Other
             }

@@ -51,8 +51,8 @@ impl Purpose {
     }
 
     /// What to do with a file that a dialog gave. It has asked before it gave one that is there, but not about another name.
-    fn command_after_dialog(self, path: PathBuf) -> Command {
-        match self.command(path.clone()) {
+    fn command_after_dialog(self, path: &Path) -> Command {
+        match self.command(path.to_path_buf()) {
             Command::ExportTake(named) if named == path => Command::ExportOver(named),
             command => command,
         }
@@ -147,7 +147,7 @@ impl Dialogs {
                 Ok(file) => {
                     asking.settle(Concern::Dialog);
                     if let Some(path) = file {
-                        asking.send(purpose.command_after_dialog(path));
+                        asking.send(purpose.command_after_dialog(&path));
                     }
                 }
                 Err(error) => asking.complain_of(Concern::Dialog, &error),
@@ -172,10 +172,10 @@ mod tests {
         let typed = |text: &str| Purpose::Export.command(path(text));
         assert_eq!(typed("/a/take"), Command::ExportTake(path("/a/take.wav")));
         assert_eq!(typed("/a/take.wav"), Command::ExportTake(path("/a/take.wav")));
-        let picked = |text: &str| Purpose::Export.command_after_dialog(path(text));
+        let picked = |text: &str| Purpose::Export.command_after_dialog(&path(text));
         assert_eq!(picked("/a/take.wav"), Command::ExportOver(path("/a/take.wav")));
         assert_eq!(picked("/a/take"), Command::ExportTake(path("/a/take.wav")), "nobody was asked about this name");
-        assert_eq!(Purpose::Seed.command_after_dialog(path("/a/b.wav")), Command::ChooseSeed(path("/a/b.wav")));
+        assert_eq!(Purpose::Seed.command_after_dialog(&path("/a/b.wav")), Command::ChooseSeed(path("/a/b.wav")));
     }
 
     /// Waits for a dialog to close and for what came of it.
