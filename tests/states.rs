@@ -105,7 +105,10 @@ fn opens_with_its_sound(golden_state: &Golden) {
         let heard = play(&mut plugin, 48_000, 512, &plain, 0, left.len(), false);
         // The gain's way to 0 dB and the fade at the end are not the take's.
         for frame in 1_000..left.len() - 1_000 {
-            assert_eq!(heard[frame], [left[frame], right[frame]], "{file}, frame {frame}");
+            // A host's text names 0 dB to the last bit but one.
+            for (heard, wanted) in heard[frame].iter().zip([left[frame], right[frame]]) {
+                assert!((heard - wanted).abs() <= 1e-6, "{file}, frame {frame}: {heard}, not {wanted}");
+            }
         }
     }
 }
@@ -202,7 +205,12 @@ fn numbers_out_of_range_do_no_harm() {
     assert!(plugin.restore(&state(&whole)).unwrap());
     let heard = play(&mut plugin, 48_000, 512, &[], 0, 48_000, false);
     let peak = heard.iter().flatten().fold(0.0_f32, |peak, value| peak.max(value.abs()));
-    assert!(peak > 0.1 && peak <= 4.0, "a peak of {peak}");
+    let highest = |take: &Take| {
+        let sounds = take.seed.iter().chain(&take.variations).flat_map(|clip| clip.channels.iter().flatten());
+        sounds.fold(0.0_f32, |highest, value| highest.max(value.abs()))
+    };
+    // Twelve decibels, the most that the parameter has, are a factor of four; between frames a sound may go higher still.
+    assert!(peak > 0.1 && peak <= 4.0 * 1.5 * highest(&take(&before)), "a peak of {peak}");
     let again = document(&plugin.save().unwrap());
     assert_eq!(again["params"]["mode"], json!({"i32": 9}));
     let (mode, value) = plugin.value("mode", "Continue").unwrap();
