@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Bundle, bits, finished_state, play, saved, sound, take, with_session};
+use common::{Bundle, bits, play, saved, sound, take, with_session};
 use continuo::take::Take;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -48,6 +48,17 @@ fn state(document: &Value) -> Vec<u8> {
     let mut bytes = (packed.len() as u64).to_le_bytes().to_vec();
     bytes.extend(packed);
     bytes
+}
+
+/// A plugin and a project with a take, all parameters at their defaults.
+fn project() -> (Bundle, Vec<u8>) {
+    let mut whole = document(&golden("1b/inline.state"));
+    whole["params"] = json!({});
+    let bundle = Bundle::new();
+    let mut plugin = bundle.load();
+    assert!(plugin.restore(&state(&whole)).unwrap());
+    let state = plugin.save().unwrap();
+    (bundle, state)
 }
 
 /// Runs an ignored test of this program in a process of its own.
@@ -94,7 +105,10 @@ fn opens_with_its_sound(golden_state: &Golden) {
         let heard = play(&mut plugin, 48_000, 512, &plain, 0, left.len(), false);
         // The gain's way to 0 dB and the fade at the end are not the take's.
         for frame in 1_000..left.len() - 1_000 {
-            assert_eq!(heard[frame], [left[frame], right[frame]], "{file}, frame {frame}");
+            // A host's text names 0 dB to the last bit but one.
+            for (heard, wanted) in heard[frame].iter().zip([left[frame], right[frame]]) {
+                assert!((heard - wanted).abs() <= 1e-6, "{file}, frame {frame}: {heard}, not {wanted}");
+            }
         }
     }
 }
@@ -130,7 +144,7 @@ fn alone_stored_states() {
 
 #[test]
 fn a_project_that_is_opened_after_another_has_nothing_of_it() {
-    let (bundle, before) = finished_state();
+    let (bundle, before) = project();
     let other = with_session(&before, |session| session.model = Some("/other.continuo".into()));
     let session: Value = serde_json::from_str(document(&other)["fields"]["session"].as_str().unwrap()).unwrap();
     let change = |edit: &dyn Fn(&mut Value, &mut Value)| {
@@ -159,11 +173,7 @@ fn a_project_that_is_opened_after_another_has_nothing_of_it() {
         let (sounds, again) = open_after(&change(&|_, session| *session.pointer_mut(path).unwrap() = value.clone()));
         assert!(sounds, "{path}");
         let again: Value = serde_json::from_str(document(&again)["fields"]["session"].as_str().unwrap()).unwrap();
-        assert_eq!(
-            again.pointer(path),
-            Some(&value).filter(|_| path != "/take/recipe").or(again.pointer(path)),
-            "{path}"
-        );
+        assert_eq!(again.pointer(path), Some(&value), "{path}");
     }
     // A take that cannot be read is silent, and is saved again as it was.
     for value in [json!({"recipe": {}}), json!("a take"), json!({"variations": [{"codec": "opus"}]})] {
@@ -186,7 +196,7 @@ fn a_project_that_is_opened_after_another_has_nothing_of_it() {
 
 #[test]
 fn numbers_out_of_range_do_no_harm() {
-    let (bundle, before) = finished_state();
+    let (bundle, before) = project();
     let mut whole = document(&before);
     whole["params"]["gain"] = json!({"f32": 1e30});
     whole["params"]["mode"] = json!({"i32": 9});
@@ -195,7 +205,12 @@ fn numbers_out_of_range_do_no_harm() {
     assert!(plugin.restore(&state(&whole)).unwrap());
     let heard = play(&mut plugin, 48_000, 512, &[], 0, 48_000, false);
     let peak = heard.iter().flatten().fold(0.0_f32, |peak, value| peak.max(value.abs()));
-    assert!(peak > 0.1 && peak <= 4.0, "a peak of {peak}");
+    let highest = |take: &Take| {
+        let sounds = take.seed.iter().chain(&take.variations).flat_map(|clip| clip.channels.iter().flatten());
+        sounds.fold(0.0_f32, |highest, value| highest.max(value.abs()))
+    };
+    // Twelve decibels, the most that the parameter has, are a factor of four; between frames a sound may go higher still.
+    assert!(peak > 0.1 && peak <= 4.0 * 1.5 * highest(&take(&before)), "a peak of {peak}");
     let again = document(&plugin.save().unwrap());
     assert_eq!(again["params"]["mode"], json!({"i32": 9}));
     let (mode, value) = plugin.value("mode", "Continue").unwrap();
@@ -206,7 +221,7 @@ fn numbers_out_of_range_do_no_harm() {
 #[cfg(unix)]
 fn paths_that_are_no_text_cost_nothing() {
     use std::os::unix::ffi::OsStringExt as _;
-    let (bundle, before) = finished_state();
+    let (bundle, before) = project();
     let path = PathBuf::from(std::ffi::OsString::from_vec(b"/models/caf\xe9.continuo".to_vec()));
     let chosen = with_session(&before, |session| session.model = Some(path.clone()));
     let mut plugin = bundle.load();
@@ -254,7 +269,7 @@ impl<T: Write> Write for Trickle<T> {
 
 #[test]
 fn a_host_may_move_a_state_in_pieces_and_hears_of_a_failure() {
-    let (bundle, before) = finished_state();
+    let (bundle, before) = project();
     for piece in [1, 23, 4096] {
         let mut plugin = bundle.load();
         assert!(plugin.restore_from(Trickle { inner: before.as_slice(), piece, left: usize::MAX }).unwrap());
@@ -276,7 +291,7 @@ fn a_host_may_move_a_state_in_pieces_and_hears_of_a_failure() {
 
 #[test]
 fn a_state_of_a_newer_version_is_saved_again_as_it_was() {
-    let (bundle, before) = finished_state();
+    let (bundle, before) = project();
     let mut newer = document(&before);
     newer["state_version"] = json!(99);
     let newer = state(&newer);

@@ -203,8 +203,10 @@ impl PackedTake {
         saved.set("recipe", &self.recipe.write()?)?;
         saved.set("seed", &self.seed)?;
         saved.set("variations", &self.variations)?;
-        saved.complete(self.other.clone());
-        Ok(saved)
+        // A recipe that was not understood stands in place of what was put there instead of it.
+        let mut whole = self.other.clone();
+        whole.complete(saved);
+        Ok(whole)
     }
 }
 

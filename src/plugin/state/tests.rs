@@ -1,8 +1,8 @@
 use std::io::{Cursor, Read, Write};
 
+use nice_plug::params::InternalParamMut as _;
 use nice_plug::params::internals::ParamPtr;
 use nice_plug::params::persist::PersistentField as _;
-use nice_plug::params::InternalParamMut as _;
 use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::Params as _;
 use serde_json::{Value, json};
