@@ -6,15 +6,17 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp))]
 
 pub mod editor;
+mod files;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod glibc;
+pub mod json;
 pub mod params;
 pub mod plugin;
 pub mod renderer;
 pub mod resources;
 pub mod session;
+pub mod settings;
 pub mod take;
+pub mod threads;
 
 pub use plugin::Continuo;
-
-nice_plug::nice_export_clap!(Continuo);

@@ -9,6 +9,8 @@ use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditorState;
 
 use crate::session::PersistentSession;
+use crate::settings::Controls;
+pub use crate::settings::{LengthUnit, Meter, Mode, Playback, SeedSource, Settings};
 
 /// Ticks per bar to which `start` is rounded: fine enough for triplets of sixty-fourths, coarse enough that the `f32` a
 /// host hands over names bar 2 exactly.
@@ -16,58 +18,6 @@ const TICKS_PER_BAR: f64 = 960.0;
 
 /// The size in which the editor's window first opens, in logical pixels.
 pub const EDITOR_SIZE: (f32, f32) = (920.0, 600.0);
-
-/// What a render starts from.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// Go on from the seed clip's last frame.
-    #[id = "continue"]
-    #[name = "Continue"]
-    Continue,
-    /// A phrase out of nothing.
-    #[id = "unconditional"]
-    #[name = "Unconditional"]
-    Unconditional,
-}
-
-/// What `length` counts.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LengthUnit {
-    /// Seconds.
-    #[id = "seconds"]
-    #[name = "Seconds"]
-    Seconds,
-    /// Bars, at the tempo and the time signature the host reports when the render starts.
-    #[id = "bars"]
-    #[name = "Bars"]
-    Bars,
-}
-
-/// What makes a take sound.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Playback {
-    /// The take is pinned to a bar and follows the host's position.
-    #[id = "timeline"]
-    #[name = "Timeline"]
-    Timeline,
-    /// Each note plays the take from its start.
-    #[id = "midi"]
-    #[name = "MIDI"]
-    Midi,
-}
-
-/// Where the seed clip comes from.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SeedSource {
-    /// The chosen file.
-    #[id = "clip"]
-    #[name = "Clip"]
-    Clip,
-    /// What was captured from the sidechain input.
-    #[id = "sidechain"]
-    #[name = "Sidechain"]
-    Sidechain,
-}
 
 /// Everything a host can set, automate and save.
 #[derive(Params)]
@@ -130,40 +80,6 @@ pub struct ContinuoParams {
     pub session: PersistentSession,
     /// The editor window's size and whether it is open.
     pub editor: Arc<EguiEditorState>,
-}
-
-/// The parameters that decide what a render does, read at one moment.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Settings {
-    /// What to start from.
-    pub mode: Mode,
-    /// Length in seconds, bars already converted.
-    pub seconds: f64,
-    /// Sampling temperature.
-    pub temperature: f32,
-    /// Likeliest values to sample from; 0 = all.
-    pub top_k: u32,
-    /// Number that fixes the random choices.
-    pub rng_seed: u64,
-    /// Alternatives to make.
-    pub takes: u32,
-    /// Where the seed clip comes from.
-    pub seed_source: SeedSource,
-}
-
-/// Tempo and time signature as the host last reported them.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Meter {
-    /// Quarter notes per minute.
-    pub tempo: f64,
-    /// Quarter notes per bar.
-    pub beats_per_bar: f64,
-}
-
-impl Default for Meter {
-    fn default() -> Self {
-        Self { tempo: 120.0, beats_per_bar: 4.0 }
-    }
 }
 
 impl Default for ContinuoParams {
@@ -229,6 +145,20 @@ impl Default for ContinuoParams {
 pub const MAX_TAKES: i32 = 8;
 /// The hidden `revision` wraps after this.
 pub const MAX_REVISION: i32 = 65_535;
+
+impl Controls for ContinuoParams {
+    fn settings(&self, meter: Meter) -> Settings {
+        self.settings(meter)
+    }
+
+    fn switches(&self) -> [bool; 2] {
+        [self.render.value(), self.cancel.value()]
+    }
+
+    fn variation(&self) -> usize {
+        (self.take.value().clamp(1, MAX_TAKES) - 1).unsigned_abs() as usize
+    }
+}
 
 impl ContinuoParams {
     /// The settings for a render that starts now; `meter` turns bars into seconds.

@@ -92,7 +92,7 @@ pub fn user_data_dir() -> Option<PathBuf> {
 
 /// The file that this code was loaded from: the plugin library, or the program that links it.
 #[cfg(unix)]
-fn library_path() -> Option<PathBuf> {
+pub(crate) fn library_path() -> Option<PathBuf> {
     use std::ffi::{CStr, OsStr};
     use std::os::unix::ffi::OsStrExt as _;
 
@@ -116,25 +116,23 @@ fn library_path() -> Option<PathBuf> {
 
 /// The file that this code was loaded from: the plugin library, or the program that links it.
 #[cfg(windows)]
-fn library_path() -> Option<PathBuf> {
-    use std::ffi::{OsString, c_void};
+pub(crate) fn library_path() -> Option<PathBuf> {
+    use std::ffi::OsString;
     use std::os::windows::ffi::OsStringExt as _;
 
-    #[link(name = "kernel32")]
-    unsafe extern "system" {
-        fn GetModuleHandleExW(flags: u32, address: *const c_void, module: *mut *mut c_void) -> i32;
-        fn GetModuleFileNameW(module: *mut c_void, name: *mut u16, size: u32) -> u32;
-    }
-    const FROM_ADDRESS: u32 = 0x4;
-    const UNCHANGED_REFCOUNT: u32 = 0x2;
+    use windows_sys::Win32::System::LibraryLoader::{
+        GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT, GetModuleFileNameW,
+        GetModuleHandleExW,
+    };
 
+    let flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+    let here = library_path as *const ();
     let mut module = std::ptr::null_mut();
-    let here = library_path as *const () as *const c_void;
     // SAFETY: `here` is an address in this library and `module` has room for the handle.
-    if unsafe { GetModuleHandleExW(FROM_ADDRESS | UNCHANGED_REFCOUNT, here, &raw mut module) } == 0 {
+    if unsafe { GetModuleHandleExW(flags, here.cast(), &raw mut module) } == 0 {
         return None;
     }
-    let mut name = vec![0u16; 32_768];
+    let mut name = vec![0_u16; 32_768];
     // SAFETY: `module` is the handle just received and `name` has the room that is announced.
     let length = unsafe { GetModuleFileNameW(module, name.as_mut_ptr(), name.len() as u32) };
     (length > 0).then(|| PathBuf::from(OsString::from_wide(&name[..length as usize])))

@@ -128,6 +128,12 @@ fn process_takes_and_frees_no_memory_at_any_block_size() {
                 deck.note_on((frames / 2) as u32, key, 0.8);
                 deck.note_off((frames - 1) as u32, key - 1);
             }
+            if step % 6 == 5 {
+                // The same key again, and a panic.
+                deck.note_on(0, 40, 0.8);
+                deck.note_on((frames - 1) as u32, 40, 0.8);
+                deck.midi((frames / 2) as u32, [0xb0, if step % 4 == 1 { 120 } else { 123 }, 0]);
+            }
             // A loop, a stop and a pre-roll besides plain running.
             deck.position = if step % 9 == 8 { -100 } else { 10_000 + step * frames as i64 };
             deck.playing = step % 10 != 9;

@@ -127,20 +127,30 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     complains(&instance, "renderer.json");
     std::fs::remove_dir(&file).unwrap();
     send(&instance, Command::Prefer(preferred));
-    // A model that cannot be opened costs whoever looks a forecast, and is complained of when it is rendered with.
+    // A model that cannot be opened is refused when it is chosen, in words, and the one before stays.
     std::fs::write(path("broken.continuo"), "no package").unwrap();
-    send(&instance, Command::ChooseModel(path("broken.continuo")));
-    let broken = |snapshot: &Snapshot| snapshot.model.name == "broken.continuo" && snapshot.forecast_seconds.is_none();
-    watch(&instance, "no forecast", broken);
-    watch(&instance, "nothing said of another model", |snapshot| snapshot.stepper.is_none());
-    for _ in 0..10 {
-        params.session.watch();
-        std::thread::sleep(Duration::from_millis(50));
-        assert_eq!(params.session.snapshot().error, None);
+    let mut changed = std::fs::read(path("model.continuo")).unwrap();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 0x40;
+    std::fs::write(path("changed.continuo"), changed).unwrap();
+    for name in ["broken.continuo", "changed.continuo"] {
+        send(&instance, Command::ChooseModel(path(name)));
+        let says = |snapshot: &Snapshot| snapshot.error.as_ref().is_some_and(|error| error.contains(name));
+        let refused = wait(&instance, name, says);
+        assert_eq!(refused.model.name, "model.continuo");
+        let words = refused.error.unwrap();
+        let is_hash = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        assert!(!words.split(|letter: char| !letter.is_alphanumeric()).any(is_hash), "{words}");
     }
-    send(&instance, Command::Render);
-    complains(&instance, "broken.continuo");
+    // What was wrong goes when it is: another choice, the file itself put right.
     send(&instance, Command::ChooseModel(path("model.continuo")));
+    wait(&instance, "no error any more", |snapshot| snapshot.error.is_none());
+    std::fs::rename(path("model.continuo"), path("elsewhere.continuo")).unwrap();
+    send(&instance, Command::ChooseSeed(path("text.wav")));
+    send(&instance, Command::Render);
+    wait(&instance, "no model", |snapshot| snapshot.error.as_ref().is_some_and(|error| error.contains("not there")));
+    std::fs::rename(path("elsewhere.continuo"), path("model.continuo")).unwrap();
+    wait(&instance, "no error any more", |snapshot| snapshot.error.is_none());
 
     // A whole render, without a host.
     write_wav(&path("seed.wav"), &common::seed_clip(), WavFormat::I24).unwrap();
@@ -164,8 +174,29 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     let seed = common::seed_clip();
     assert_eq!((phrase.sample_rate_hz, phrase.frames()), (48_000, 48_000));
     for (written, wanted) in phrase.channels.iter().zip(&seed.channels) {
-        assert!(written.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1.0 / 4_194_304.0));
+        let exact = &wanted[..24_000 - 240];
+        assert!(written.iter().zip(exact).all(|(a, b)| (a - b).abs() < 1.0 / 4_194_304.0));
     }
+    // What is there already is replaced only if the user says so.
+    let exported = std::fs::metadata(path("phrase.wav")).unwrap().modified().unwrap();
+    let asks = |snapshot: &Snapshot| snapshot.overwrite.as_deref() == Some(&path("phrase.wav"));
+    send(&instance, Command::ExportTake(path("phrase.wav")));
+    wait(&instance, "the question", asks);
+    send(&instance, Command::KeepFile);
+    wait(&instance, "no question", |snapshot| snapshot.overwrite.is_none());
+    assert_eq!(std::fs::metadata(path("phrase.wav")).unwrap().modified().unwrap(), exported);
+    std::fs::write(path("phrase.wav"), "something else").unwrap();
+    send(&instance, Command::ExportTake(path("phrase.wav")));
+    wait(&instance, "the question", asks);
+    send(&instance, Command::ExportOver(path("phrase.wav")));
+    wait(&instance, "no question", |snapshot| snapshot.overwrite.is_none());
+    for _ in 0..6_000 {
+        if read(&path("phrase.wav")).is_ok_and(|again| again == phrase) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(read(&path("phrase.wav")).unwrap(), phrase);
     send(&instance, Command::ExportTake(Path::new("/proc/none/phrase.wav").to_path_buf()));
     complains(&instance, "/proc/none/phrase.wav");
 

@@ -8,6 +8,7 @@ use nice_plug_egui::RepaintNotifier;
 
 use super::messages::capitalised;
 use crate::resources;
+use crate::threads;
 
 /// A shipped file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl Library {
     /// Looks again; `repaint` is rung when done.
     pub fn refresh(&self, repaint: &RepaintNotifier) {
         let (listing, repaint) = (Arc::clone(&self.listing), repaint.clone());
-        let looked = std::thread::Builder::new().name("continuo-library".to_owned()).spawn(move || {
+        let looked = threads::start("continuo-library", move || {
             let found = Arc::new(list());
             *listing.lock().unwrap_or_else(PoisonError::into_inner) = found;
             repaint.request_repaint();

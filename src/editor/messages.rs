@@ -1,9 +1,9 @@
-//! What went wrong and what went well, in words, until the user has read it.
+//! What went wrong and what went well, in words, until the user has read it, and what the user is asked.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egui::{Color32, Frame, Margin, RichText, Stroke, Ui};
+use egui::{Align, Color32, Frame, Layout, Margin, RichText, Stroke, Ui};
 
 use super::widgets::{draw_cross, icon_button};
 use super::{Cx, theme};
@@ -52,32 +52,55 @@ fn sentence(text: &str) -> String {
     sentence
 }
 
-/// The bar with the message and its cross.
-pub fn message(ui: &mut Ui, cx: &mut Cx<'_>, text: &str, is_error: bool) {
-    let hue: Color32 = if is_error { theme::ERROR } else { theme::CONTINUATION };
+/// Asks whether an export may replace a file.
+pub fn question(ui: &mut Ui, cx: &mut Cx<'_>, file: &std::path::Path) {
+    bar(ui, theme::SEED, |ui| {
+        // The buttons first, so that a long path leaves them their room.
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let keep = ui.button("Keep it").on_hover_text("Nothing is written; choose another name.");
+            if keep.clicked() {
+                cx.session.send(Command::KeepFile);
+            }
+            let replace = ui.button("Replace").on_hover_text("The file is gone then, and the take is in its place.");
+            if replace.clicked() {
+                cx.session.send(Command::ExportOver(file.to_path_buf()));
+            }
+            let words = format!("{} is there already. Replace it with the take?", file.display());
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.add(egui::Label::new(RichText::new(words).color(theme::TEXT)).truncate());
+            });
+        });
+    });
+}
+
+/// A bar across the window.
+fn bar(ui: &mut Ui, hue: Color32, content: impl FnOnce(&mut Ui)) {
     Frame::new()
         .fill(hue.gamma_multiply(0.13))
         .stroke(Stroke::new(1.0, hue.gamma_multiply(0.5)))
         .corner_radius(theme::RADIUS)
         .inner_margin(Margin::symmetric(12, 6))
-        .show(ui, |ui| {
-            ui.horizontal(|ui| {
-                let room = ui.available_width() - 24.0 - theme::GAP;
-                ui.scope(|ui| {
-                    ui.set_max_width(room);
-                    ui.add(egui::Label::new(RichText::new(text).color(theme::TEXT)).wrap());
-                });
-                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                    if icon_button(ui, "Dismiss", 22.0, draw_cross).on_hover_text("I have read this.").clicked() {
-                        if is_error {
-                            cx.session.send(Command::DismissError);
-                        } else {
-                            cx.state.notices.dismissed = true;
-                        }
-                    }
-                });
-            });
+        .show(ui, |ui| ui.horizontal(content));
+}
+
+/// The bar with the message and its cross.
+pub fn message(ui: &mut Ui, cx: &mut Cx<'_>, text: &str, is_error: bool) {
+    bar(ui, if is_error { theme::ERROR } else { theme::CONTINUATION }, |ui| {
+        let room = ui.available_width() - 24.0 - theme::GAP;
+        ui.scope(|ui| {
+            ui.set_max_width(room);
+            ui.add(egui::Label::new(RichText::new(text).color(theme::TEXT)).wrap());
         });
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if icon_button(ui, "Dismiss", 22.0, draw_cross).on_hover_text("I have read this.").clicked() {
+                if is_error {
+                    cx.session.send(Command::DismissError);
+                } else {
+                    cx.state.notices.dismissed = true;
+                }
+            }
+        });
+    });
 }
 
 /// `text` with a capital at its begin.

@@ -144,12 +144,16 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
         controls::generate(ui, cx);
         controls::play(ui, cx);
     });
+    let below = |name: &'static str| {
+        let margin = Margin { left: 16, right: 16, top: 0, bottom: 10 };
+        let frame = row(theme::BACKGROUND, 0).inner_margin(margin);
+        Panel::bottom(name).resizable(false).show_separator_line(false).frame(frame)
+    };
     if let Some((text, is_error)) = messages::pending(cx) {
-        Panel::bottom("message")
-            .resizable(false)
-            .show_separator_line(false)
-            .frame(row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 10 }))
-            .show(ui, |ui| messages::message(ui, cx, &text, is_error));
+        below("message").show(ui, |ui| messages::message(ui, cx, &text, is_error));
+    }
+    if let Some(file) = cx.snapshot.overwrite.clone() {
+        below("question").show(ui, |ui| messages::question(ui, cx, &file));
     }
     CentralPanel::default()
         .frame(row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 12 }))

@@ -354,6 +354,25 @@ fn export_asks_for_a_path_and_only_with_a_take() {
 }
 
 #[test]
+fn a_file_is_replaced_only_when_the_user_says_so() {
+    let mut bench = Bench::open();
+    assert!(bench.harness.query_by_label("Replace").is_none());
+    let file = std::path::Path::new("/music/a phrase.wav");
+    bench.params.session.post(|snapshot| snapshot.overwrite = Some(file.into()));
+    bench.harness.run();
+    bench.harness.get_by_label_contains("/music/a phrase.wav is there already");
+    bench.click("Replace");
+    assert_eq!(bench.commands(), [Command::ExportOver(file.to_path_buf())]);
+    bench.click("Keep it");
+    assert_eq!(bench.commands(), [Command::KeepFile]);
+    // An error beside it hides nothing of it.
+    bench.params.session.post(|snapshot| snapshot.error = Some("the disk is full".into()));
+    bench.harness.run();
+    bench.harness.get_by_label("Replace");
+    bench.harness.get_by_label("Dismiss");
+}
+
+#[test]
 fn the_host_learns_of_changes_beside_the_parameters() {
     let mut bench = Bench::open();
     assert_eq!(bench.gestures(), []);

@@ -7,17 +7,22 @@ use continuo_realtime::{
 };
 use nice_plug::midi::{Channel, Key, VoiceID};
 use nice_plug::prelude::{
-    AuxiliaryBuffers, Buffer, BufferConfig, NoteEvent, PluginApi, ProcessContext, ProcessMode, ProcessStatus,
+    AuxiliaryBuffers, Buffer, BufferConfig, NoteEvent, Plugin, PluginApi, ProcessContext, ProcessMode, ProcessStatus,
 };
 
 use super::vst3::BlockMode;
-use super::{Continuo, wait};
+use super::wait;
 use crate::params::{ContinuoParams, MAX_TAKES, Meter, Playback};
 use crate::session::{AudioCommand, AudioLink, CaptureRing};
 use crate::take::play::PlayTake;
 
 /// Frames over which a change of `gain` is smoothed, in seconds.
 const GAIN_SECONDS: f32 = 0.01;
+
+/// The MIDI controller that silences a channel at once.
+const ALL_SOUND_OFF: u8 = 120;
+/// The MIDI controller that releases a channel's keys.
+const ALL_NOTES_OFF: u8 = 123;
 
 /// Takes that can be read: the one that plays, and the one before it while it fades out.
 type Slots = [Option<Arc<PlayTake>>; 2];
@@ -81,11 +86,11 @@ impl Audio {
         self.gain.settle();
     }
 
-    pub(super) fn process(
+    pub(super) fn process<P: Plugin<SysExMessage = ()>>(
         &mut self,
         buffer: &mut Buffer,
         aux: &mut AuxiliaryBuffers,
-        context: &mut impl ProcessContext<Continuo>,
+        context: &mut impl ProcessContext<P>,
     ) -> ProcessStatus {
         let frames = buffer.samples();
         let [left, right] = buffer.as_slice() else { return ProcessStatus::Normal };
@@ -117,9 +122,9 @@ impl Audio {
         }
         let take = self.slots[usize::from(self.current)].as_deref();
         // A choice beyond what the take has plays its last alternative; one source for one sound.
-        let alternatives = take.map_or(0, PlayTake::alternatives) as u8;
+        let variations = take.map_or(0, PlayTake::variations) as u8;
         let source =
-            Source { slot: self.current, alternative: alternative.min(alternatives.saturating_sub(1)), with_seed };
+            Source { slot: self.current, alternative: alternative.min(variations.saturating_sub(1)), with_seed };
         // Without its seed clip a continuation begins in the middle of a sound.
         let soft = !with_seed && take.is_some_and(|take| take.seed_frames() > 0);
 
@@ -256,11 +261,17 @@ impl Audio {
 
     fn note(&mut self, event: &NoteEvent<()>, source: Source, soft: bool) {
         match *event {
+            // A note that is not heard would only cut off the one before it; in MIDI's own bytes it is a key's release.
+            NoteEvent::NoteOn { voice_id, channel, key, velocity, .. } if velocity <= 0.0 => {
+                self.player.note_off(&note(voice_id, channel, key));
+            }
             NoteEvent::NoteOn { voice_id, channel, key, velocity, .. } => {
                 self.player.note_on(note(voice_id, channel, key), velocity, source, soft);
             }
             NoteEvent::NoteOff { voice_id, channel, key, .. } => self.player.note_off(&note(voice_id, channel, key)),
             NoteEvent::Choke { voice_id, channel, key, .. } => self.player.choke(&note(voice_id, channel, key)),
+            NoteEvent::MidiCC { channel, cc: ALL_SOUND_OFF, .. } => self.player.choke(&all_of(channel)),
+            NoteEvent::MidiCC { channel, cc: ALL_NOTES_OFF, .. } => self.player.note_off(&all_of(channel)),
             _ => {}
         }
     }
@@ -291,6 +302,11 @@ fn note(voice: VoiceID, channel: Channel, key: Key) -> Note {
             VoiceID::Wildcard => None,
         },
     }
+}
+
+/// All notes of a MIDI channel.
+fn all_of(channel: u8) -> Note {
+    Note { channel: Some(channel), key: None, id: None }
 }
 
 /// The host's tempo and signature; what it leaves out stays as it was.

@@ -1,18 +1,32 @@
 //! The instrument as a host knows it.
 
 mod audio;
+pub mod clap;
+mod state;
 pub mod vst3;
 mod wait;
 
-use std::sync::Arc;
+use std::cell::RefCell;
+use std::sync::{Arc, Weak};
 
+use continuo_engine::audio::RATES_HZ;
 use nice_plug::prelude::*;
 
 use crate::editor::{self, ContinuoEditor};
 use crate::params::ContinuoParams;
 use crate::renderer::Renderer;
+use crate::session::Concern;
 
 use audio::Audio;
+
+/// The host's rate is not one that audio has.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the host asks for {0} Hz; Continuo plays at {low} to {high} Hz: choose another sample rate in the host",
+    low = RATES_HZ.start(),
+    high = RATES_HZ.end()
+)]
+struct RateRefused(f32);
 
 /// One instance.
 pub struct Continuo {
@@ -22,10 +36,21 @@ pub struct Continuo {
     renderer: Arc<Renderer>,
 }
 
+thread_local! {
+    /// The parameters of the instance that this thread has made last: the framework's wrappers hide those that they make.
+    static NEWEST: RefCell<Weak<ContinuoParams>> = const { RefCell::new(Weak::new()) };
+}
+
+/// The parameters of the instance that this thread has just made.
+fn newest_params() -> Option<Arc<ContinuoParams>> {
+    NEWEST.with_borrow(Weak::upgrade)
+}
+
 impl Default for Continuo {
     fn default() -> Self {
         let params = Arc::new(ContinuoParams::default());
         params.session.attach(&params);
+        NEWEST.set(Arc::downgrade(&params));
         let renderer = Renderer::acquire();
         renderer.register(&params.session);
         let audio = Audio::new(Arc::clone(&params));
@@ -67,11 +92,16 @@ impl Plugin for Continuo {
         },
     }];
 
-    const MIDI_INPUT: MidiConfig = MidiConfig::Basic;
+    // Notes would arrive with less, but the controllers that silence them would not.
+    const MIDI_INPUT: MidiConfig = MidiConfig::MidiCCs;
 
     type Editor = ContinuoEditor;
     type SysExMessage = ();
     type BackgroundTask = ();
+
+    fn filter_state(state: &mut PluginState) {
+        state::complete(state);
+    }
 
     fn params(&self) -> Arc<dyn Params> {
         Arc::clone(&self.params) as Arc<dyn Params>
@@ -87,6 +117,12 @@ impl Plugin for Continuo {
         config: &BufferConfig,
         context: &mut impl ActivateContext<Self>,
     ) -> bool {
+        // Rates that no converter has are refused before anything is sized by them. (NaN is in no range either.)
+        let rates = f64::from(*RATES_HZ.start())..=f64::from(*RATES_HZ.end());
+        if !rates.contains(&f64::from(config.sample_rate)) {
+            self.params.session.complain_of(Concern::Settings, &RateRefused(config.sample_rate));
+            return false;
+        }
         // A take is laid out at the host's rate here, on the host's main thread, before the first block asks for it.
         self.params.session.set_host_rate(config.sample_rate);
         self.audio.activate(config, context.plugin_api());

@@ -1,19 +1,16 @@
-//! The VST3 entry, with the one thing that the framework keeps to itself: each block's process mode.
+//! The VST3 entry, with what the framework keeps to itself or leaves to chance.
 //!
-//! A VST3 host says with every block whether it is rendered offline. The framework passes on the mode of the *last but
-//! one* `setupProcessing` call instead, which can claim "offline" in a real-time thread, and the other way round. So the
-//! factory here (otherwise the framework's own, which is a macro) gives each instance's `IAudioProcessor` a `process`
-//! that notes the mode down before it calls the framework's.
+//! The factory here is otherwise the framework's own, which is a macro. It gives each instance a `process` of its own, which
+//! notes down each block's mode ([`process`]), and a `getState` and `setState` of its own ([`state`]).
 
-use std::cell::RefCell;
+mod process;
+mod state;
+
 use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
-    IAudioProcessor, IAudioProcessorVtbl, ProcessData, ProcessModes_::kOffline,
-};
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{IAudioProcessor, IComponent};
 use nice_plug::wrapper::vst3::vst3::Steinberg::{
     FIDString, FUnknown, IPluginFactory, IPluginFactory2, IPluginFactory2Trait, IPluginFactory3, IPluginFactory3Trait,
     IPluginFactoryTrait, PClassInfo, PClassInfo2, PClassInfoW, PFactoryInfo, TUID, int32, kInternalError,
@@ -22,81 +19,9 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::{
 use nice_plug::wrapper::vst3::vst3::{Class, ComWrapper};
 use nice_plug::wrapper::vst3::{PluginInfo, Wrapper};
 
-use super::Continuo;
+use super::{Continuo, newest_params};
 
-/// The mode of the block that an instance is processing.
-#[derive(Debug, Default)]
-pub(super) struct BlockMode {
-    offline: AtomicBool,
-    /// The instance's virtual table, freed with the instance.
-    table: AtomicPtr<Table>,
-}
-
-impl BlockMode {
-    pub(super) fn is_offline(&self) -> bool {
-        self.offline.load(Ordering::Relaxed)
-    }
-
-    /// What an instance that is being made for a VST3 host finds; `None` for other hosts.
-    pub(super) fn of_new_instance() -> Option<Arc<Self>> {
-        NEW.with_borrow_mut(Option::take)
-    }
-}
-
-impl Drop for BlockMode {
-    fn drop(&mut self) {
-        let table = *self.table.get_mut();
-        if !table.is_null() {
-            // SAFETY: `watch_process` made it with `Box::into_raw` and nobody else frees it. The instance that owns this
-            // `BlockMode` is going, so nobody looks its functions up any more.
-            drop(unsafe { Box::from_raw(table) });
-        }
-    }
-}
-
-thread_local! {
-    /// Handed from the factory to the instance that it is making, on the way through the framework.
-    static NEW: RefCell<Option<Arc<BlockMode>>> = const { RefCell::new(None) };
-}
-
-/// An instance's own virtual table of `IAudioProcessor`, and what its `process` needs.
-#[repr(C)]
-struct Table {
-    /// First, so that a pointer to it is a pointer to the whole.
-    functions: IAudioProcessorVtbl,
-    process: unsafe extern "system" fn(*mut IAudioProcessor, *mut ProcessData) -> tresult,
-    /// Owned by the instance, which outlives its table.
-    mode: *const BlockMode,
-}
-
-unsafe extern "system" fn process(this: *mut IAudioProcessor, data: *mut ProcessData) -> tresult {
-    // SAFETY: only `watch_process` puts this function into a table, and that table is a `Table`. The host keeps the
-    // instance alive during the call.
-    unsafe {
-        let table = &*(*this).vtbl.cast::<Table>();
-        let offline = !data.is_null() && (*data).processMode == kOffline as int32;
-        (*table.mode).offline.store(offline, Ordering::Relaxed);
-        (table.process)(this, data)
-    }
-}
-
-/// Gives `instance` a virtual table of its own whose `process` notes down the block's mode.
-fn watch_process(instance: &ComWrapper<Wrapper<Continuo>>, mode: &Arc<BlockMode>) {
-    let Some(processor) = instance.as_com_ref::<IAudioProcessor>() else { return };
-    let processor = processor.as_ptr();
-    // SAFETY: `processor` points to a valid `IAudioProcessor` (the bindings' promise), whose table is complete. No host
-    // has seen the instance yet, so nothing reads the pointer while it is replaced.
-    unsafe {
-        let functions = *(*processor).vtbl;
-        let table = Box::into_raw(Box::new(Table {
-            functions: IAudioProcessorVtbl { process, ..functions },
-            process: functions.process,
-            mode: Arc::as_ptr(mode),
-        }));
-        mode.table.store(table, Ordering::Release);
-        (&raw mut (*processor).vtbl).write(table.cast_const().cast());
-    }
-}
+pub(super) use process::BlockMode;
 
 /// The factory of the library's one class.
 struct Factory {
@@ -131,9 +56,19 @@ impl IPluginFactoryTrait for Factory {
             return kInvalidArgument;
         }
         let mode = Arc::new(BlockMode::default());
-        NEW.set(Some(Arc::clone(&mode)));
+        process::hand_over(&mode);
         let instance = ComWrapper::new(Wrapper::<Continuo>::new());
-        watch_process(&instance, &mode);
+        let Some(params) = newest_params() else { return kInternalError };
+        let (Some(processor), Some(component)) =
+            (instance.as_com_ref::<IAudioProcessor>(), instance.as_com_ref::<IComponent>())
+        else {
+            return kInternalError;
+        };
+        // SAFETY: the host has not seen the instance yet, and the instance has taken `mode` over.
+        unsafe {
+            process::watch(processor, &mode);
+            state::replace(component, mode.states(), &params);
+        }
         let Some(unknown) = instance.as_com_ref::<FUnknown>() else { return kInternalError };
         let unknown = unknown.as_ptr();
         // SAFETY: `unknown` is a valid interface pointer; `iid` has sixteen bytes and `object` has room for a pointer.

@@ -56,8 +56,9 @@ pub(super) fn for_take(link: &AudioLink, current: Option<&PlayTake>) -> bool {
 
 /// Sleeps until `take` has its frames up to `end`, or will never have them.
 pub(super) fn for_frames(take: &PlayTake, source: Source, end: i64) {
-    let seed = if source.with_seed { take.seed_frames() as i64 } else { 0 };
-    let end = (end - seed).clamp(0, take.frames() as i64) as usize;
+    let seed_frames = take.seed_frames();
+    let first = if source.with_seed { 0 } else { seed_frames as i64 };
+    let end = first.saturating_add(end).clamp(0, (seed_frames + take.frames()) as i64) as usize;
     while take.ready(usize::from(source.alternative)) < end && !take.is_complete() {
         std::thread::sleep(NAP);
     }

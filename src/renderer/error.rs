@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use continuo_engine::EngineError;
 use continuo_engine::audio::AudioError;
 
 use crate::resources::ResourceError;
+use crate::session::Concern;
 use crate::take::bench::BenchError;
 
 /// Why a request failed.
@@ -23,12 +25,15 @@ pub enum RenderError {
     /// A shipped file is missing.
     #[error(transparent)]
     Resource(#[from] ResourceError),
-    /// The seed clip cannot be read, or a file cannot be written.
+    /// The seed clip cannot be read.
     #[error(transparent)]
     Audio(#[from] AudioError),
+    /// An export cannot be written.
+    #[error(transparent)]
+    Export(AudioError),
     /// The model cannot be opened or failed.
     #[error(transparent)]
-    Engine(#[from] continuo_engine::EngineError),
+    Engine(#[from] EngineError),
     /// A file cannot be read.
     #[error("{}: cannot be read ({reason}); choose another file", path.display())]
     Unreadable {
@@ -45,6 +50,16 @@ pub enum RenderError {
         "nothing was captured from the sidechain yet; route audio to the sidechain input and turn Capture on while it plays, or set the seed source to Clip"
     )]
     NothingCaptured,
+    /// What was captured is not audio.
+    #[error(
+        "what was captured from the sidechain is not audio: {at_seconds:.2} s in, it {what}; look for the effect on that track that makes it, then capture again"
+    )]
+    CapturedNoise {
+        /// Where, from the first captured frame.
+        at_seconds: f64,
+        /// What there is instead.
+        what: String,
+    },
     /// Too long a render.
     #[error("{seconds:.0} s are too long, at most {limit:.0} s can be rendered at once; choose a shorter length")]
     TooLong {
@@ -86,4 +101,31 @@ pub enum RenderError {
     /// The user stopped it.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl RenderError {
+    /// What it is about: when that has changed, the error goes.
+    pub(crate) fn concern(&self) -> Concern {
+        match self {
+            Self::Engine(EngineError::Audio(_))
+            | Self::NoSeed(_)
+            | Self::NoFile(_)
+            | Self::Audio(_)
+            | Self::ShortSeed(_)
+            | Self::Resource(ResourceError::NoSeed(_)) => Concern::Seed,
+            Self::Engine(EngineError::Request { .. }) | Self::TooLong { .. } | Self::Bench(_) => Concern::Settings,
+            Self::Engine(EngineError::Threads { .. }) | Self::PreferencesNotKept { .. } | Self::Preferences { .. } => {
+                Concern::Preferences
+            }
+            Self::NoModel(_)
+            | Self::Engine(_)
+            | Self::Unreadable { .. }
+            | Self::Resource(ResourceError::NoModel(_)) => Concern::Model,
+            Self::NothingCaptured | Self::CapturedNoise { .. } => Concern::Capture,
+            Self::Export(_) | Self::NothingToExport => Concern::Export,
+            Self::Resource(ResourceError::NoFolder { .. }) | Self::NoThread(_) | Self::Fault | Self::Cancelled => {
+                Concern::Other
+            }
+        }
+    }
 }

@@ -6,21 +6,19 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use continuo_engine::audio::{Clip, import};
-use continuo_engine::{EngineError, RenderBlock, RenderRequest, Sampling};
+use continuo_engine::audio::{Clip, MAX_LEVEL, import};
+use continuo_engine::{EngineError, Precision, RenderBlock, RenderRequest, Sampling, Setting};
 
 use super::models::LoadedModel;
 use super::service::{measured, workload};
 use super::{Job, RenderError, Request, Shared, conclude, priority};
-use crate::params::{Mode, SeedSource, Settings};
 use crate::resources;
 use crate::session::overview::OverviewBuilder;
 use crate::session::{Session, Status, Ticket, lock};
-use crate::take::Recipe;
+use crate::settings::{Mode, SeedSource, Settings};
 use crate::take::bench::{BenchError, LiveTake};
+use crate::take::{MAX_SEED_SECONDS, Recipe};
 
-/// Longest seed clip: far beyond what any model hears, and still small in a project.
-pub(crate) const MAX_SEED_SECONDS: f64 = 60.0;
 /// Longest render.
 const MAX_SECONDS: f64 = 600.0;
 /// How often progress is told.
@@ -45,22 +43,32 @@ fn run(shared: &Arc<Shared>) {
     }
 }
 
+/// Ends a request when it is dropped: a host, an offline one above all, waits for an end, so there must be one whatever
+/// has a fault.
+struct Ending<'a> {
+    session: &'a Session,
+    ticket: &'a Arc<Ticket>,
+    status: Status,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        conclude(self.session, self.ticket, self.status);
+    }
+}
+
 fn serve(shared: &Shared, request: &Request) {
     let Some(session) = request.session.upgrade() else { return };
+    let mut ending = Ending { session: &session, ticket: &request.ticket, status: Status::Failed };
     let started = Instant::now();
-    // A host, an offline one above all, waits for an end: there must be one even if the engine has a fault.
     let outcome = catch_unwind(AssertUnwindSafe(|| render(shared, &session, request)));
-    let status = match outcome.unwrap_or(Err(RenderError::Fault)) {
-        Ok(()) => Status::Finished { seconds: started.elapsed().as_secs_f32() },
-        Err(RenderError::Cancelled) => Status::Cancelled,
-        Err(error) => {
-            session.complain(&error);
-            Status::Failed
-        }
-    };
+    match outcome.unwrap_or(Err(RenderError::Fault)) {
+        Ok(()) => ending.status = Status::Finished { seconds: started.elapsed().as_secs_f32() },
+        Err(RenderError::Cancelled) => ending.status = Status::Cancelled,
+        Err(error) => session.complain_of(error.concern(), &error),
+    }
     // Whatever was not finished goes before the request ends, so that an offline host sees the take before it again.
-    session.give_up_live(request.ticket.id);
-    conclude(&session, &request.ticket, status);
+    let _ = catch_unwind(AssertUnwindSafe(|| session.give_up_live(request.ticket.id)));
 }
 
 /// Opens the model of a session in whose editor somebody is looking, and measures what the forecast of its next render
@@ -83,22 +91,25 @@ struct Material {
     loaded: LoadedModel,
     seed: Option<Arc<Clip>>,
     recipe: Recipe,
+    sampling: Sampling,
+    precision: Precision,
 }
 
 fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), RenderError> {
     let (ticket, settings) = (&request.ticket, &request.settings);
     stop_if_cancelled(ticket)?;
     session.post(|snapshot| snapshot.status = Status::Loading);
-    let Material { loaded: LoadedModel { model, forecasts }, seed, recipe } = gather(shared, session, settings)?;
+    let Material { loaded: LoadedModel { model, forecasts }, seed, recipe, sampling, precision } =
+        gather(shared, session, settings)?;
     stop_if_cancelled(ticket)?;
 
     let seed_frames = seed.as_ref().map_or(0, |clip| (clip.seconds() * f64::from(recipe.model_rate_hz)) as u64);
     let work = RenderRequest {
         seed: seed.as_deref().cloned(),
         frames: recipe.frames,
-        sampling: Sampling { temperature: recipe.temperature, top_k: recipe.top_k, rng_seed: recipe.rng_seed },
-        variations: 0..recipe.takes,
-        precision: Some(recipe.precision),
+        sampling,
+        variations: 0..recipe.variations,
+        precision: Some(precision),
         workers: shared.workers(session),
     };
     let workload = work.workload(seed_frames);
@@ -109,7 +120,7 @@ fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), R
     };
     let mut progress = Progress::new(&recipe, seed.as_deref(), forecast);
     session.post(|snapshot| {
-        snapshot.stepper = Some(model.backend(Some(recipe.precision)).to_string().into());
+        snapshot.stepper = Some(model.backend(Some(precision)).to_string().into());
         snapshot.status = progress.status(0);
     });
     begin(session, ticket, &recipe, seed.as_ref())?;
@@ -147,7 +158,7 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
     };
     let loaded = shared.models.load(&path, shared.watched())?;
     let model = &loaded.model;
-    let manifest = model.manifest();
+    let (manifest, abilities) = (model.manifest(), model.abilities());
     let (seed_name, seed) = match settings.mode {
         Mode::Unconditional => (None, None),
         Mode::Continue => {
@@ -156,21 +167,31 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         }
     };
     let model_rate_hz = model.sample_rate_hz();
-    let recipe = Recipe {
+    let sampling = Sampling { temperature: settings.temperature, top_k: settings.top_k, rng_seed: settings.rng_seed };
+    let precision = model.backend(shared.preferences(Some(session)).precision).precision();
+    let mut recipe = Recipe {
         model_name: manifest.name.clone(),
         model_file: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
         model_sha256: model.content_hash().to_owned(),
         model_rate_hz,
-        seed_name,
-        temperature: settings.temperature,
-        top_k: settings.top_k,
-        rng_seed: settings.rng_seed,
-        takes: settings.takes,
+        channels: abilities.channels,
+        variations: settings.takes,
         frames: ((settings.seconds * f64::from(model_rate_hz)).round() as u64).max(1),
-        precision: model.backend(shared.preferences(Some(session)).precision).precision(),
+        signal: Some(manifest.signal),
+        seed_name,
+        rng_seed: settings.rng_seed,
         engine_version: continuo_engine::VERSION.to_owned(),
+        ..Recipe::default()
     };
-    Ok(Material { loaded, seed, recipe })
+    let heeds = |setting| abilities.why_not(setting).is_none();
+    if heeds(Setting::Temperature) {
+        recipe.set("temperature", &settings.temperature);
+    }
+    if settings.top_k > 0 && heeds(Setting::TopK) {
+        recipe.set("top_k", &settings.top_k);
+    }
+    recipe.set("precision", &precision);
+    Ok(Material { loaded, seed, recipe, sampling, precision })
 }
 
 fn seed_clip(session: &Session, source: SeedSource) -> Result<(String, Clip), RenderError> {
@@ -183,20 +204,38 @@ fn seed_clip(session: &Session, source: SeedSource) -> Result<(String, Clip), Re
             };
             let seed = import(&path, MAX_SEED_SECONDS)?;
             if let Some(damage) = seed.damage(&path) {
-                session.complain(&damage);
+                session.complain_of(Concern::Seed, &damage);
             }
             (file_name(&path), seed.clip)
         }
         SeedSource::Sidechain => {
             let ring = session.link.captured().filter(|ring| ring.frames() > 0).ok_or(RenderError::NothingCaptured)?;
-            let channels = ring.read().into_iter().collect();
-            ("the sidechain".to_owned(), Clip { sample_rate_hz: ring.rate_hz, channels })
+            let clip = Clip { sample_rate_hz: ring.rate_hz, channels: ring.read().into_iter().collect() };
+            check_captured(&clip)?;
+            ("the sidechain".to_owned(), clip)
         }
     };
     if clip.seconds() < 0.01 {
         return Err(RenderError::ShortSeed(name));
     }
     Ok((name, clip))
+}
+
+/// What a track sends may be anything. It is checked as files are: one number that is none would be in the take for good.
+fn check_captured(clip: &Clip) -> Result<(), RenderError> {
+    // A NaN is below nothing.
+    let is_audio = |value: f32| value.abs() <= MAX_LEVEL;
+    let at =
+        |channel: &Vec<f32>| channel.iter().position(|&value| !is_audio(value)).map(|frame| (frame, channel[frame]));
+    let Some((frame, value)) = clip.channels.iter().filter_map(at).min_by_key(|(frame, _)| *frame) else {
+        return Ok(());
+    };
+    let what = if value.is_finite() {
+        format!("reaches {value}, where 1 is full scale")
+    } else {
+        "is not a number".to_owned()
+    };
+    Err(RenderError::CapturedNoise { at_seconds: frame as f64 / f64::from(clip.sample_rate_hz), what })
 }
 
 fn file_name(path: &std::path::Path) -> String {
@@ -206,15 +245,25 @@ fn file_name(path: &std::path::Path) -> String {
 
 /// Puts the growing take on the bench and gives it to `process()`, all silence as yet.
 fn begin(session: &Session, ticket: &Ticket, recipe: &Recipe, seed: Option<&Arc<Clip>>) -> Result<(), RenderError> {
-    let mut bench = lock(&session.bench);
-    // Under the lock: the host's rate cannot change between here and the take's appearance on the bench.
-    let live = LiveTake::new(ticket.id, recipe.clone(), seed.cloned(), session.link.host_rate_hz())?;
-    stop_if_cancelled(ticket)?;
-    if let Some(play) = live.play() {
-        session.link.publish(Arc::clone(play));
+    let mut live = LiveTake::new(ticket.id, recipe.clone(), seed.cloned(), session.link.host_rate_hz())?;
+    loop {
+        // A take's buffers can be a gigabyte: the host's main thread, which takes this lock too, does not wait for them.
+        let mut bench = lock(&session.bench);
+        stop_if_cancelled(ticket)?;
+        // Under the lock, the host's rate cannot change between here and the take's appearance on the bench.
+        let rate_hz = session.link.host_rate_hz();
+        if live.play().map(|play| play.rate_hz) == rate_hz {
+            if let Some(play) = live.play() {
+                session.link.publish(Arc::clone(play));
+            }
+            bench.live = Some(live);
+            return Ok(());
+        }
+        drop(bench);
+        if let Some(rate_hz) = rate_hz {
+            live.set_rate(rate_hz)?;
+        }
     }
-    bench.live = Some(live);
-    Ok(())
 }
 
 /// Takes in what the engine has generated.
@@ -229,8 +278,8 @@ fn accept(
         ticket.stop();
         return Ok(());
     };
-    for (index, frames) in block.sound.iter().enumerate() {
-        live.push(index, frames)?;
+    for (index, channels) in block.variations().enumerate() {
+        live.push(index, channels)?;
     }
     if progress.told.elapsed() >= TELL {
         progress.told = Instant::now();

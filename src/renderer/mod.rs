@@ -2,8 +2,10 @@
 //!
 //! A service thread listens to the sessions (the editors ring a bell; what `process()` asks for is polled, since the audio
 //! thread must not wake anybody) and keeps the queue; a worker thread of low priority renders one request after the
-//! other. Both end with the process's last instance. Instances talk to it through their [`Session`] alone.
+//! other; files are written and looked at by threads of their own. All end with the process's last instance. Instances talk
+//! to it through their [`Session`] alone.
 
+mod errands;
 mod error;
 mod job;
 mod models;
@@ -19,10 +21,10 @@ use std::thread::JoinHandle;
 use continuo_engine::Workers;
 
 pub use error::RenderError;
-pub(crate) use job::MAX_SEED_SECONDS;
 
-use crate::params::Settings;
-use crate::session::{BELL, Preferences, Priority, Session, Status, Ticket, lock};
+use crate::session::{BELL, Concern, Preferences, Priority, Session, Status, Ticket, lock};
+use crate::settings::Settings;
+use crate::threads;
 
 /// The process's renderer, for as long as somebody holds it.
 pub struct Renderer {
@@ -46,6 +48,8 @@ struct Shared {
     problem: Mutex<Option<RenderError>>,
     /// The threads that renders share; started when something is first rendered or measured.
     workers: Mutex<Option<Workers>>,
+    /// Held by whoever writes an export.
+    exporting: Mutex<()>,
 }
 
 /// What there is to do for the worker.
@@ -93,6 +97,7 @@ impl Renderer {
             preferences: Mutex::new(None),
             problem: Mutex::new(None),
             workers: Mutex::new(None),
+            exporting: Mutex::new(()),
         });
         let service =
             service::start(Arc::clone(&shared)).inspect_err(|error| tracing::error!("no renderer: {error}")).ok();
@@ -135,6 +140,7 @@ impl Drop for Renderer {
         if let Some(service) = lock(&self.service).take() {
             let _ = service.join();
         }
+        threads::join_all();
     }
 }
 
@@ -149,7 +155,7 @@ impl Shared {
         if let Some(session) = session
             && let Some(problem) = lock(&self.problem).take()
         {
-            session.complain(&problem);
+            session.complain_of(Concern::Preferences, &problem);
         }
         preferences
     }

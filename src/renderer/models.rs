@@ -1,15 +1,12 @@
 //! Loaded models, shared by all instances.
 
-use std::fs;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
-use continuo_engine::{Forecasts, LoadOptions, Model, Precision, Runtime, Stepping};
-use sha2::{Digest as _, Sha256};
+use continuo_engine::{Forecasts, LoadOptions, Model, Precision, Runtime, Stepping, hash};
 
 use super::RenderError;
+use crate::files::File;
 use crate::resources;
 use crate::session::lock;
 
@@ -43,20 +40,6 @@ struct Loaded {
     files: Vec<File>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct File {
-    path: PathBuf,
-    bytes: u64,
-    modified: Option<SystemTime>,
-}
-
-impl File {
-    fn at(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-        Some(Self { path: path.to_path_buf(), bytes: metadata.len(), modified: metadata.modified().ok() })
-    }
-}
-
 impl Models {
     /// The model in the package at `path`; loads it, and with the first one ONNX Runtime, if need be. At least `kept` of the
     /// most recently used then stay loaded.
@@ -65,9 +48,9 @@ impl Models {
         if let Some(model) = self.known(&file) {
             return Ok(model);
         }
-        let hash = content_hash(path)
+        let content_hash = hash::sha256_hex_of_file(path)
             .map_err(|error| RenderError::Unreadable { path: path.to_path_buf(), reason: error.to_string() })?;
-        if let Some(model) = self.touch(|loaded| loaded.model.model.content_hash() == hash, Some(&file)) {
+        if let Some(model) = self.touch(|loaded| loaded.model.model.content_hash() == content_hash, Some(&file)) {
             return Ok(model);
         }
         let runtime = resources::onnx_runtime().and_then(|library| {
@@ -77,6 +60,10 @@ impl Models {
         let calibrations = resources::user_data_dir().map(|folder| folder.join("calibrations"));
         let options = LoadOptions { runtime, stepping: Stepping::Auto, ..LoadOptions::default() };
         let model = Model::load(path, &options)?;
+        // Somebody else may have loaded it meanwhile.
+        if let Some(model) = self.touch(|loaded| loaded.model.model.content_hash() == content_hash, Some(&file)) {
+            return Ok(model);
+        }
         let forecasts = Arc::new(Forecasts::new(&model, calibrations.as_deref()));
         let model = LoadedModel { model, forecasts };
         let mut all = lock(&self.loaded);
@@ -124,23 +111,4 @@ impl Models {
         all.push(loaded);
         Some(model)
     }
-}
-
-/// SHA-256 of a file, hexadecimal.
-fn content_hash(path: &Path) -> std::io::Result<String> {
-    use std::fmt::Write as _;
-    let mut file = fs::File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut piece = vec![0; 1 << 16];
-    loop {
-        let read = file.read(&mut piece)?;
-        if read == 0 {
-            break;
-        }
-        hasher.update(&piece[..read]);
-    }
-    Ok(hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    }))
 }

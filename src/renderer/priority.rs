@@ -31,19 +31,12 @@ mod imp {
 
 #[cfg(windows)]
 mod imp {
-    use std::ffi::c_void;
-
-    #[link(name = "kernel32")]
-    unsafe extern "system" {
-        fn GetCurrentThread() -> *mut c_void;
-        fn SetThreadPriority(thread: *mut c_void, priority: i32) -> i32;
-    }
+    use windows_sys::Win32::System::Threading::{GetCurrentThread, SetThreadPriority, THREAD_PRIORITY_BELOW_NORMAL};
 
     pub(super) fn lower() {
-        const BELOW_NORMAL: i32 = -1;
         // SAFETY: the pseudo handle of the calling thread is always valid and need not be closed.
         unsafe {
-            SetThreadPriority(GetCurrentThread(), BELOW_NORMAL);
+            SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_BELOW_NORMAL);
         }
     }
 }

@@ -1,29 +1,24 @@
-//! The service thread: listens to the sessions and does what does not take long.
+//! The service thread: listens to the sessions and does what does not take long. Whatever reads or writes files of the
+//! user's is an errand with a thread of its own, so that no instance waits for another one's disk.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use continuo_engine::audio::{Clip, WavFormat, write_wav};
 use continuo_engine::{Model, Workload};
 
 use super::models::Measured;
-use super::{RenderError, Shared, job};
-use crate::params::{Mode, Settings};
+use super::{RenderError, Shared, errands, job};
 use crate::resources;
-use crate::session::{AudioCommand, BELL, Command, FileChoice, Session, lock};
-use crate::take::bench::lay_out;
+use crate::session::{AudioCommand, BELL, Command, Concern, FileChoice, Session, lock};
+use crate::settings::{Mode, Settings};
 
 /// How often `process()`'s wishes are looked at.
 const POLL: Duration = Duration::from_millis(10);
 
 /// How often forecasts are made anew.
 const FORECAST: Duration = Duration::from_millis(250);
-
-/// Rate of an exported take while no host has named one.
-const EXPORT_RATE_HZ: u32 = 48_000;
 
 pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("continuo-service".to_owned()).spawn(move || run(&shared))
@@ -42,7 +37,10 @@ fn run(shared: &Arc<Shared>) {
         shared.tend_queue();
         if forecast_at.elapsed() >= FORECAST {
             for session in &sessions {
-                guarded(session, || forecast(shared, session));
+                guarded(session, || {
+                    session.settle_what_changed();
+                    forecast(shared, session);
+                });
             }
             forecast_at = Instant::now();
         }
@@ -72,7 +70,7 @@ fn guarded(session: &Session, serve: impl FnOnce()) {
     }
 }
 
-fn listen(shared: &Shared, session: &Arc<Session>) {
+fn listen(shared: &Arc<Shared>, session: &Arc<Session>) {
     session.link.free_retired();
     watch_switches_at_rest(shared, session);
     while let Some(command) = session.link.take_command() {
@@ -86,7 +84,7 @@ fn listen(shared: &Shared, session: &Arc<Session>) {
     }
     while let Some(command) = session.take_command() {
         if let Err(error) = obey(shared, session, command) {
-            session.complain(&error);
+            session.complain_of(error.concern(), &error);
         }
     }
 }
@@ -97,13 +95,13 @@ fn watch_switches_at_rest(shared: &Shared, session: &Arc<Session>) {
         return;
     }
     let Some(params) = session.params() else { return };
-    let now = (params.render.value(), params.cancel.value());
+    let [render_on, cancel_on] = params.switches();
     // Counted before it is taken, so that there is no moment in which an offline host has nothing to wait for.
-    let may_turn = now.0 && !session.link.render_was_on();
+    let may_turn = render_on && !session.link.render_was_on();
     if may_turn {
         session.link.begin_request();
     }
-    let (turned, cancel) = session.link.turned_on(now.0, now.1);
+    let (turned, cancel) = session.link.turned_on(render_on, cancel_on);
     if turned {
         render(shared, session, session.settings());
     } else if may_turn {
@@ -121,18 +119,10 @@ fn render(shared: &Shared, session: &Arc<Session>, settings: Option<Settings>) {
     }
 }
 
-fn obey(shared: &Shared, session: &Arc<Session>, command: Command) -> Result<(), RenderError> {
+fn obey(shared: &Arc<Shared>, session: &Arc<Session>, command: Command) -> Result<(), RenderError> {
     match command {
-        Command::ChooseModel(path) => {
-            let path = existing(path)?;
-            session.post(|snapshot| snapshot.model = FileChoice::chosen(path));
-            session.touch();
-        }
-        Command::ChooseSeed(path) => {
-            let path = existing(path)?;
-            session.post(|snapshot| snapshot.seed = FileChoice::chosen(path));
-            session.touch();
-        }
+        Command::ChooseModel(path) => errands::choose_model(shared, session, path)?,
+        Command::ChooseSeed(path) => errands::choose_seed(session, path)?,
         Command::FactoryModel => {
             session.post(|snapshot| snapshot.model = FileChoice::factory_model());
             session.touch();
@@ -144,15 +134,18 @@ fn obey(shared: &Shared, session: &Arc<Session>, command: Command) -> Result<(),
         // `Session::send` has counted the request already.
         Command::Render => render(shared, session, session.settings()),
         Command::Cancel => session.cancel_all(),
-        Command::ExportTake(path) => export(session, &path)?,
+        Command::ExportTake(path) => errands::export(shared, session, path, false)?,
+        Command::ExportOver(path) => errands::export(shared, session, path, true)?,
+        Command::KeepFile => session.post(|snapshot| snapshot.overwrite = None),
         Command::InlineLimit(bytes) => {
             session.post(|snapshot| snapshot.inline_limit = bytes);
-            session.repack();
+            errands::repack(session)?;
         }
         Command::Prefer(preferences) => {
             let outcome = shared.prefer(preferences);
             session.post(|snapshot| snapshot.preferences = Some(preferences));
             outcome?;
+            session.settle(Concern::Preferences);
         }
         Command::DismissError => session.post(|snapshot| snapshot.error = None),
     }
@@ -215,27 +208,4 @@ pub(super) fn workload(shared: &Shared, session: &Session, model: &Model) -> Opt
         precision: shared.preferences(Some(session)).precision,
         workers: shared.workers(session),
     })
-}
-
-fn existing(path: PathBuf) -> Result<PathBuf, RenderError> {
-    if path.is_file() { Ok(path) } else { Err(RenderError::NoFile(path)) }
-}
-
-/// Writes the alternative that plays, from the seed clip's first frame to the take's end.
-fn export(session: &Session, path: &Path) -> Result<(), RenderError> {
-    let take = lock(&session.bench).finished.as_ref().map(|finished| Arc::clone(&finished.take));
-    let take = take.ok_or(RenderError::NothingToExport)?;
-    let chosen = session.params().map_or(1, |params| params.take.value().unsigned_abs()) as usize;
-    let rate_hz = session.link.host_rate_hz().unwrap_or(EXPORT_RATE_HZ);
-    let play = lay_out(&take, rate_hz)?;
-    let view = play.view(chosen.saturating_sub(1), true).ok_or(RenderError::NothingToExport)?;
-    let (left, right) = (0..view.frames() as i64)
-        .filter_map(|frame| match view.frame(frame) {
-            continuo_realtime::Frame::Ready([left, right]) => Some((left, right)),
-            _ => None,
-        })
-        .unzip();
-    write_wav(path, &Clip { sample_rate_hz: rate_hz, channels: vec![left, right] }, WavFormat::I24)?;
-    session.post(|snapshot| snapshot.notice = Some(format!("Exported to {}.", path.display()).into()));
-    Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam::queue::ArrayQueue;
 
 use super::lock;
-use crate::params::Meter;
+use crate::settings::Meter;
 use crate::take::play::PlayTake;
 
 /// Longest sidechain capture that is kept, in seconds; the newest audio wins.

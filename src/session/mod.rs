@@ -3,14 +3,17 @@
 //! The editor reads a [`Snapshot`] per frame and sends [`Command`]s; `process()` sends through a lock-free queue of its
 //! own; the renderer answers both. Nobody else touches the renderer, and the editor never touches the engine.
 
+mod choice;
+mod complaint;
 mod link;
 pub(crate) mod overview;
 mod preferences;
 mod preview;
 mod restore;
 mod saved;
+mod saved_path;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -18,21 +21,25 @@ use std::time::{Duration, Instant};
 use crossbeam::queue::SegQueue;
 use nice_plug_egui::RepaintNotifier;
 
+pub(crate) use choice::Chosen;
+use choice::PendingChoices;
+use complaint::Cause;
+pub(crate) use complaint::Concern;
 pub use link::{AudioCommand, AudioLink, CaptureRing};
 pub use preferences::{Preferences, Priority};
 pub use preview::SeedPreview;
 pub(crate) use restore::Ticket;
-pub use saved::{PersistentSession, SavedSession};
+pub use saved::{Kept, KeptState, PersistentSession, SavedSession, Unread, UnreadError};
 
-use crate::params::{ContinuoParams, Meter, Settings};
+use crate::settings::{Controls, Meter, Settings};
 use crate::take::bench::Bench;
 
 /// What the editor, or a host through a parameter, asks for.
 ///
-/// Commands are handled in order on the renderer's service thread, also while the host does not process audio.
+/// Commands are handled in order, also while the host does not process audio; what takes long goes on beside the next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Use this model package from the next render on.
+    /// Use this model package from the next render on. One that cannot be opened is refused, and the model before stays.
     ChooseModel(PathBuf),
     /// Use this audio file as the seed clip from the next render on.
     ChooseSeed(PathBuf),
@@ -45,7 +52,12 @@ pub enum Command {
     /// Stop the render in progress, or take it out of the queue. The take before it comes back.
     Cancel,
     /// Write the take's alternative that plays (seed clip, then continuation) to this file as 24-bit WAV at the host's rate.
+    /// A file that is there already stays: [`Snapshot::overwrite`] asks.
     ExportTake(PathBuf),
+    /// As [`Command::ExportTake`], in place of the file that is there.
+    ExportOver(PathBuf),
+    /// The file that an export would have replaced is to stay.
+    KeepFile,
     /// Keep takes up to this many packed bytes inside the host's session; larger ones go to the take store.
     InlineLimit(u64),
     /// Render like this from now on, in every instance, and keep these settings for the user.
@@ -192,6 +204,9 @@ pub struct Snapshot {
     pub inline_limit: u64,
     /// Seconds of sidechain audio captured.
     pub captured_seconds: f32,
+    /// A file that an export would replace: the user is to say whether it may, with [`Command::ExportOver`] or
+    /// [`Command::KeepFile`].
+    pub overwrite: Option<Arc<Path>>,
 }
 
 /// An editor that has not looked for so long is closed: at rest, it looks four times a second.
@@ -201,6 +216,9 @@ const WATCHED: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Board {
     pub(crate) snapshot: Snapshot,
+    /// Where the error in it comes from.
+    cause: Option<Cause>,
+    pending: PendingChoices,
 }
 
 /// One instance's session. See the module's documentation.
@@ -214,10 +232,12 @@ pub struct Session {
     pub repaint: RepaintNotifier,
     pub(crate) bench: Mutex<Bench>,
     pub(crate) tickets: Mutex<Vec<Arc<Ticket>>>,
+    /// What the state that was opened holds and is not understood; saved again with everything else.
+    unread: Mutex<Unread>,
     revision: AtomicU64,
     /// When an editor last looked.
     watched: Mutex<Option<Instant>>,
-    params: OnceLock<Weak<ContinuoParams>>,
+    controls: OnceLock<Weak<dyn Controls>>,
 }
 
 /// Wakes the renderer's service thread. Never rung from `process()`, which the service thread polls instead.
@@ -270,14 +290,18 @@ impl Session {
                     storage: None,
                     inline_limit: saved::DEFAULT_INLINE_LIMIT,
                     captured_seconds: 0.0,
+                    overwrite: None,
                 },
+                cause: None,
+                pending: [None, None],
             }),
             repaint: RepaintNotifier::new(),
             bench: Mutex::new(Bench::default()),
             tickets: Mutex::new(Vec::new()),
             revision: AtomicU64::new(0),
             watched: Mutex::new(None),
-            params: OnceLock::new(),
+            unread: Mutex::default(),
+            controls: OnceLock::new(),
         })
     }
 
@@ -317,7 +341,7 @@ impl Session {
         self.link.playhead_seconds()
     }
 
-    /// Grows whenever something that is saved beside the parameters has changed; see [`ContinuoParams::revision`].
+    /// Grows whenever something that is saved beside the parameters has changed; see the parameter `revision`.
     pub fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
@@ -332,25 +356,19 @@ impl Session {
         self.repaint.request_repaint();
     }
 
-    /// Puts a sentence for the user on the board.
-    pub(crate) fn complain(&self, error: &dyn std::error::Error) {
-        let sentence = sentence(error);
-        tracing::warn!("{sentence}");
-        self.post(|snapshot| snapshot.error = Some(sentence.into()));
-    }
-
     pub(crate) fn take_command(&self) -> Option<Command> {
         self.commands.pop()
     }
 
     /// Gives the session its parameters; they are made after it.
-    pub(crate) fn attach(&self, params: &Arc<ContinuoParams>) {
+    pub(crate) fn attach<C: Controls + 'static>(&self, params: &Arc<C>) {
+        let params: Weak<C> = Arc::downgrade(params);
         // A second call could only come from the same instance and would carry the same parameters.
-        let _ = self.params.set(Arc::downgrade(params));
+        let _ = self.controls.set(params);
     }
 
-    pub(crate) fn params(&self) -> Option<Arc<ContinuoParams>> {
-        self.params.get().and_then(Weak::upgrade)
+    pub(crate) fn params(&self) -> Option<Arc<dyn Controls>> {
+        self.controls.get().and_then(Weak::upgrade)
     }
 
     /// The parameters as they stand, with bars turned into seconds at the meter the host last reported.
@@ -358,18 +376,4 @@ impl Session {
         let meter: Meter = self.link.meter();
         self.params().map(|params| params.settings(meter))
     }
-}
-
-/// An error and its causes in one sentence, without repeating what an outer message already says.
-pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -13,7 +13,7 @@ pub const COLUMNS: usize = 1024;
 pub(crate) struct OverviewBuilder {
     overview: TakeOverview,
     model_rate_hz: f64,
-    /// Continuation frames that are in the columns, per alternative.
+    /// Continuation frames that are in the columns, per variation.
     counted: Vec<usize>,
 }
 
@@ -37,23 +37,27 @@ impl OverviewBuilder {
                 ready_seconds: 0.0,
                 seam: if total > 0.0 { (seed_seconds / total) as f32 } else { 0.0 },
                 columns: COLUMNS,
-                peaks: vec![seed_columns; recipe.takes as usize],
+                peaks: vec![seed_columns; recipe.variations as usize],
                 recipe: recipe.describe(),
             },
             model_rate_hz,
-            counted: vec![0; recipe.takes as usize],
+            counted: vec![0; recipe.variations as usize],
         }
     }
 
-    /// Takes in what is new in `frames` (all frames so far, per alternative) and gives the overview as it stands.
-    pub(crate) fn update<F: AsRef<[f32]>>(&mut self, frames: &[F]) -> TakeOverview {
+    /// Takes in what is new in `variations` (all frames so far, `[C][T]` each) and gives the overview as it stands.
+    pub(crate) fn update<V: AsRef<[Vec<f32>]>>(&mut self, variations: &[V]) -> TakeOverview {
         let total = self.overview.seed_seconds + self.overview.continuation_seconds;
-        for ((columns, counted), frames) in self.overview.peaks.iter_mut().zip(&mut self.counted).zip(frames) {
-            let frames = frames.as_ref();
-            for (frame, value) in frames.iter().enumerate().skip(*counted) {
-                add(columns, column(self.overview.seed_seconds + frame as f64 / self.model_rate_hz, total), *value);
+        for ((columns, counted), channels) in self.overview.peaks.iter_mut().zip(&mut self.counted).zip(variations) {
+            let channels = channels.as_ref();
+            let frames = channels.iter().map(Vec::len).min().unwrap_or(0);
+            for frame in *counted..frames {
+                let column = column(self.overview.seed_seconds + frame as f64 / self.model_rate_hz, total);
+                for channel in channels {
+                    add(columns, column, channel[frame]);
+                }
             }
-            *counted = frames.len();
+            *counted = frames;
         }
         let ready = self.counted.iter().copied().min().unwrap_or(0);
         self.overview.ready_seconds = ready as f64 / self.model_rate_hz;
@@ -61,8 +65,8 @@ impl OverviewBuilder {
     }
 
     pub(crate) fn of(take: &Take) -> TakeOverview {
-        let frames: Vec<&[f32]> = take.continuations.iter().map(|frames| frames.as_slice()).collect();
-        Self::new(&take.recipe, take.seed.as_deref()).update(&frames)
+        let variations: Vec<&[Vec<f32>]> = take.variations.iter().map(|clip| clip.channels.as_slice()).collect();
+        Self::new(&take.recipe, take.seed.as_deref()).update(&variations)
     }
 }
 
@@ -96,13 +100,14 @@ mod tests {
         let whole = OverviewBuilder::of(&take);
         let mut builder = OverviewBuilder::new(&take.recipe, take.seed.as_deref());
         for end in [1, 100, 1_500] {
-            let part: Vec<&[f32]> = take.continuations.iter().map(|frames| &frames[..end]).collect();
+            let part: Vec<[Vec<f32>; 1]> =
+                take.variations.iter().map(|clip| [clip.channels[0][..end].to_vec()]).collect();
             let overview = builder.update(&part);
             assert!(overview.peaks[0].len() < COLUMNS);
             assert!((overview.ready_seconds - end as f64 / 16_000.0).abs() < 1e-9);
         }
-        let frames: Vec<&[f32]> = take.continuations.iter().map(|frames| frames.as_slice()).collect();
-        assert_eq!(builder.update(&frames), whole);
+        let all: Vec<&[Vec<f32>]> = take.variations.iter().map(|clip| clip.channels.as_slice()).collect();
+        assert_eq!(builder.update(&all), whole);
         assert_eq!(whole.peaks[1].len(), COLUMNS);
         let seed_seconds = 2_000.0 / 44_100.0;
         assert!((f64::from(whole.seam) - seed_seconds / (seed_seconds + 0.125)).abs() < 1e-6);

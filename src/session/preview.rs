@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use continuo_engine::audio::{AudioError, DamagedClip, import};
 
-use super::{Peak, Session};
-use crate::renderer::MAX_SEED_SECONDS;
+use super::{Concern, Peak, Session};
 use crate::resources;
+use crate::take::MAX_SEED_SECONDS;
+use crate::threads;
 
 /// Columns of a preview.
 const COLUMNS: usize = 512;
@@ -37,26 +38,27 @@ impl Session {
     /// that nothing is opened while a host scans.
     pub fn preview_seed(self: &Arc<Self>) {
         let session = Arc::clone(self);
-        let thread = std::thread::Builder::new().name("continuo-preview".to_owned()).spawn(move || {
+        let thread = threads::start("continuo-preview", move || {
             let chosen = session.snapshot().seed.path;
             // A factory clip that is missing is told when a render needs it, not when a window opens.
             let Some(path) = chosen.clone().or_else(|| resources::default_seed().ok()) else { return };
-            let preview = match SeedPreview::read(&path) {
-                Ok((preview, damage)) => {
-                    if let Some(damage) = damage {
-                        session.complain(&damage);
-                    }
-                    Some(Arc::new(preview))
-                }
-                Err(error) => {
-                    session.complain(&error);
-                    None
-                }
-            };
+            // A pipe would never end; a render refuses it in words.
+            if path.exists() && !path.is_file() {
+                return;
+            }
+            let preview = SeedPreview::read(&path);
+            // Another clip may have been chosen while this one was read; that one has a thread of its own.
+            if session.snapshot().seed.path != chosen {
+                return;
+            }
+            match &preview {
+                Ok((_, None)) => session.settle(Concern::Seed),
+                Ok((_, Some(damage))) => session.complain_of(Concern::Seed, damage),
+                Err(error) => session.complain_of(Concern::Seed, error),
+            }
             session.post(|snapshot| {
-                // Another clip may have been chosen while this one was read; that one has a thread of its own.
                 if snapshot.seed.path == chosen {
-                    snapshot.seed_preview = preview;
+                    snapshot.seed_preview = preview.ok().map(|(preview, _)| Arc::new(preview));
                 }
             });
         });

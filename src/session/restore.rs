@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::overview::OverviewBuilder;
 use super::saved::SavedSession;
-use super::{FileChoice, Origin, Session, Storage, lock};
+use super::{Concern, FileChoice, Origin, Session, Storage, TakeOverview, lock};
 use crate::take::bench::{Finished, lay_out};
 use crate::take::pack::{PackedTake, pack};
 use crate::take::play::PlayTake;
-use crate::take::store::Store;
+use crate::take::store::{Store, StoreError};
 use crate::take::{Take, bench::BenchError};
 
 /// A render that was asked for; lives until it is concluded.
@@ -37,6 +37,11 @@ impl Ticket {
     }
 }
 
+/// Everything that the user is to know after a session was opened.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join(". Also: "))]
+struct RestoreProblems(Vec<String>);
+
 /// A take that has all its frames and is not on the bench yet.
 struct Completed {
     take: Take,
@@ -50,16 +55,20 @@ impl Session {
     pub(crate) fn restore(&self, saved: SavedSession) {
         // Switches that the saved state leaves on are not turns of a switch, even if somebody has looked meanwhile.
         if let Some(params) = self.params() {
-            self.link.turned_on(params.render.value(), params.cancel.value());
+            let [render, cancel] = params.switches();
+            self.link.turned_on(render, cancel);
         }
         self.link.forget_commands();
         self.cancel_all();
+        let mut problems: Vec<String> = saved.unread.problems().iter().map(ToString::to_string).collect();
+        *lock(&self.unread) = saved.unread;
         self.post(|snapshot| {
             snapshot.model = saved.model.map_or_else(FileChoice::factory_model, FileChoice::chosen);
             snapshot.seed = saved.seed.map_or_else(FileChoice::factory_seed, FileChoice::chosen);
             snapshot.inline_limit = saved.inline_limit;
             snapshot.error = None;
             snapshot.notice = None;
+            snapshot.overwrite = None;
             snapshot.take = None;
             snapshot.storage = None;
         });
@@ -80,7 +89,7 @@ impl Session {
                     bench.finished = Some(Finished { take, packed, play: None });
                 }
                 Err(error) => {
-                    self.complain(&error);
+                    problems.push(error.to_string());
                     // Kept for the next save: the sound may be on another machine.
                     bench.unreadable = Some(packed);
                     self.publish_silence();
@@ -88,6 +97,9 @@ impl Session {
             },
         }
         drop(bench);
+        if !problems.is_empty() {
+            self.complain(&RestoreProblems(problems));
+        }
         self.lay_out_for_host();
     }
 
@@ -117,7 +129,7 @@ impl Session {
         match laid_out {
             Ok(Some(play)) => self.link.publish(play),
             Ok(None) => {}
-            Err(error) => self.complain(&error),
+            Err(error) => self.complain_of(Concern::Settings, &error),
         }
     }
 
@@ -141,23 +153,27 @@ impl Session {
 
     /// Packs a completed take, which takes a moment in which nobody should wait for the lock, and puts it on the bench.
     fn shelve(&self, Completed { take, play, session }: Completed) {
-        let (packed, failure) = pack(&take, self.snapshot().inline_limit, Store::of_user().as_ref());
+        let limit = self.snapshot().inline_limit;
+        let (packed, failure) = pack(&take, limit, Store::of_user().as_ref());
         let (take, packed) = (Arc::new(take), Arc::new(packed));
+        let overview = Arc::new(OverviewBuilder::of(&take));
         let mut bench = lock(&self.bench);
         if bench.restored != session {
             // The host has put another session in this one's place, with a take of its own or with none.
             return;
         }
         bench.unreadable = None;
-        bench.finished = Some(Finished { take: Arc::clone(&take), packed: Arc::clone(&packed), play });
+        bench.finished = Some(Finished { take, packed: Arc::clone(&packed), play });
+        // Under the lock, so that what is shown is what is on the bench.
+        self.show_packed(Some(overview), &packed);
         drop(bench);
-        self.show(&take, &packed);
-        if let Some(error) = failure {
-            self.complain(&error);
-        }
+        self.say_whether_stored(failure.as_ref());
         self.touch();
-        // The host may have changed its rate since the last frame.
+        // The host may have changed its rate since the last frame, and the user the limit.
         self.lay_out_for_host();
+        if self.snapshot().inline_limit != limit {
+            self.repack();
+        }
     }
 
     /// Gives up the take that is being rendered; the one before it comes back.
@@ -172,21 +188,35 @@ impl Session {
         if none_before { self.publish_silence() } else { self.lay_out_for_host() }
     }
 
-    /// Decides anew where the finished take is kept.
+    /// Decides anew where the finished take is kept. Takes as long as packing does.
     pub(crate) fn repack(&self) {
-        let Some(take) = lock(&self.bench).finished.as_ref().map(|finished| Arc::clone(&finished.take)) else { return };
-        let (packed, failure) = pack(&take, self.snapshot().inline_limit, Store::of_user().as_ref());
-        if let Some(error) = failure {
-            self.complain(&error);
+        loop {
+            let Some(take) = lock(&self.bench).finished.as_ref().map(|finished| Arc::clone(&finished.take)) else {
+                return;
+            };
+            let limit = self.snapshot().inline_limit;
+            let (packed, failure) = pack(&take, limit, Store::of_user().as_ref());
+            let packed = Arc::new(packed);
+            let mut bench = lock(&self.bench);
+            let finished = bench.finished.as_mut().filter(|finished| Arc::ptr_eq(&finished.take, &take));
+            // Meanwhile there may be another take, which was packed as it came, or another limit.
+            let Some(finished) = finished else { return };
+            if self.snapshot().inline_limit == limit {
+                finished.packed = Arc::clone(&packed);
+                self.show_packed(None, &packed);
+                drop(bench);
+                self.say_whether_stored(failure.as_ref());
+                self.touch();
+                return;
+            }
         }
-        let packed = Arc::new(packed);
-        self.show(&take, &packed);
-        if let Some(finished) = &mut lock(&self.bench).finished
-            && Arc::ptr_eq(&finished.take, &take)
-        {
-            finished.packed = packed;
+    }
+
+    fn say_whether_stored(&self, failure: Option<&StoreError>) {
+        match failure {
+            Some(error) => self.complain_of(Concern::Storage, error),
+            None => self.settle(Concern::Storage),
         }
-        self.touch();
     }
 
     /// Cancels every request of this instance.
@@ -197,18 +227,24 @@ impl Session {
     }
 
     fn publish_silence(&self) {
-        self.link.publish(Arc::new(PlayTake::new(1, &[], 0, 0)));
+        self.link.publish(Arc::new(PlayTake::silence()));
     }
 
     fn show(&self, take: &Take, packed: &PackedTake) {
-        let overview = Arc::new(OverviewBuilder::of(take));
+        self.show_packed(Some(Arc::new(OverviewBuilder::of(take))), packed);
+    }
+
+    /// Shows where a take is kept, and the take itself unless it is shown already.
+    fn show_packed(&self, overview: Option<Arc<TakeOverview>>, packed: &PackedTake) {
         let bytes = packed.bytes();
         let storage = match Store::of_user() {
             Some(store) if packed.is_stored_outside() => Storage::Store { bytes, folder: store.folder().to_path_buf() },
             _ => Storage::Inline { bytes },
         };
         self.post(|snapshot| {
-            snapshot.take = Some(overview);
+            if overview.is_some() {
+                snapshot.take = overview;
+            }
             snapshot.storage = Some(storage);
         });
     }
@@ -242,8 +278,8 @@ mod tests {
         session.set_host_rate(48_000.0);
         let sound = take();
         let mut live = LiveTake::new(ticket.id, sound.recipe, sound.seed, Some(48_000)).unwrap();
-        for (index, frames) in sound.continuations.iter().enumerate() {
-            live.push(index, frames).unwrap();
+        for (index, variation) in sound.variations.iter().enumerate() {
+            live.push(index, &variation.channels).unwrap();
         }
         session.link.publish(Arc::clone(live.play().unwrap()));
         lock(&session.bench).live = Some(live);
@@ -273,6 +309,24 @@ mod tests {
         session.shelve(completed);
         assert!(lock(&session.bench).finished.is_none());
         assert!(session.snapshot().take.is_none());
+    }
+
+    #[test]
+    fn a_new_limit_does_not_show_an_older_take() {
+        let ticket = Ticket::new();
+        let session = about_to_keep(&ticket);
+        session.keep(&ticket).unwrap();
+        // The next take grows meanwhile.
+        let growing = Arc::new(TakeOverview { recipe: "growing".into(), ..OverviewBuilder::of(&take()) });
+        session.post(|snapshot| {
+            snapshot.take = Some(Arc::clone(&growing));
+            snapshot.storage = None;
+            snapshot.inline_limit = u64::MAX;
+        });
+        session.repack();
+        let snapshot = session.snapshot();
+        assert!(Arc::ptr_eq(&snapshot.take.unwrap(), &growing));
+        assert!(matches!(snapshot.storage, Some(Storage::Inline { .. })));
     }
 
     #[test]

@@ -1,20 +1,48 @@
 //! What the host saves beside the parameters.
+//!
+//! A saved session is read field by field. What is not understood stays as the text that it was and is saved again in its
+//! place, until something that is understood takes that place.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use nice_plug::params::persist::PersistentField;
-use serde::{Deserialize, Serialize};
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::saved_path::SavedPath;
 use super::{FileChoice, Origin, Session, lock};
+use crate::json::Object;
 use crate::take::pack::PackedTake;
 
 /// Takes up to this many packed bytes stay inside the host's session unless the user says otherwise.
 pub const DEFAULT_INLINE_LIMIT: u64 = 16 << 20;
 
+/// The keys that this version reads.
+const KEYS: [&str; 4] = ["model", "seed", "inline_limit", "take"];
+
+/// What a project holds that this version cannot open, in sentences for the user.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum UnreadError {
+    /// The whole state.
+    #[error("{why}; it is kept and saved again as it was")]
+    State {
+        /// What is wrong and what to do, in the words of whoever tried to read it.
+        why: String,
+    },
+    /// Parts of it.
+    #[error(
+        "parts of this project's saved state are not understood ({}); they are kept and saved again as they are, and everything else is open — a newer Continuo may understand them",
+        .names.join(", ")
+    )]
+    Parts {
+        /// Their keys.
+        names: Vec<String>,
+    },
+}
+
 /// The saved form of a session. Every field may be absent, so that states of other versions open.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SavedSession {
     /// The chosen model package; `None` for the factory model.
     pub model: Option<PathBuf>,
@@ -24,11 +52,135 @@ pub struct SavedSession {
     pub inline_limit: u64,
     /// The finished take.
     pub take: Option<Arc<PackedTake>>,
+    /// What was not understood.
+    pub unread: Unread,
+}
+
+/// What of a saved state was not understood.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Unread {
+    /// In the session: keys of a newer version, and values that are none here.
+    pub session: Object,
+    /// Around it.
+    pub kept: Kept,
+}
+
+/// What of a state was not understood outside the session itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    /// Keys beside the parameters and the fields.
+    #[serde(skip_serializing_if = "Object::is_empty")]
+    pub document: Object,
+    /// Parameters that are unknown or have an unknown value.
+    #[serde(skip_serializing_if = "Object::is_empty")]
+    pub params: Object,
+    /// Fields beside the session.
+    #[serde(skip_serializing_if = "Object::is_empty")]
+    pub fields: Object,
+    /// A whole state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<KeptState>,
+}
+
+/// A state that is not understood at all, byte for byte.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeptState {
+    /// Its bytes.
+    #[serde(with = "base64_bytes")]
+    pub bytes: Arc<[u8]>,
+    /// Whether they stood in a CLAP stream without a length before them that would fit.
+    #[serde(default)]
+    pub bare: bool,
+    /// Why it is not understood, in a sentence.
+    pub why: String,
+    /// What would be saved if nothing had been kept, as of when this was kept: as long as that is still so, nobody has
+    /// changed anything, and the bytes are saved alone.
+    #[serde(skip)]
+    pub unchanged: Option<String>,
 }
 
 impl Default for SavedSession {
     fn default() -> Self {
-        Self { model: None, seed: None, inline_limit: DEFAULT_INLINE_LIMIT, take: None }
+        Self { model: None, seed: None, inline_limit: DEFAULT_INLINE_LIMIT, take: None, unread: Unread::default() }
+    }
+}
+
+impl SavedSession {
+    /// Whether there is nothing in it that somebody chose or made.
+    pub fn is_blank(&self) -> bool {
+        self.model.is_none() && self.seed.is_none() && self.take.is_none() && self.unread.session.is_empty()
+    }
+
+    fn read(mut saved: Object) -> Self {
+        let path = |saved: &mut Object, key| saved.take::<Option<SavedPath>>(key).flatten().map(|path| path.0);
+        Self {
+            model: path(&mut saved, "model"),
+            seed: path(&mut saved, "seed"),
+            inline_limit: saved.take("inline_limit").unwrap_or(DEFAULT_INLINE_LIMIT),
+            take: saved.take::<Option<PackedTake>>("take").flatten().map(Arc::new),
+            unread: Unread { kept: saved.take("kept").unwrap_or_default(), session: saved },
+        }
+    }
+
+    fn write(&self) -> Result<Object, serde_json::Error> {
+        let mut saved = Object::default();
+        let path = |path: &Option<PathBuf>| path.clone().map(SavedPath);
+        saved.set("model", &path(&self.model))?;
+        saved.set("seed", &path(&self.seed))?;
+        saved.set("inline_limit", &self.inline_limit)?;
+        saved.set("take", &self.take)?;
+        if self.unread.kept != Kept::default() {
+            saved.set("kept", &self.unread.kept)?;
+        }
+        let mut whole = self.unread.session.clone();
+        let chosen =
+            [self.model.is_some(), self.seed.is_some(), self.inline_limit != DEFAULT_INLINE_LIMIT, self.take.is_some()];
+        for (key, _) in KEYS.iter().zip(chosen).filter(|(_, chosen)| *chosen) {
+            whole.remove(key);
+        }
+        whole.complete(saved);
+        Ok(whole)
+    }
+}
+
+impl Unread {
+    /// What to tell the user. Keys of a newer version alone are no news: they change nothing here.
+    pub(super) fn problems(&self) -> Vec<UnreadError> {
+        let state = self.kept.state.as_ref().map(|state| UnreadError::State { why: state.why.clone() });
+        let names: Vec<String> =
+            KEYS.iter().filter(|key| self.session.contains(key)).map(ToString::to_string).collect();
+        let parts = (!names.is_empty()).then_some(UnreadError::Parts { names });
+        state.into_iter().chain(parts).collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for SavedSession {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Object::deserialize(deserializer).map(Self::read)
+    }
+}
+
+impl Serialize for SavedSession {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.write().map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+mod base64_bytes {
+    use std::sync::Arc;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub fn serialize<S: Serializer>(bytes: &Arc<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[u8]>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map(Into::into).map_err(D::Error::custom)
     }
 }
 
@@ -79,6 +231,41 @@ impl Session {
                 let finished = bench.finished.as_ref().map(|finished| Arc::clone(&finished.packed));
                 finished.or_else(|| bench.unreadable.clone())
             },
+            unread: lock(&self.unread).clone(),
         }
+    }
+
+    /// Notes down what would be saved if no state had been kept.
+    pub(crate) fn mark_unchanged(&self, document: String) {
+        if let Some(state) = &mut lock(&self.unread).kept.state {
+            state.unchanged = Some(document);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_understood_survives_and_is_told_and_the_rest_is_open() {
+        let text = r#"{"inline_limit":-1,"model":"/m.continuo","mood":{"a":1.50},"seed":7,"take":{"recipe":3}}"#;
+        let saved: SavedSession = serde_json::from_str(text).unwrap();
+        assert_eq!(saved.model, Some(PathBuf::from("/m.continuo")));
+        assert_eq!((saved.inline_limit, saved.seed.as_ref(), saved.take.as_ref()), (DEFAULT_INLINE_LIMIT, None, None));
+        assert_eq!(serde_json::to_string(&saved).unwrap(), text);
+        let [problem] = saved.unread.problems().try_into().unwrap();
+        assert!(problem.to_string().contains("seed, inline_limit, take"), "{problem}");
+        // What is chosen from now on takes the place of what was not understood.
+        let chosen = SavedSession { seed: Some("/s.wav".into()), ..saved };
+        let written = serde_json::to_string(&chosen).unwrap();
+        assert!(written.contains(r#""seed":"/s.wav""#) && written.contains(r#""inline_limit":-1"#), "{written}");
+    }
+
+    #[test]
+    fn keys_of_a_newer_version_alone_are_no_news() {
+        let saved: SavedSession = serde_json::from_str(r#"{"mood":"blue"}"#).unwrap();
+        assert_eq!(saved.unread.problems(), []);
+        assert!(!saved.is_blank());
     }
 }

@@ -3,30 +3,35 @@
 use std::sync::Arc;
 
 use continuo_engine::audio::{AudioError, Clip, resampled_frames};
-use continuo_engine::seam::{Upsampler, model_seed};
+use continuo_engine::seam::{Upsampler, model_seed, quantise};
 
 use super::pack::PackedTake;
-use super::play::PlayTake;
-use super::{Recipe, Take};
-
-/// Largest size of a take's buffers at the host's rate, in bytes.
-const MAX_PLAY_BYTES: u64 = 1 << 30;
+use super::play::{OutOfMemory, PlayTake};
+use super::{MAX_VALUES, Recipe, Take};
 
 /// Why a take cannot be laid out at the host's rate.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     /// It would take too much memory.
     #[error(
-        "{takes} takes of {seconds:.0} s at {rate_hz} Hz need {megabytes} MB of memory, more than Continuo takes; choose a shorter length or fewer takes"
+        "{variations} takes of {seconds:.0} s at {rate_hz} Hz need {megabytes} MB of memory, more than Continuo takes; choose a shorter length or fewer takes"
     )]
     TooLarge {
-        /// Alternatives.
-        takes: usize,
+        /// Variations.
+        variations: usize,
         /// Length of each in seconds.
         seconds: f64,
-        /// The host's rate.
+        /// The rate, the model's or the host's.
         rate_hz: u32,
         /// What they need.
+        megabytes: u64,
+    },
+    /// There is not so much memory now.
+    #[error(
+        "this machine has no memory for the take now ({megabytes} MB); close other programs, or choose a shorter length or fewer takes"
+    )]
+    Memory {
+        /// What it needs.
         megabytes: u64,
     },
     /// The rates do not go together.
@@ -65,23 +70,34 @@ pub struct LiveTake {
     pub ticket: u64,
     recipe: Recipe,
     seed: Option<Arc<Clip>>,
-    /// Frames so far at the model's rate, per alternative.
-    frames: Vec<Vec<f32>>,
+    /// Frames so far at the model's rate, `[C][T]` per variation.
+    frames: Vec<Vec<Vec<f32>>>,
     output: Option<Output>,
 }
 
-/// A take on its way to the host's rate.
+/// A take on its way to the host's rate. Dropped before it is finished, whatever the reason, it gives the take up: an
+/// offline host waits for frames until somebody says that no more will come.
 #[derive(Debug)]
 struct Output {
     play: Arc<PlayTake>,
-    upsamplers: Vec<Upsampler>,
-    scratch: Vec<f32>,
+    /// Per variation and channel.
+    upsamplers: Vec<Vec<Upsampler>>,
+    /// Per channel.
+    scratch: Vec<Vec<f32>>,
 }
 
 impl LiveTake {
     /// An empty take. `rate_hz` is the host's, if it is known.
     pub fn new(ticket: u64, recipe: Recipe, seed: Option<Arc<Clip>>, rate_hz: Option<u32>) -> Result<Self, BenchError> {
-        let frames = vec![Vec::with_capacity(recipe.frames as usize); recipe.takes as usize];
+        let room = Room::of(&recipe, seed.as_deref(), recipe.model_rate_hz)?;
+        let mut frames = Vec::new();
+        for _ in 0..recipe.variations {
+            let mut channels = vec![Vec::new(); usize::from(recipe.channels)];
+            for channel in &mut channels {
+                channel.try_reserve_exact(recipe.frames as usize).map_err(|_| room.lacking())?;
+            }
+            frames.push(channels);
+        }
         let mut live = Self { ticket, recipe, seed, frames, output: None };
         if let Some(rate_hz) = rate_hz {
             live.set_rate(rate_hz)?;
@@ -95,22 +111,22 @@ impl LiveTake {
             return Ok(());
         }
         let mut output = Output::new(&self.recipe, self.seed.as_deref(), rate_hz)?;
-        for (index, frames) in self.frames.iter().enumerate() {
-            output.push(index, frames)?;
+        for (index, channels) in self.frames.iter().enumerate() {
+            output.push(index, channels)?;
         }
-        if let Some(old) = self.output.replace(output) {
-            old.play.abandon();
-        }
+        self.output = Some(output);
         Ok(())
     }
 
-    /// Takes the next frames of alternative `index` at the model's rate.
-    pub fn push(&mut self, index: usize, frames: &[f32]) -> Result<(), BenchError> {
-        if let Some(alternative) = self.frames.get_mut(index) {
-            alternative.extend_from_slice(frames);
+    /// Takes the next frames of variation `index` at the model's rate, as many in each channel.
+    pub fn push<C: AsRef<[f32]>>(&mut self, index: usize, channels: &[C]) -> Result<(), BenchError> {
+        if let Some(variation) = self.frames.get_mut(index) {
+            for (channel, frames) in variation.iter_mut().zip(channels) {
+                channel.extend_from_slice(frames.as_ref());
+            }
         }
         match &mut self.output {
-            Some(output) => output.push(index, frames),
+            Some(output) => output.push(index, channels),
             None => Ok(()),
         }
     }
@@ -120,13 +136,13 @@ impl LiveTake {
         self.output.as_ref().map(|output| &output.play)
     }
 
-    /// Frames that every alternative has.
+    /// Frames that every variation has.
     pub fn ready_frames(&self) -> usize {
-        self.frames.iter().map(Vec::len).min().unwrap_or(0)
+        self.frames.iter().flatten().map(Vec::len).min().unwrap_or(0)
     }
 
-    /// Frames so far at the model's rate, per alternative.
-    pub fn frames(&self) -> &[Vec<f32>] {
+    /// Frames so far at the model's rate, `[C][T]` per variation.
+    pub fn frames(&self) -> &[Vec<Vec<f32>>] {
         &self.frames
     }
 
@@ -143,61 +159,106 @@ impl LiveTake {
     /// Ends it as a whole take.
     pub fn finish(self) -> Result<(Take, Option<Arc<PlayTake>>), BenchError> {
         let play = self.output.map(Output::finish).transpose()?;
-        let continuations = self.frames.into_iter().map(Arc::new).collect();
-        Ok((Take { recipe: self.recipe, seed: self.seed, continuations }, play))
+        let sample_rate_hz = self.recipe.model_rate_hz;
+        let variations = self.frames.into_iter().map(|channels| Arc::new(Clip { sample_rate_hz, channels })).collect();
+        Ok((Take { recipe: self.recipe, seed: self.seed, variations }, play))
     }
 
-    /// Ends it without a result. What plays of it fades out at the last frame that is there.
-    pub fn abandon(self) {
-        if let Some(output) = self.output {
-            output.play.abandon();
+    /// Ends it without a result, as dropping it does. What plays of it fades out at the last frame that is there.
+    pub fn abandon(self) {}
+}
+
+/// What a take needs at some rate.
+struct Room {
+    variations: usize,
+    seconds: f64,
+    rate_hz: u32,
+    /// Frames of a continuation.
+    frames: u64,
+    /// Frames × channels of everything.
+    values: u64,
+}
+
+impl Room {
+    /// What a take needs at `rate_hz`, if that is not too much.
+    fn of(recipe: &Recipe, seed: Option<&Clip>, rate_hz: u32) -> Result<Self, BenchError> {
+        let frames = resampled_frames(recipe.frames, recipe.model_rate_hz, rate_hz);
+        let seed_values = seed.map_or(0, |clip| {
+            resampled_frames(clip.frames() as u64, clip.sample_rate_hz, rate_hz) * clip.channels.len().min(2) as u64
+        });
+        let values = frames
+            .saturating_mul(u64::from(recipe.variations))
+            .saturating_mul(u64::from(recipe.channels))
+            .saturating_add(seed_values);
+        let room = Self {
+            variations: recipe.variations as usize,
+            seconds: recipe.frames as f64 / f64::from(recipe.model_rate_hz),
+            rate_hz,
+            frames,
+            values,
+        };
+        if values <= MAX_VALUES {
+            return Ok(room);
         }
+        let Self { variations, seconds, rate_hz, .. } = room;
+        Err(BenchError::TooLarge { variations, seconds, rate_hz, megabytes: room.megabytes() })
+    }
+
+    fn megabytes(&self) -> u64 {
+        self.values >> 18
+    }
+
+    fn lacking(&self) -> BenchError {
+        BenchError::Memory { megabytes: self.megabytes() }
     }
 }
 
 impl Output {
     fn new(recipe: &Recipe, seed: Option<&Clip>, rate_hz: u32) -> Result<Self, BenchError> {
-        let takes = recipe.takes as usize;
-        let frames = resampled_frames(recipe.frames, recipe.model_rate_hz, rate_hz);
-        let seed_values = seed.map_or(0, |clip| {
-            resampled_frames(clip.frames() as u64, clip.sample_rate_hz, rate_hz) * clip.channels.len().min(2) as u64
-        });
-        let bytes = frames.saturating_mul(takes as u64).saturating_add(seed_values).saturating_mul(4);
-        if bytes > MAX_PLAY_BYTES {
-            return Err(BenchError::TooLarge {
-                takes,
-                seconds: recipe.frames as f64 / f64::from(recipe.model_rate_hz),
-                rate_hz,
-                megabytes: bytes >> 20,
-            });
-        }
-        let (seed_channels, history) = match seed {
-            Some(clip) => (at_rate(clip, rate_hz)?, model_seed(clip, recipe.model_rate_hz)?),
-            None => (Vec::new(), Vec::new()),
+        let (variations, channels) = (recipe.variations as usize, usize::from(recipe.channels));
+        let room = Room::of(recipe, seed, rate_hz)?;
+        let (seed_channels, mut histories) = match seed {
+            Some(clip) => (at_rate(clip, rate_hz)?, heard(clip, channels, recipe.model_rate_hz)?),
+            None => (Vec::new(), vec![Vec::new(); channels]),
         };
+        if let Some(signal) = recipe.signal {
+            histories.iter_mut().for_each(|history| quantise(history, signal));
+        }
+        let play = PlayTake::new(rate_hz, &seed_channels, variations, channels, room.frames as usize)
+            .map_err(|OutOfMemory| room.lacking())?;
+        let before = play.crossfade_frames();
+        let upsampler = |history: &Vec<f32>| Upsampler::new(recipe.model_rate_hz, rate_hz, history, before);
         let upsamplers =
-            (0..takes).map(|_| Upsampler::new(recipe.model_rate_hz, rate_hz, &history)).collect::<Result<_, _>>()?;
-        let play = Arc::new(PlayTake::new(rate_hz, &seed_channels, takes, frames as usize));
-        Ok(Self { play, upsamplers, scratch: Vec::new() })
+            (0..variations).map(|_| histories.iter().map(upsampler).collect()).collect::<Result<_, _>>()?;
+        Ok(Self { play: Arc::new(play), upsamplers, scratch: vec![Vec::new(); channels] })
     }
 
-    fn push(&mut self, index: usize, frames: &[f32]) -> Result<(), BenchError> {
-        if let Some(upsampler) = self.upsamplers.get_mut(index) {
-            self.scratch.clear();
-            upsampler.push(frames, &mut self.scratch)?;
-            self.play.append(index, &self.scratch);
+    fn push<C: AsRef<[f32]>>(&mut self, index: usize, channels: &[C]) -> Result<(), BenchError> {
+        let Some(upsamplers) = self.upsamplers.get_mut(index) else { return Ok(()) };
+        for ((upsampler, frames), out) in upsamplers.iter_mut().zip(channels).zip(&mut self.scratch) {
+            out.clear();
+            upsampler.push(frames.as_ref(), out)?;
         }
+        self.play.append(index, &self.scratch);
         Ok(())
     }
 
     fn finish(mut self) -> Result<Arc<PlayTake>, BenchError> {
-        for (index, upsampler) in self.upsamplers.drain(..).enumerate() {
-            self.scratch.clear();
-            upsampler.finish(&mut self.scratch)?;
+        for (index, upsamplers) in std::mem::take(&mut self.upsamplers).into_iter().enumerate() {
+            for (upsampler, out) in upsamplers.into_iter().zip(&mut self.scratch) {
+                out.clear();
+                upsampler.finish(out)?;
+            }
             self.play.append(index, &self.scratch);
         }
         self.play.close();
-        Ok(self.play)
+        Ok(Arc::clone(&self.play))
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.play.abandon();
     }
 }
 
@@ -213,11 +274,19 @@ fn at_rate(clip: &Clip, rate_hz: u32) -> Result<Vec<Vec<f32>>, AudioError> {
         .collect()
 }
 
+/// What a model of so many channels hears of `clip`, per channel: a model of one channel hears the mean.
+fn heard(clip: &Clip, channels: usize, model_rate_hz: u32) -> Result<Vec<Vec<f32>>, AudioError> {
+    if channels != clip.channels.len() || channels == 1 {
+        return Ok(vec![model_seed(clip, model_rate_hz)?; channels]);
+    }
+    at_rate(clip, model_rate_hz)
+}
+
 /// A finished take at the host's rate.
 pub fn lay_out(take: &Take, rate_hz: u32) -> Result<Arc<PlayTake>, BenchError> {
     let mut output = Output::new(&take.recipe, take.seed.as_deref(), rate_hz)?;
-    for (index, frames) in take.continuations.iter().enumerate() {
-        output.push(index, frames)?;
+    for (index, variation) in take.variations.iter().enumerate() {
+        output.push(index, &variation.channels)?;
     }
     output.finish()
 }
@@ -225,13 +294,13 @@ pub fn lay_out(take: &Take, rate_hz: u32) -> Result<Arc<PlayTake>, BenchError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::take::pack::tests::take;
+    use crate::take::pack::tests::{stereo_take, take};
 
-    fn heard(play: &PlayTake, index: usize) -> Vec<u32> {
+    fn heard(play: &PlayTake, index: usize) -> Vec<[u32; 2]> {
         let view = play.view(index, true).unwrap();
         (0..view.frames() as i64)
             .map(|frame| match view.frame(frame) {
-                continuo_realtime::Frame::Ready([left, _]) => left.to_bits(),
+                continuo_realtime::Frame::Ready(frame) => frame.map(f32::to_bits),
                 other => panic!("{frame}: {other:?}"),
             })
             .collect()
@@ -239,21 +308,25 @@ mod tests {
 
     #[test]
     fn growing_in_pieces_changing_rate_and_restoring_give_the_same_frames() {
-        let take = take();
-        for rate_hz in [44_100, 48_000, 96_000] {
+        for (take, rate_hz) in
+            [take(), stereo_take()].iter().flat_map(|take| [44_100, 48_000, 96_000].map(|rate| (take, rate)))
+        {
             let mut live = LiveTake::new(1, take.recipe.clone(), take.seed.clone(), Some(22_050)).unwrap();
             for start in (0..2_000).step_by(130) {
                 if start > 900 {
                     live.set_rate(rate_hz).unwrap();
                 }
-                for (index, frames) in take.continuations.iter().enumerate() {
-                    live.push(index, &frames[start..(start + 130).min(2_000)]).unwrap();
+                for (index, variation) in take.variations.iter().enumerate() {
+                    let piece = start..(start + 130).min(2_000);
+                    let channels: Vec<&[f32]> =
+                        variation.channels.iter().map(|channel| &channel[piece.clone()]).collect();
+                    live.push(index, &channels).unwrap();
                 }
             }
             let (finished, play) = live.finish().unwrap();
-            assert_eq!(finished, take);
+            assert_eq!(finished, *take);
             let play = play.unwrap();
-            let restored = lay_out(&take, rate_hz).unwrap();
+            let restored = lay_out(take, rate_hz).unwrap();
             for index in 0..2 {
                 assert_eq!(heard(&play, index), heard(&restored, index));
             }
@@ -263,12 +336,70 @@ mod tests {
     }
 
     #[test]
+    fn a_take_that_is_not_finished_is_given_up_whatever_the_reason() {
+        let take = take();
+        let growing = || {
+            let mut live = LiveTake::new(1, take.recipe.clone(), take.seed.clone(), Some(48_000)).unwrap();
+            live.push(0, &[&take.variations[0].channels[0][..500]]).unwrap();
+            let play = Arc::clone(live.play().unwrap());
+            assert!(!play.is_complete());
+            (live, play)
+        };
+        let (live, play) = growing();
+        drop(live);
+        assert!(play.is_complete());
+        let (mut live, play) = growing();
+        live.set_rate(44_100).unwrap();
+        assert!(play.is_complete() && !live.play().unwrap().is_complete());
+        // A fault on the way to the end: whoever waits for frames is told that none will come.
+        let (live, play) = growing();
+        let fault = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+            let _live = live;
+            panic!("a fault in finishing");
+        }));
+        assert!(fault.is_err() && play.is_complete());
+        assert!(play.ready(0) < play.seed_frames() + play.frames(), "given up, not whole");
+    }
+
+    #[test]
+    fn a_channel_of_a_stereo_take_sounds_as_that_channel_alone() {
+        let stereo = stereo_take();
+        let both = heard(&lay_out(&stereo, 48_000).unwrap(), 0);
+        for side in 0..2 {
+            let alone = |clip: &Arc<Clip>| {
+                Arc::new(Clip { sample_rate_hz: clip.sample_rate_hz, channels: vec![clip.channels[side].clone()] })
+            };
+            let mut mono = stereo.clone();
+            mono.recipe.channels = 1;
+            mono.seed = stereo.seed.as_ref().map(alone);
+            mono.variations = stereo.variations.iter().map(alone).collect();
+            let one = heard(&lay_out(&mono, 48_000).unwrap(), 0);
+            assert!(one.iter().zip(&both).all(|(one, both)| one[0] == both[side] && one[1] == both[side]));
+        }
+    }
+
+    #[test]
     fn a_take_larger_than_memory_is_refused_in_words() {
         let mut recipe = take().recipe;
-        recipe.takes = 8;
-        recipe.frames = 16_000 * 3_600;
-        // Only the layout is refused; `LiveTake` would reserve the model-rate frames first.
+        recipe.variations = 8;
+        recipe.frames = 16_000 * 600;
         let error = Output::new(&recipe, None, 192_000).unwrap_err();
         assert!(error.to_string().contains("shorter length"), "{error}");
+        recipe.frames *= 10;
+        let error = LiveTake::new(1, recipe, None, None).unwrap_err();
+        assert!(error.to_string().contains("fewer takes"), "{error}");
+    }
+
+    #[test]
+    fn every_channel_of_every_variation_has_its_room_from_the_beginning() {
+        let mut live = LiveTake::new(1, stereo_take().recipe, None, None).unwrap();
+        let places = |live: &LiveTake| live.frames.iter().flatten().map(|channel| channel.as_ptr()).collect::<Vec<_>>();
+        let before = places(&live);
+        for _ in 0..20 {
+            for index in 0..2 {
+                live.push(index, &[[0.5; 100], [0.25; 100]]).unwrap();
+            }
+        }
+        assert_eq!(places(&live), before, "a buffer was moved while the take grew");
     }
 }

@@ -3,18 +3,30 @@
 //! All buffers have their full length before the first frame is written, and one counter per alternative says how many
 //! frames are ready. A writer stores frames and then raises the counter (release); a reader loads the counter (acquire)
 //! and then reads below it.
+//!
+//! The seed clip's last milliseconds go over to what the model heard, which is one signal with the continuation: each
+//! variation has these frames of its own, and they are written with it.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use continuo_engine::seam::{crossfade, crossfade_frames};
 use continuo_realtime::{Segment, TakeView};
 
 /// `f32` bits that one thread writes and another reads.
 pub type Cells = Box<[AtomicU32]>;
 
-/// One alternative's continuation.
+/// The system has no memory for a take's buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutOfMemory;
+
+/// One variation.
 #[derive(Debug)]
-struct Alternative {
-    frames: Cells,
+struct Variation {
+    /// The end of the seed clip; as many channels as the clip or the continuation has, whichever has more.
+    crossfade: Vec<Cells>,
+    /// The continuation, one or two channels.
+    channels: Vec<Cells>,
+    /// How many frames of both together are there.
     ready: AtomicUsize,
 }
 
@@ -25,70 +37,115 @@ pub struct PlayTake {
     pub id: u64,
     /// Frames per second.
     pub rate_hz: u32,
+    /// The seed clip before the crossfade, channel by channel.
     seed: Vec<Cells>,
-    alternatives: Vec<Alternative>,
+    /// The rest of it, as it is in the clip.
+    seed_end: Vec<Vec<f32>>,
+    frames: usize,
+    variations: Vec<Variation>,
     complete: AtomicBool,
 }
 
 impl PlayTake {
-    /// Buffers for `alternatives` mono continuations of `frames` frames each after a seed clip of one or two channels at
-    /// `rate_hz` (no channel: no seed clip).
-    pub fn new(rate_hz: u32, seed: &[Vec<f32>], alternatives: usize, frames: usize) -> Self {
+    /// Buffers for `variations` continuations of `frames` frames and one or two `channels` each, after a seed clip of one or
+    /// two channels at `rate_hz` (no channel: no seed clip).
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]
+    pub fn new(
+        rate_hz: u32,
+        seed: &[Vec<f32>],
+        variations: usize,
+        channels: usize,
+        frames: usize,
+    ) -> Result<Self, OutOfMemory> {
+        let mut take = Self { rate_hz, frames, ..Self::silence() };
+        let seed = &seed[..seed.len().min(2)];
+        let seed_frames = seed.iter().map(Vec::len).min().unwrap_or(0);
+        let exact = seed_frames - crossfade_frames(rate_hz, seed_frames);
+        for channel in seed {
+            let cells = zeroed(exact)?;
+            store(&cells, channel);
+            take.seed.push(cells);
+            take.seed_end.push(channel[exact..seed_frames].to_vec());
+        }
+        let channels = channels.clamp(1, 2);
+        let crossfaded = if seed.is_empty() { 0 } else { channels.max(seed.len()) };
+        for _ in 0..variations {
+            let crossfade = (0..crossfaded).map(|_| zeroed(seed_frames - exact)).collect::<Result<_, _>>()?;
+            let channels = (0..channels).map(|_| zeroed(frames)).collect::<Result<_, _>>()?;
+            take.variations.push(Variation { crossfade, channels, ready: AtomicUsize::new(0) });
+        }
+        Ok(take)
+    }
+
+    /// A take without a sound: what plays where there is none.
+    pub fn silence() -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            rate_hz,
-            seed: seed
-                .iter()
-                .take(2)
-                .map(|channel| channel.iter().map(|value| AtomicU32::new(value.to_bits())).collect())
-                .collect(),
-            alternatives: (0..alternatives)
-                .map(|_| Alternative {
-                    frames: (0..frames).map(|_| AtomicU32::new(0)).collect(),
-                    ready: AtomicUsize::new(0),
-                })
-                .collect(),
+            rate_hz: 1,
+            seed: Vec::new(),
+            seed_end: Vec::new(),
+            frames: 0,
+            variations: Vec::new(),
             complete: AtomicBool::new(false),
         }
     }
 
     /// Frames of the seed clip.
     pub fn seed_frames(&self) -> usize {
-        self.seed.first().map_or(0, |channel| channel.len())
+        self.seed.first().map_or(0, |channel| channel.len()) + self.crossfade_frames()
+    }
+
+    /// Frames at the end of the seed clip that go over to what the model heard.
+    pub fn crossfade_frames(&self) -> usize {
+        self.seed_end.first().map_or(0, Vec::len)
     }
 
     /// Frames of a whole continuation.
     pub fn frames(&self) -> usize {
-        self.alternatives.first().map_or(0, |alternative| alternative.frames.len())
+        self.frames
     }
 
-    /// Number of alternatives.
-    pub fn alternatives(&self) -> usize {
-        self.alternatives.len()
+    /// Number of variations.
+    pub fn variations(&self) -> usize {
+        self.variations.len()
     }
 
-    /// Frames of alternative `index` that are ready.
+    /// Frames of variation `index` that are ready, from the seed clip's first on.
     pub fn ready(&self, index: usize) -> usize {
-        self.alternatives.get(index).map_or(0, |alternative| alternative.ready.load(Ordering::Acquire))
+        let exact = self.seed_frames() - self.crossfade_frames();
+        self.variations.get(index).map_or(0, |variation| exact + variation.ready.load(Ordering::Acquire))
     }
 
-    /// Appends frames to alternative `index`; what goes beyond its full length is dropped. One thread at a time.
-    pub fn append(&self, index: usize, frames: &[f32]) {
-        let Some(alternative) = self.alternatives.get(index) else { return };
-        let ready = alternative.ready.load(Ordering::Relaxed);
-        let room = &alternative.frames[ready..];
-        let count = room.len().min(frames.len());
-        for (cell, frame) in room.iter().zip(frames) {
-            cell.store(frame.to_bits(), Ordering::Relaxed);
+    /// Appends frames to variation `index`, as many in each of its channels: first those before the seam as the model heard
+    /// them, then the continuation. What goes beyond its full length is dropped. One thread at a time.
+    pub fn append(&self, index: usize, channels: &[Vec<f32>]) {
+        let Some(variation) = self.variations.get(index) else { return };
+        let before = self.crossfade_frames();
+        let ready = variation.ready.load(Ordering::Relaxed);
+        let count = channels.iter().map(Vec::len).min().unwrap_or(0).min(before + self.frames - ready);
+        let heard = count.min(before.saturating_sub(ready));
+        for (channel, cells) in variation.crossfade.iter().enumerate() {
+            // Of a mono clip or a mono continuation, both channels are the same.
+            let clip = &self.seed_end[channel.min(self.seed_end.len() - 1)];
+            let Some(frames) = channels.get(channel).or(channels.last()) else { continue };
+            for (at, frame) in (ready..).zip(&frames[..heard]) {
+                cells[at].store(crossfade(clip[at], *frame, at, before).to_bits(), Ordering::Relaxed);
+            }
         }
-        alternative.ready.store(ready + count, Ordering::Release);
+        let from = (ready + heard).saturating_sub(before);
+        for (cells, frames) in variation.channels.iter().zip(channels) {
+            store(&cells[from..from + count - heard], &frames[heard..]);
+        }
+        variation.ready.store(ready + count, Ordering::Release);
     }
 
     /// Nothing more will be appended. Frames that rounding left over at the end are silence.
     pub fn close(&self) {
-        for alternative in &self.alternatives {
-            alternative.ready.store(alternative.frames.len(), Ordering::Release);
+        for variation in &self.variations {
+            variation.ready.store(self.crossfade_frames() + self.frames, Ordering::Release);
         }
         self.complete.store(true, Ordering::Release);
     }
@@ -103,15 +160,39 @@ impl PlayTake {
         self.complete.load(Ordering::Acquire)
     }
 
-    /// What `process()` reads: alternative `index` (the last one there is, for a larger one), with or without the seed clip.
+    /// What `process()` reads: variation `index` (the last one there is, for a larger one), with or without the seed clip.
     pub fn view(&self, index: usize, with_seed: bool) -> Option<TakeView<'_>> {
-        let alternative = self.alternatives.get(index).or(self.alternatives.last())?;
-        let seed = match self.seed.as_slice() {
-            [mono] if with_seed => Segment { left: mono, right: mono },
-            [left, right, ..] if with_seed => Segment { left, right },
-            _ => Segment::EMPTY,
-        };
-        let frames = &alternative.frames;
-        Some(TakeView::new(seed, Segment { left: frames, right: frames }, &alternative.ready))
+        let variation = self.variations.get(index).or(self.variations.last())?;
+        let continuation = segment(&variation.channels);
+        let ready = variation.ready.load(Ordering::Acquire);
+        Some(if with_seed {
+            TakeView::new(segment(&self.seed), segment(&variation.crossfade), continuation, ready)
+        } else {
+            let ready = ready.saturating_sub(self.crossfade_frames());
+            TakeView::new(Segment::EMPTY, Segment::EMPTY, continuation, ready)
+        })
+    }
+}
+
+/// What is heard of one or two channels.
+fn segment(channels: &[Cells]) -> Segment<'_> {
+    match channels {
+        [] => Segment::EMPTY,
+        [mono] => Segment { left: mono, right: mono },
+        [left, right, ..] => Segment { left, right },
+    }
+}
+
+/// Silence, if there is memory for it.
+fn zeroed(frames: usize) -> Result<Cells, OutOfMemory> {
+    let mut cells = Vec::new();
+    cells.try_reserve_exact(frames).map_err(|_| OutOfMemory)?;
+    cells.resize_with(frames, AtomicU32::default);
+    Ok(cells.into_boxed_slice())
+}
+
+fn store(cells: &[AtomicU32], values: &[f32]) {
+    for (cell, value) in cells.iter().zip(values) {
+        cell.store(value.to_bits(), Ordering::Relaxed);
     }
 }

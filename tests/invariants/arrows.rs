@@ -92,6 +92,76 @@ fn the_real_time_room_depends_on_nothing_and_forbids_what_could_block() {
 }
 
 #[test]
+fn the_editor_never_names_the_engine() {
+    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/editor"))];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let source = std::fs::read_to_string(&path).unwrap();
+                for forbidden in ["continuo_engine", "crate::renderer"] {
+                    assert!(!source.contains(forbidden), "{} names {forbidden}", path.display());
+                }
+            }
+        }
+    }
+}
+
+/// All Rust files in a folder of the plugin's source, or the one file of that name.
+fn sources(module: &str) -> Vec<std::path::PathBuf> {
+    let base = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).join(module);
+    let mut found: Vec<_> = [base.with_extension("rs")].into_iter().filter(|file| file.is_file()).collect();
+    let mut folders = vec![base];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_module_of_the_plugin_imports_back() {
+    // Each may know those before it, and only these of them.
+    let allowed: [(&str, &[&str]); 9] = [
+        ("json", &[]),
+        ("resources", &[]),
+        ("settings", &[]),
+        ("take", &["json", "resources"]),
+        ("session", &["json", "resources", "settings", "take"]),
+        ("params", &["session", "settings"]),
+        ("renderer", &["resources", "session", "settings", "take"]),
+        ("editor", &["params", "resources", "session", "settings"]),
+        ("plugin", &["editor", "json", "params", "renderer", "session", "settings", "take"]),
+    ];
+    for (place, (module, knows)) in allowed.iter().enumerate() {
+        for known in *knows {
+            assert!(allowed[..place].iter().any(|(before, _)| before == known), "{module} may not know {known}");
+        }
+        let files = sources(module);
+        assert!(!files.is_empty(), "there is no module {module}");
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            for named in code.flat_map(|line| line.split("crate::").skip(1)) {
+                let name: String = named.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                // Macros and `use crate::{…}` would hide whom they name.
+                assert!(!named.starts_with('{'), "{}: name modules one by one", file.display());
+                assert!(name == *module || knows.contains(&name.as_str()), "{} names {name}", file.display());
+            }
+        }
+    }
+    let declared = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs")).unwrap();
+    for module in declared.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")) {
+        let module = module.trim_end_matches(';');
+        assert!(allowed.iter().any(|(name, _)| *name == module), "say here whom {module} may know");
+    }
+}
+
+#[test]
 fn every_dependency_is_pinned_exactly() {
     let metadata = metadata();
     for package in members(&metadata) {

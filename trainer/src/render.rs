@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use continuo_engine::audio::{self, AudioError, Clip, WavFormat, write_wav};
-use continuo_engine::seam::{Upsampler, model_seed};
-use continuo_engine::{EngineError, Forecasts, LoadOptions, Model, RenderRequest, RenderSummary, Sampling, Workers};
+use continuo_engine::seam::{Upsampler, crossfade, crossfade_frames, model_seed, quantise};
+use continuo_engine::{
+    Backend, EngineError, Forecasts, LoadOptions, Model, RenderRequest, RenderSummary, Sampling, Workers,
+};
 
 use crate::cli::RenderArgs;
 use crate::export::{self, ExportError};
@@ -43,14 +45,25 @@ pub enum RenderError {
     },
 }
 
-/// `render RUN|PACKAGE --seed CLIP --seconds N --out WAV`. Gives back the files and how it went.
+/// What `render` has made.
+#[derive(Debug)]
+pub struct Rendered {
+    /// One file per take.
+    pub files: Vec<PathBuf>,
+    /// How it went.
+    pub summary: RenderSummary,
+    /// What the takes were stepped by, in the precision that they were computed in.
+    pub backend: Backend,
+}
+
+/// `render RUN|PACKAGE --seed CLIP --seconds N --out WAV`.
 ///
-/// The WAV has the seed clip's rate and channels, and the clip itself untouched; without a clip it is mono at the
-/// model's rate.
+/// The WAV has the seed clip's rate and channels, and the clip itself untouched up to its last milliseconds, which go over
+/// to what the model heard; without a clip it is mono at the model's rate.
 ///
 /// # Errors
 /// [`RenderError`].
-pub fn run(args: &RenderArgs) -> Result<(Vec<PathBuf>, RenderSummary), RenderError> {
+pub fn run(args: &RenderArgs) -> Result<Rendered, RenderError> {
     let folder = tempfile::tempdir().map_err(|source| RenderError::Temporary { dir: std::env::temp_dir(), source })?;
     let package = if args.model.is_dir() {
         let draft = folder.path().join("draft.continuo");
@@ -70,15 +83,15 @@ pub fn run(args: &RenderArgs) -> Result<(Vec<PathBuf>, RenderSummary), RenderErr
         write_wav(&file, clip, WavFormat::I24)?;
         files.push(file);
     }
+    let backend = model.backend(args.precision.0);
     println!(
-        "{}: {:.1} s of {} take(s), real-time factor {:.1}, stepped by {}",
+        "{}: {:.1} s of {} take(s), real-time factor {:.1}, stepped by {backend}",
         files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "),
         args.seconds,
         summary.variations,
         summary.real_time_factor,
-        model.backend(args.precision.0)
     );
-    Ok((files, summary))
+    Ok(Rendered { files, summary, backend })
 }
 
 /// Reads the seed clip and tells what is missing in it.
@@ -102,10 +115,13 @@ fn takes(model: &Arc<Model>, seed: Option<Clip>, args: &RenderArgs) -> Result<(V
         workers: Workers::new(threads(args.threads), || {})?,
     };
     let seed = request.seed.clone().unwrap_or(Clip { sample_rate_hz: rate, channels: vec![Vec::new()] });
-    let history = model_seed(&seed, rate)?;
-    let mut upsamplers =
-        (0..args.takes).map(|_| Upsampler::new(rate, seed.sample_rate_hz, &history)).collect::<Result<Vec<_>, _>>()?;
-    let forecast = Forecasts::new(model, None).forecast(&request.workload(history.len() as u64), stop::flag())?;
+    let mut heard = model_seed(&seed, rate)?;
+    quantise(&mut heard, model.manifest().signal);
+    let before = crossfade_frames(seed.sample_rate_hz, seed.frames());
+    let mut upsamplers = (0..args.takes)
+        .map(|_| Upsampler::new(rate, seed.sample_rate_hz, &heard, before))
+        .collect::<Result<Vec<_>, _>>()?;
+    let forecast = Forecasts::new(model, None).forecast(&request.workload(heard.len() as u64), stop::flag())?;
     eprintln!("{:.1} s × {} take(s): about {}", args.seconds, args.takes, duration(forecast.as_secs_f64().ceil()));
     let mut sounds = vec![Vec::new(); args.takes as usize];
     let mut failed = None;
@@ -126,10 +142,21 @@ fn takes(model: &Arc<Model>, seed: Option<Clip>, args: &RenderArgs) -> Result<(V
         .into_iter()
         .map(|sound| Clip {
             sample_rate_hz: seed.sample_rate_hz,
-            channels: seed.channels.iter().map(|channel| [channel.as_slice(), &sound].concat()).collect(),
+            channels: seed.channels.iter().map(|channel| joined(channel, &sound, before)).collect(),
         })
         .collect();
     Ok((clips, summary))
+}
+
+/// A channel of the clip, and `sound` behind it, of which the first `before` frames lie before the seam.
+fn joined(clip: &[f32], sound: &[f32], before: usize) -> Vec<f32> {
+    let mut joined = clip.to_vec();
+    let exact = clip.len() - before;
+    for (index, (frame, heard)) in joined[exact..].iter_mut().zip(sound).enumerate() {
+        *frame = crossfade(*frame, *heard, index, before);
+    }
+    joined.extend_from_slice(&sound[before.min(sound.len())..]);
+    joined
 }
 
 /// `NAME-2.wav` for `NAME.wav`.

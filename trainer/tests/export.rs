@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use common::{TINY, odd_shape, sequences, tones, weights};
 use continuo_engine::audio::{self, Clip, WavFormat, write_wav};
+use continuo_engine::seam::crossfade_frames;
 use continuo_engine::{Precision, Runtime};
 use continuo_package::family::wavenet::WaveNetShape;
 use continuo_package::{GraphId, GraphRole, Package, onnx};
@@ -21,6 +22,7 @@ use continuo_trainer::family::wavenet::parameters::Table;
 use continuo_trainer::family::wavenet::parity;
 use continuo_trainer::kernels::Level;
 use continuo_trainer::nn::Tensors;
+use continuo_trainer::render::Rendered;
 use continuo_trainer::training::checkpoint::Checkpoint;
 use continuo_trainer::training::run::Run;
 use continuo_trainer::{export, inspect, render, train};
@@ -122,7 +124,7 @@ fn a_run_becomes_a_package_that_renders() {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
 
-    // A stereo clip at another rate comes back untouched, with the continuation behind it in both channels.
+    // A stereo clip at another rate comes back untouched up to its last milliseconds, with the continuation behind it in both channels.
     let tone = |t: i32| (t as f32 * 0.03).sin() * 0.4;
     let seed = Clip {
         sample_rate_hz: 48_000,
@@ -132,21 +134,33 @@ fn a_run_becomes_a_package_that_renders() {
     write_wav(&seed_file, &seed, WavFormat::F32).unwrap();
     let wav = dir.path().join("phrase.wav");
     let arguments = RenderArgs { seed: Some(seed_file), ..render_arguments(out.clone(), wav.clone()) };
-    let (files, summary) = render::run(&arguments).unwrap();
+    let Rendered { files, summary, .. } = render::run(&arguments).unwrap();
     assert_eq!((files, summary.variations), (vec![wav.clone()], 1));
     let phrase = audio::read(&wav).unwrap();
     assert_eq!((phrase.sample_rate_hz, phrase.channels.len(), phrase.frames()), (48_000, 2, 48_000));
     for (channel, original) in phrase.channels.iter().zip(&seed.channels) {
-        assert!(channel.iter().zip(original).all(|(a, b)| (a - b).abs() < 2e-7), "the seed is as it was");
+        let exact = &original[..24_000 - crossfade_frames(48_000, 24_000)];
+        assert!(channel.iter().zip(exact).all(|(a, b)| (a - b).abs() < 2e-7), "the seed is as it was");
     }
     assert_eq!(phrase.channels[0][24_000..], phrase.channels[1][24_000..]);
     assert!(phrase.channels[0][24_000..].iter().any(|x| x.abs() > 0.01), "the continuation is not silence");
+
+    // What is said is what was computed, not what the model would have chosen.
+    for precision in Precision::ALL {
+        let arguments = RenderArgs {
+            seconds: 0.05,
+            precision: PrecisionArg(Some(precision)),
+            ..render_arguments(out.clone(), dir.path().join("said.wav"))
+        };
+        let backend = render::run(&arguments).unwrap().backend.to_string();
+        assert!(backend.contains(precision.name()), "{precision}: {backend}");
+    }
 
     // The run renders as the package does, and each take has its own file and its own sound.
     let (from_package, from_run) = (dir.path().join("a.wav"), dir.path().join("b.wav"));
     render::run(&render_arguments(out, from_package.clone())).unwrap();
     let arguments = RenderArgs { takes: 2, ..render_arguments(run, from_run) };
-    let (files, _) = render::run(&arguments).unwrap();
+    let files = render::run(&arguments).unwrap().files;
     assert_eq!(files, [dir.path().join("b-1.wav"), dir.path().join("b-2.wav")]);
     let [a, b, c] = [&from_package, &files[0], &files[1]].map(|file| audio::read(file).unwrap());
     assert_eq!((a.sample_rate_hz, a.frames()), (16_000, 8_000));

@@ -32,7 +32,7 @@ mod workers;
 pub use abilities::{Abilities, Setting};
 pub use backend::{Backend, LoadOptions, MOST_LOSS_NATS, Stepping};
 // The plugin knows the package through the engine alone.
-pub use continuo_package::{files, hash, runtime_file};
+pub use continuo_package::{Signal, files, hash, runtime_file};
 pub use error::{EngineError, RuntimeError};
 pub use family::Families;
 pub use forecast::{Forecasts, Workload};

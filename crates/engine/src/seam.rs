@@ -2,10 +2,19 @@
 //!
 //! A continuation begins on the frame after the seed clip's last one. The two live at different rates: the clip at the
 //! host's, the continuation at the model's. On the way in, [`model_seed`] lays the model's frames so that the last one is
-//! exactly one model frame before the seam. On the way out, [`Upsampler`] gives the host frame *at* the seam as its
-//! frame 0, and its filter has seen the primed seed, so the continuation does not fade in.
+//! exactly one model frame before the seam. On the way out, [`Upsampler`] takes what the model heard and what it made as
+//! one signal, so the continuation does not fade in.
+//!
+//! What the model heard is not the clip: it is mono, has no more than the model's band, and is rounded to the model's
+//! codes. So the clip's last milliseconds go over to it ([`crossfade`]): up to there the clip is exact, and at the seam
+//! one signal goes on.
+
+use continuo_package::Signal;
 
 use crate::audio::{AudioError, Clip, StreamResampler, period, resampled_frames};
+
+/// How long the clip's end goes over to what the model heard: 1/200 s.
+const CROSSFADES_PER_SECOND: usize = 200;
 
 /// The seed clip as the model hears it: mono, at `model_rate_hz`, the newest frame last.
 ///
@@ -63,6 +72,39 @@ pub fn model_seed_of(clip: &Clip, model_rate_hz: u32, channels: usize) -> Result
         .collect()
 }
 
+/// Most codes that are rounded to: those of 16 bits. More would change nothing that can be heard.
+const MOST_LEVELS: u32 = 1 << 16;
+
+/// Rounds frames to the model's codes, as it hears them. Real values stay as they are, and so do all where the codes are
+/// fewer than two or more than those of 16 bits, which no model has but a damaged project may say.
+pub fn quantise(frames: &mut [f32], signal: Signal) {
+    if !signal.levels().is_some_and(|levels| (2..=MOST_LEVELS).contains(&levels)) {
+        return;
+    }
+    let amplitudes = signal.table();
+    for frame in frames {
+        if let Some(amplitude) = amplitudes.get(signal.encode(*frame) as usize) {
+            *frame = *amplitude;
+        }
+    }
+}
+
+/// Frames before the seam in which a clip of `clip_frames` frames at `rate_hz` goes over to what the model heard.
+pub fn crossfade_frames(rate_hz: u32, clip_frames: usize) -> usize {
+    (rate_hz as usize / CROSSFADES_PER_SECOND).min(clip_frames)
+}
+
+/// Frame `index` of a crossfade of `frames` frames: from `clip`, which begins unchanged, to `heard`, which is all there is
+/// in the last frame before the seam.
+pub fn crossfade(clip: f32, heard: f32, index: usize, frames: usize) -> f32 {
+    if index + 1 >= frames {
+        return heard;
+    }
+    // Level at both ends, so that neither has a bend.
+    let weight = (std::f32::consts::FRAC_PI_2 * (index + 1) as f32 / frames as f32).sin().powi(2);
+    clip + (heard - clip) * weight
+}
+
 /// The frame `k ≥ 1` frames after the end: odd reflection, `2·last − x[last − k]`, holding on beyond the other end.
 fn reflected(x: &[f32], k: usize) -> f32 {
     let Some(&last) = x.last() else { return 0.0 };
@@ -71,16 +113,20 @@ fn reflected(x: &[f32], k: usize) -> f32 {
 
 /// Turns a continuation at the model's rate into one at the host's, while it is being generated.
 ///
-/// Output frame 0 is the host frame at the seam. `n` model frames give `round(n · host / model)` host frames, the same
-/// whatever the blocks. It works downwards too. Not for `process()`: it allocates.
+/// First come the frames before the seam that were asked for, then the host frame at the seam. `n` model frames give
+/// `round(n · host / model)` host frames besides, the same whatever the blocks. It works downwards too. Not for
+/// `process()`: it allocates.
 pub struct Upsampler {
     resampler: StreamResampler,
     /// Frames of history given to the filter, in whole periods of the two rates; `None` when the rates are equal.
     lead: Option<usize>,
     model_rate_hz: u32,
     host_rate_hz: u32,
-    /// Output frames that belong to the history.
+    /// Output frames that belong to the history and were not asked for.
     to_drop: usize,
+    /// Frames before the seam that are asked for, and those of them that are there already.
+    before: usize,
+    early: Vec<f32>,
     frames_in: u64,
     frames_out: u64,
     /// The newest input frames, for the reflection at the end.
@@ -100,27 +146,48 @@ impl std::fmt::Debug for Upsampler {
 }
 
 impl Upsampler {
-    /// An upsampler whose filter has seen `history`: the primed seed at the model's rate, newest frame last (as
-    /// [`model_seed`] gives it; only the newest frames matter). Empty for a phrase out of nothing.
+    /// An upsampler that has taken `history`: the primed seed at the model's rate as the model heard it, newest frame last
+    /// (as [`model_seed`] and [`quantise`] give it; only the newest frames matter). Empty for a phrase out of nothing. Of
+    /// its output, the last `before` frames before the seam are given.
     ///
     /// # Errors
     /// [`AudioError::Resample`] for rates that are not supported.
-    pub fn new(model_rate_hz: u32, host_rate_hz: u32, history: &[f32]) -> Result<Self, AudioError> {
+    pub fn new(model_rate_hz: u32, host_rate_hz: u32, history: &[f32], before: usize) -> Result<Self, AudioError> {
         let mut resampler = StreamResampler::new(model_rate_hz, host_rate_hz, 1)?;
         let (period_in, period_out) = period(model_rate_hz, host_rate_hz);
-        let lead = (model_rate_hz != host_rate_hz).then(|| resampler.latency_frames().next_multiple_of(period_in));
-        let (mut tail, mut scratch) = (Vec::new(), Vec::new());
-        let mut to_drop = 0;
-        if let Some(lead) = lead {
-            let newest = &history[history.len().saturating_sub(lead)..];
-            tail.resize(lead - newest.len(), 0.0);
-            tail.extend_from_slice(newest);
-            resampler.push(&tail, &mut scratch)?;
+        let newest = |frames: usize| {
+            let newest = &history[history.len().saturating_sub(frames)..];
+            let mut padded = vec![0.0; frames - newest.len()];
+            padded.extend_from_slice(newest);
+            padded
+        };
+        let (mut lead, mut to_drop, mut tail, mut early) = (None, 0, Vec::new(), Vec::new());
+        if model_rate_hz == host_rate_hz {
+            early = newest(before);
+        } else {
+            let seen = resampler.latency_frames().max(before.div_ceil(period_out) * period_in);
+            let seen = seen.next_multiple_of(period_in);
+            tail = newest(seen);
+            resampler.push(&tail, &mut early)?;
             // Most of the history's output is already out; the rest is dropped as it comes.
-            to_drop = (lead / period_in * period_out).saturating_sub(scratch.len());
-            scratch.clear();
+            let unwanted = seen / period_in * period_out - before;
+            to_drop = unwanted.saturating_sub(early.len());
+            early.drain(..unwanted.min(early.len()));
+            lead = Some(seen);
         }
-        Ok(Self { resampler, lead, model_rate_hz, host_rate_hz, to_drop, frames_in: 0, frames_out: 0, tail, scratch })
+        Ok(Self {
+            resampler,
+            lead,
+            model_rate_hz,
+            host_rate_hz,
+            to_drop,
+            before,
+            early,
+            frames_in: 0,
+            frames_out: 0,
+            tail,
+            scratch: Vec::new(),
+        })
     }
 
     /// Model frames that are held back at most before they show in the output.
@@ -152,8 +219,11 @@ impl Upsampler {
     /// # Errors
     /// [`AudioError::Resample`] if rubato refuses, which it has no reason to.
     pub fn finish(mut self, out: &mut Vec<f32>) -> Result<(), AudioError> {
-        let Some(lead) = self.lead else { return Ok(()) };
-        let total = resampled_frames(self.frames_in, self.model_rate_hz, self.host_rate_hz);
+        let Some(lead) = self.lead else {
+            out.append(&mut self.early);
+            return Ok(());
+        };
+        let total = self.before as u64 + resampled_frames(self.frames_in, self.model_rate_hz, self.host_rate_hz);
         let after: Vec<f32> = (1..=lead).map(|k| reflected(&self.tail, k)).collect();
         self.feed(&after, total, out)?;
         let Self { resampler, to_drop, mut scratch, frames_out, .. } = self;
@@ -164,6 +234,8 @@ impl Upsampler {
 
     /// Feeds the resampler and passes on what is not history, up to `total` frames in all.
     fn feed(&mut self, frames: &[f32], total: u64, out: &mut Vec<f32>) -> Result<(), AudioError> {
+        self.frames_out += self.early.len() as u64;
+        out.append(&mut self.early);
         self.scratch.clear();
         self.resampler.push(frames, &mut self.scratch)?;
         let dropped = self.to_drop.min(self.scratch.len());

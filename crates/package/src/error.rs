@@ -66,8 +66,7 @@ pub enum PackageError {
     },
     /// The content of an entry does not have the hash that the manifest gives.
     #[error(
-        "{path}: {entry} is not the one that model.json describes (its SHA-256 differs). \
-         The file was changed or damaged; copy or download it again",
+        "{path}: {entry} is not what its author packed: the file was changed or damaged on its way. Copy or download it again",
         path = path.display()
     )]
     HashMismatch {

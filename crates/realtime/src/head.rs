@@ -43,12 +43,14 @@ pub(crate) struct Head {
     open: u32,
     /// Frames left of a fade-out, and its whole length.
     closing: Option<(u32, u32)>,
+    /// Whether a frame of it was heard.
+    heard: bool,
 }
 
 impl Head {
     /// A head at `position`. A `soft` one fades in, because the take is in the middle of a sound there.
     pub(crate) fn new(source: Source, position: i64, level: f32, soft: bool, fades: Fades) -> Self {
-        Self { source, position, level, open: if soft { 0 } else { fades.declick }, closing: None }
+        Self { source, position, level, open: if soft { 0 } else { fades.declick }, closing: None, heard: false }
     }
 
     /// Fades out over `frames`, or goes on with a fade-out that ends sooner.
@@ -63,6 +65,11 @@ impl Head {
             Some(closing) => closing,
             None => (frames, frames),
         });
+    }
+
+    /// Whether a frame of it was heard: what was not need not fade out.
+    pub(crate) fn was_heard(&self) -> bool {
+        self.heard
     }
 
     pub(crate) fn closing_frames(&self) -> Option<u32> {
@@ -94,6 +101,7 @@ impl Head {
             }
             match view.frame(self.position) {
                 Frame::Ready([a, b]) => {
+                    self.heard = true;
                     *l += a * gain;
                     *r += b * gain;
                 }

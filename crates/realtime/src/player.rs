@@ -76,7 +76,7 @@ impl Player {
         self.follow(Cue::Stopped, Source { slot: 0, alternative: 0, with_seed: false }, false, 0);
     }
 
-    /// Starts a note at `velocity` (0..=1, taken as a factor).
+    /// Starts a note at `velocity` (0..=1, taken as a factor). The key's note before it, if it still sounds, fades out fast.
     pub fn note_on(&mut self, note: Note, velocity: f32, source: Source, soft: bool) {
         let level = if velocity.is_finite() { velocity.clamp(0.0, 1.0) } else { 0.0 };
         if let Some(stolen) = self.voices.start(note, Head::new(source, 0, level, soft, self.fades)) {
@@ -89,8 +89,9 @@ impl Player {
         self.voices.stop(note, self.fades.release);
     }
 
-    /// Ends notes as fast as can be without a click.
+    /// Ends notes as fast as can be without a click. Those that were to begin in this very frame are not heard at all.
     pub fn choke(&mut self, note: &Note) {
+        self.voices.forget_unheard(note);
         self.voices.stop(note, self.fades.declick);
     }
 
@@ -183,6 +184,9 @@ impl Player {
     }
 
     fn fade_out(&mut self, mut head: Head) {
+        if !head.was_heard() {
+            return;
+        }
         head.close(self.fades.declick);
         let place = self.tails.iter().position(Option::is_none).or_else(|| {
             // All taken: the one nearest to its end makes room.

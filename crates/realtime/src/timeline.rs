@@ -114,7 +114,8 @@ impl Expected {
     fn is_met(&self, now: &Transport, rate_hz: f64) -> bool {
         match (self.transport.frames, now.frames, self.transport.seconds, now.seconds, self.transport.beats, now.beats)
         {
-            (Some(expected), Some(now), ..) => (expected - now).abs() <= 1,
+            // A host may report any two positions: their difference need not fit.
+            (Some(expected), Some(now), ..) => expected.abs_diff(now) <= 1,
             (_, _, Some(expected), Some(now), ..) => (expected - now).abs() * rate_hz < 2.0,
             (_, _, _, _, Some(expected), Some(now)) => (expected - now).abs() < self.tolerance_beats,
             _ => true,
@@ -231,6 +232,26 @@ mod tests {
                 timeline.advance(&transport, 4.0, 48_000.0, 512);
                 timeline.advance(&Transport { beats: None, ..transport }, value, 48_000.0, 512);
             }
+        }
+    }
+
+    #[test]
+    fn positions_whose_sum_or_difference_overflows_are_jumps() {
+        let mut timeline = Timeline::new();
+        let at = |frames| Transport { playing: true, tempo: 120.0, beats: None, seconds: None, frames: Some(frames) };
+        let far = FAR as i64;
+        for (position, frame, jumped) in [
+            (i64::MAX, far, true),
+            // The block would have ended beyond the last number there is; staying there is going on.
+            (i64::MAX, far + 512, false),
+            (i64::MIN, -far, true),
+            (i64::MAX, far, true),
+            (i64::MIN + 1, -far, true),
+            (0, 0, true),
+            (i64::MIN, -far, true),
+        ] {
+            let cue = timeline.advance(&at(position), 0.0, 48_000.0, 512);
+            assert_eq!(cue, Cue::At { frame, jumped }, "{position}");
         }
     }
 

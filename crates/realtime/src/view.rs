@@ -1,6 +1,6 @@
 //! What can be read of a take during one block.
 
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Stereo audio as `f32` bits. A mono sound names the same slice twice.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +15,7 @@ impl Segment<'_> {
     /// No audio.
     pub const EMPTY: Segment<'static> = Segment { left: &[], right: &[] };
 
-    fn len(&self) -> usize {
+    const fn len(&self) -> usize {
         if self.left.len() < self.right.len() { self.left.len() } else { self.right.len() }
     }
 
@@ -36,26 +36,30 @@ pub enum Frame {
     Outside,
 }
 
-/// A take as it stands at the start of a block: seed clip, then continuation, at the host's rate.
+/// A take as it stands at the start of a block, at the host's rate: the seed clip as it is, its end as it goes over to
+/// what the model heard, the continuation.
 ///
-/// How many frames are ready is read once, when the view is made, so that a whole block sees one state.
+/// How many frames are ready is said once, when the view is made, so that a whole block sees one state.
 #[derive(Debug, Clone, Copy)]
 pub struct TakeView<'a> {
     seed: Segment<'a>,
+    /// The last frames of the seed clip, crossfaded; written as the continuation is.
+    crossfade: Segment<'a>,
     continuation: Segment<'a>,
+    /// Frames before the seam.
     seed_frames: usize,
     ready: usize,
     frames: usize,
 }
 
 impl<'a> TakeView<'a> {
-    /// A view of `seed` (always ready) followed by `continuation`, of which `ready` frames can be read.
-    pub fn new(seed: Segment<'a>, continuation: Segment<'a>, ready: &AtomicUsize) -> Self {
-        let seed_frames = seed.len();
+    /// A view of `seed` (always ready) followed by `crossfade` and `continuation`, of which `ready` frames together can be
+    /// read. Whoever counts them loads the count with acquire, so that the frames below it were stored before.
+    pub const fn new(seed: Segment<'a>, crossfade: Segment<'a>, continuation: Segment<'a>, ready: usize) -> Self {
+        let seed_frames = seed.len() + crossfade.len();
         let frames = seed_frames + continuation.len();
-        // Acquire: frames below the counter were stored before it was raised.
-        let ready = (seed_frames + ready.load(Ordering::Acquire)).min(frames);
-        Self { seed, continuation, seed_frames, ready, frames }
+        let ready = seed.len().saturating_add(ready);
+        Self { seed, crossfade, continuation, seed_frames, ready: if ready < frames { ready } else { frames }, frames }
     }
 
     /// Frames of the whole take.
@@ -80,8 +84,10 @@ impl<'a> TakeView<'a> {
             Frame::Outside
         } else if index >= self.ready {
             Frame::Missing
-        } else if index < self.seed_frames {
+        } else if index < self.seed.len() {
             Frame::Ready(self.seed.frame(index))
+        } else if index < self.seed_frames {
+            Frame::Ready(self.crossfade.frame(index - self.seed.len()))
         } else {
             Frame::Ready(self.continuation.frame(index - self.seed_frames))
         }

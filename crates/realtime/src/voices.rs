@@ -17,6 +17,11 @@ pub struct Note {
 }
 
 impl Note {
+    /// Whether both are the same key of the same channel, whatever number the host gives each press of it.
+    fn is_same_key(&self, other: &Self) -> bool {
+        self.key.is_some() && (self.channel, self.key) == (other.channel, other.key)
+    }
+
     fn covers(&self, other: &Self) -> bool {
         fn agrees<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
             match (a, b) {
@@ -49,10 +54,15 @@ impl Voices {
         Self { voices: [None; VOICES], notes: 0 }
     }
 
-    /// Starts a note. The head of a voice that had to make room is returned, to be faded out elsewhere.
+    /// Starts a note. The head of a voice that had to make room is returned, to be faded out elsewhere: the same key's, else
+    /// one of all voices if there is none to spare.
     pub(crate) fn start(&mut self, note: Note, head: Head) -> Option<Head> {
         self.notes += 1;
         let voice = Voice { head, note, age: self.notes, held: true };
+        // A string that is struck again does not sound twice. At most one voice of a key is there, as this is how it came.
+        if let Some(same) = self.voices.iter_mut().flatten().find(|voice| voice.note.is_same_key(&note)) {
+            return Some(core::mem::replace(same, voice).head);
+        }
         if let Some(free) = self.voices.iter_mut().find(|voice| voice.is_none()) {
             *free = Some(voice);
             return None;
@@ -67,6 +77,15 @@ impl Voices {
         for voice in self.voices.iter_mut().flatten().filter(|voice| note.covers(&voice.note)) {
             voice.head.close(frames);
             voice.held = false;
+        }
+    }
+
+    /// Takes notes away that `note` covers and that have not sounded yet.
+    pub(crate) fn forget_unheard(&mut self, note: &Note) {
+        for slot in &mut self.voices {
+            if slot.is_some_and(|voice| note.covers(&voice.note) && !voice.head.was_heard()) {
+                *slot = None;
+            }
         }
     }
 

@@ -171,8 +171,7 @@ impl Plugin {
         Ok(state.load(&self.instance.plugin_handle(), &mut stream).is_ok())
     }
 
-    /// Has the plugin make its editor for a window of the host's, and takes it away again. Says whether there was one. This
-    /// host offers no `clap.gui`: it can neither resize nor close what it shows.
+    /// Has the plugin make its editor for a window of the host's, and takes it away again. Says whether there was one.
     pub fn open_editor(&mut self) -> Result<bool> {
         let gui = self.extension::<PluginGui>("editor")?;
         let api_type = GuiApiType::default_for_current_platform().context("no windows on this system")?;

@@ -12,6 +12,9 @@ const STRETCH_SECONDS: f64 = 0.05;
 /// Below this level a stretch is silent.
 const SILENCE_DBFS: f64 = -60.0;
 
+/// The clip's last 1/200 s is a crossfade.
+const CROSSFADES_PER_SECOND: usize = 200;
+
 /// Pattern lengths, in seconds, in which a copy of the seed's end is looked for.
 const COPY_SECONDS: f64 = 1.0;
 
@@ -49,8 +52,10 @@ impl Verdict {
             bail!("the seed clip is empty");
         }
         let continuation = &left[seed.len()..];
+        // The last milliseconds go over to what the model heard.
+        let exact = seed.len() - (rate_hz as usize / CROSSFADES_PER_SECOND).min(seed.len());
         let seed_error =
-            channels.iter().map(|channel| largest_difference(&channel[..seed.len()], seed)).fold(0.0, f64::max);
+            channels.iter().map(|channel| largest_difference(&channel[..exact], &seed[..exact])).fold(0.0, f64::max);
         let clip_step = seed.windows(2).map(|pair| step(pair[0], pair[1])).fold(0.0, f64::max);
         let seam_step =
             channels.iter().map(|channel| step(channel[seed.len() - 1], channel[seed.len()])).fold(0.0, f64::max);

@@ -19,7 +19,7 @@ pub const RATES_HZ: RangeInclusive<u32> = 1_000..=768_000;
 /// Most channels that are believed.
 pub const MAX_CHANNELS: usize = 32;
 /// Largest sample that is believed, 60 dB above full scale: floats may pass 1.0 somewhat, but not like this.
-const MAX_LEVEL: f32 = 1_000.0;
+pub const MAX_LEVEL: f32 = 1_000.0;
 
 /// What a file says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,7 +39,7 @@ mod window;
 mod write;
 
 pub use clip::{Clip, DamagedClip, Imported, MAX_CLIP_SAMPLES, import, read};
-pub use decoder::{Decoder, Info, MAX_CHANNELS, RATES_HZ};
+pub use decoder::{Decoder, Info, MAX_CHANNELS, MAX_LEVEL, RATES_HZ};
 pub use error::AudioError;
 pub use loss::{Cause, Loss, describe};
 pub(crate) use resample::period;

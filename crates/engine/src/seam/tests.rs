@@ -14,7 +14,7 @@ fn sine(hz: f64, rate: u32, phase: f64, from: i64, to: i64) -> Vec<f32> {
 }
 
 fn upsampled(host: u32, history: &[f32], x: &[f32], blocks: &[usize]) -> Vec<f32> {
-    let mut upsampler = Upsampler::new(MODEL, host, history).unwrap();
+    let mut upsampler = Upsampler::new(MODEL, host, history, 0).unwrap();
     let (mut out, mut at, mut i) = (Vec::new(), 0, 0);
     while at < x.len() {
         let next = (at + blocks[i % blocks.len()]).min(x.len());
@@ -143,7 +143,7 @@ fn lengths_are_exact_and_blocks_do_not_matter() {
 #[test]
 fn what_is_held_back_is_bounded() {
     for host in HOSTS {
-        let mut upsampler = Upsampler::new(MODEL, host, &[0.1; 100]).unwrap();
+        let mut upsampler = Upsampler::new(MODEL, host, &[0.1; 100], 0).unwrap();
         let mut out = Vec::new();
         let bound = upsampler.latency_frames();
         assert!(bound <= 1_600, "{host}: {bound} model frames");
@@ -166,5 +166,64 @@ fn equal_rates_and_odd_clips() {
     }
     assert!(model_seed(&Clip { sample_rate_hz: 48_000, channels: vec![] }, MODEL).unwrap().is_empty());
     assert!(model_seed(&Clip { sample_rate_hz: 0, channels: vec![vec![0.5]] }, MODEL).is_err());
-    assert!(Upsampler::new(MODEL, 0, &[]).is_err());
+    assert!(Upsampler::new(MODEL, 0, &[], 0).is_err());
+}
+
+#[test]
+fn frames_before_the_seam_are_those_of_one_signal() {
+    let noise: Vec<f32> = (0..9_001_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32 / 1.6e7 - 0.5).collect();
+    let (history, model) = noise.split_at(6_000);
+    for host in [44_100, 48_000, 88_200, 96_000, 192_000, 22_050, 8_000, 44_099, MODEL] {
+        let plain = upsampled(host, history, model, &[160]);
+        for before in [0, 1, 7, host as usize / 200, host as usize / 20, 2 * host as usize] {
+            let mut upsampler = Upsampler::new(MODEL, host, history, before).unwrap();
+            let mut out = Vec::new();
+            for block in model.chunks(160) {
+                upsampler.push(block, &mut out).unwrap();
+            }
+            upsampler.finish(&mut out).unwrap();
+            assert_eq!(out.len(), before + plain.len(), "{host} Hz, {before} before");
+            // A few milliseconds before it change nothing of what comes after the seam.
+            let bits = |frames: &[f32]| frames.iter().map(|frame| frame.to_bits()).collect::<Vec<_>>();
+            if before <= host as usize / 200 {
+                assert!(bits(&out[before..]) == bits(&plain), "{host} Hz, {before} before");
+            }
+            // The same signal whose beginning lies further back, so that the seam is none.
+            if host != 44_099 && before <= host as usize / 200 {
+                let mut whole = Upsampler::new(MODEL, host, &history[..4_400], 0).unwrap();
+                let mut one = Vec::new();
+                whole.push(&noise[4_400..], &mut one).unwrap();
+                whole.finish(&mut one).unwrap();
+                let seam = 1_600 * host as usize / MODEL as usize;
+                assert!(worst(&out, &one[seam - before..]) < 1e-5, "{host} Hz, {before} before");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_crossfade_begins_with_the_clip_and_ends_with_what_was_heard() {
+    assert_eq!((crossfade_frames(48_000, 24_000), crossfade_frames(48_000, 100)), (240, 100));
+    let fade: Vec<f32> = (0..240).map(|index| crossfade(1.0, -1.0, index, 240)).collect();
+    assert!(fade[0] > 0.999 && fade[0] < 1.0);
+    assert_eq!(fade[239].to_bits(), (-1.0_f32).to_bits());
+    assert!(fade.windows(2).all(|pair| pair[1] <= pair[0] && pair[0] - pair[1] < 0.02));
+    assert_eq!(crossfade(0.3, 0.4, 0, 1).to_bits(), 0.4_f32.to_bits());
+}
+
+#[test]
+fn the_history_is_rounded_to_codes_and_to_none_that_cannot_be() {
+    let frames = [-2.0, -0.31, 0.0, 0.004, 0.3, 1.0];
+    let rounded = |signal: Signal| {
+        let mut frames = frames;
+        quantise(&mut frames, signal);
+        frames
+    };
+    let codes = Signal::MuLaw { levels: 256 };
+    assert_eq!(rounded(codes), frames.map(|frame| codes.decode(codes.encode(frame))));
+    for signal in
+        [Signal::Real, Signal::MuLaw { levels: 0 }, Signal::MuLaw { levels: 1 }, Signal::Linear { levels: u32::MAX }]
+    {
+        assert_eq!(rounded(signal), frames, "{signal:?}");
+    }
 }

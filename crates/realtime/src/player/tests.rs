@@ -4,13 +4,17 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::view::Segment;
+use crate::view::{Frame, Segment};
 
 const RATE_HZ: u32 = 8_000;
+
+/// Frames before the seam that are written with the continuation.
+const CROSSFADE: usize = 40;
 
 /// A take with a different value at every frame.
 struct Sound {
     seed: Vec<AtomicU32>,
+    crossfade: Vec<AtomicU32>,
     continuation: Vec<AtomicU32>,
     ready: AtomicUsize,
 }
@@ -20,13 +24,24 @@ impl Sound {
         let ramp = |from: usize, to: usize| {
             (from..to).map(|frame| AtomicU32::new((sign * (0.25 + frame as f32 * 1e-5)).to_bits())).collect()
         };
-        Self { seed: ramp(0, seed), continuation: ramp(seed, seed + frames), ready: AtomicUsize::new(ready) }
+        let crossfade = seed.min(CROSSFADE);
+        Self {
+            seed: ramp(0, seed - crossfade),
+            crossfade: ramp(seed - crossfade, seed),
+            continuation: ramp(seed, seed + frames),
+            ready: AtomicUsize::new(crossfade + ready),
+        }
     }
 
     fn view(&self, with_seed: bool) -> TakeView<'_> {
-        let seed = Segment { left: &self.seed, right: &self.seed };
-        let continuation = Segment { left: &self.continuation, right: &self.continuation };
-        TakeView::new(if with_seed { seed } else { Segment::EMPTY }, continuation, &self.ready)
+        let ready = self.ready.load(core::sync::atomic::Ordering::Acquire);
+        let both = |cells| Segment { left: cells, right: cells };
+        let continuation = both(&self.continuation[..]);
+        if with_seed {
+            TakeView::new(both(&self.seed), both(&self.crossfade), continuation, ready)
+        } else {
+            TakeView::new(Segment::EMPTY, Segment::EMPTY, continuation, ready.saturating_sub(self.crossfade.len()))
+        }
     }
 }
 
@@ -98,7 +113,7 @@ fn missing_frames_are_faded_silence_and_counted() {
     let heard = play(&mut player, &sound, Cue::At { frame: 0, jumped: true }, 300, 50);
     assert!(heard[200..].iter().all(|value| *value == 0.0));
     assert_eq!(player.take_missing(), 100);
-    sound.ready.store(1_000, core::sync::atomic::Ordering::Release);
+    sound.ready.store(CROSSFADE + 1_000, core::sync::atomic::Ordering::Release);
     let more = play(&mut player, &sound, Cue::At { frame: 300, jumped: false }, 200, 50);
     let mut before = heard[0];
     for value in heard.iter().chain(&more).skip(1) {
@@ -131,6 +146,65 @@ fn the_seventeenth_note_takes_the_place_of_the_oldest_without_a_click() {
     player.mix(|_| Some(sound.view(true)), &mut long, &mut other);
     assert_eq!(long[999], 0.0);
     assert!(!player.uses(0));
+}
+
+/// Plays `frames` frames of notes alone.
+fn hear(player: &mut Player, sound: &Sound, frames: usize) -> Vec<f32> {
+    let (mut left, mut right) = (std::vec![0.0; frames], std::vec![0.0; frames]);
+    player.mix(|_| Some(sound.view(true)), &mut left, &mut right);
+    left
+}
+
+#[test]
+fn a_key_that_is_pressed_again_ends_its_note_before() {
+    let sound = Sound::new(0, 40_000, 40_000, 1.0);
+    let mut player = Player::new(RATE_HZ);
+    let mut heard = Vec::new();
+    for press in 0..20 {
+        // Some hosts number each press, others none; either way it is the same key.
+        player.note_on(Note { id: (press % 2 == 0).then_some(press), ..note(60) }, 1.0, source(0), true);
+        heard.extend(hear(&mut player, &sound, 500));
+        // The take's own level and no more, once the note before has gone.
+        let most = 0.25 + 500.0 * 1e-5;
+        assert!(heard[heard.len() - 400..].iter().all(|value| *value <= most + 1e-6), "press {press}");
+    }
+    let step = 2.0 * 0.26 / player.declick_frames() as f32 + 1e-4;
+    assert!(heard.windows(2).all(|pair| (pair[1] - pair[0]).abs() < step));
+    // Another key, and the same key of another channel, are other notes.
+    player.note_on(note(61), 1.0, source(0), true);
+    player.note_on(Note { channel: Some(1), ..note(60) }, 1.0, source(0), true);
+    assert!(hear(&mut player, &sound, 200)[199] > 0.7);
+}
+
+#[test]
+fn presses_in_one_frame_are_one_note() {
+    let sound = Sound::new(0, 40_000, 40_000, 1.0);
+    let (mut once, mut often) = (Player::new(RATE_HZ), Player::new(RATE_HZ));
+    once.note_on(note(60), 1.0, source(0), false);
+    for _ in 0..20 {
+        often.note_on(note(60), 1.0, source(0), false);
+    }
+    assert_eq!(hear(&mut once, &sound, 300), hear(&mut often, &sound, 300));
+    // As a note that is choked where it begins is none.
+    let mut none = Player::new(RATE_HZ);
+    none.note_on(note(60), 1.0, source(0), false);
+    none.choke(&note(60));
+    assert!(hear(&mut none, &sound, 300).iter().all(|value| *value == 0.0));
+}
+
+#[test]
+fn what_is_before_the_seam_comes_with_the_continuation() {
+    let sound = Sound::new(100, 1_000, 0, 1.0);
+    sound.ready.store(0, core::sync::atomic::Ordering::Release);
+    assert_eq!((sound.view(true).ready(), sound.view(true).seed_frames()), (100 - CROSSFADE, 100));
+    assert_eq!(sound.view(false).ready(), 0);
+    sound.ready.store(CROSSFADE + 5, core::sync::atomic::Ordering::Release);
+    assert_eq!((sound.view(true).ready(), sound.view(false).ready()), (105, 5));
+    for frame in 0..105 {
+        assert_eq!(sound.view(true).frame(frame), Frame::Ready([0.25 + frame as f32 * 1e-5; 2]));
+    }
+    assert_eq!(sound.view(true).frame(105), Frame::Missing);
+    assert_eq!(sound.view(false).frame(0), sound.view(true).frame(100));
 }
 
 const VOICES_AND_ONE: u8 = crate::VOICES as u8;

@@ -1,0 +1,300 @@
+//! The CLAP entry, with what the framework leaves to chance: states, and hosts without windows.
+//!
+//! The framework's wrapper does everything but two things. It reads a state whole or not at all (see [`super::state`]); so
+//! the state extension is the one below. And it takes for granted that a host with a place for an editor also has the
+//! extension `clap.gui`, and aborts the host if not; such a host is given one that says no to every wish.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::io::{Read, Write};
+use std::ptr::null;
+use std::sync::{Arc, OnceLock};
+
+use clap_sys::entry::clap_plugin_entry;
+use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_host_gui};
+use clap_sys::ext::state::{CLAP_EXT_STATE, clap_plugin_state};
+use clap_sys::factory::plugin_factory::{CLAP_PLUGIN_FACTORY_ID, clap_plugin_factory};
+use clap_sys::host::clap_host;
+use clap_sys::plugin::{clap_plugin, clap_plugin_descriptor};
+use clap_sys::stream::{clap_istream, clap_ostream};
+use clap_sys::version::CLAP_VERSION;
+use nice_plug::wrapper::clap::{PluginDescriptor, Wrapper};
+
+use super::{Continuo, newest_params, state};
+use crate::params::ContinuoParams;
+
+/// The library's CLAP entry.
+#[unsafe(no_mangle)]
+#[used]
+#[allow(non_upper_case_globals, reason = "the name is CLAP's")]
+pub static clap_entry: clap_plugin_entry = clap_plugin_entry {
+    clap_version: CLAP_VERSION,
+    init: Some(init_library),
+    deinit: Some(leave_library),
+    get_factory: Some(factory),
+};
+
+unsafe extern "C" fn init_library(_path: *const c_char) -> bool {
+    nice_plug::wrapper::setup_logger::<Continuo>();
+    true
+}
+
+unsafe extern "C" fn leave_library() {}
+
+unsafe extern "C" fn factory(id: *const c_char) -> *const c_void {
+    static FACTORY: clap_plugin_factory = clap_plugin_factory {
+        get_plugin_count: Some(plugin_count),
+        get_plugin_descriptor: Some(plugin_descriptor),
+        create_plugin: Some(create_plugin),
+    };
+    // SAFETY: ids of factories are strings.
+    if !id.is_null() && unsafe { CStr::from_ptr(id) } == CLAP_PLUGIN_FACTORY_ID {
+        (&raw const FACTORY).cast()
+    } else {
+        null()
+    }
+}
+
+fn descriptor() -> &'static PluginDescriptor {
+    static DESCRIPTOR: OnceLock<PluginDescriptor> = OnceLock::new();
+    DESCRIPTOR.get_or_init(PluginDescriptor::for_plugin::<Continuo>)
+}
+
+unsafe extern "C" fn plugin_count(_factory: *const clap_plugin_factory) -> u32 {
+    1
+}
+
+unsafe extern "C" fn plugin_descriptor(
+    _factory: *const clap_plugin_factory,
+    index: u32,
+) -> *const clap_plugin_descriptor {
+    if index == 0 { descriptor().clap_plugin_descriptor() } else { null() }
+}
+
+unsafe extern "C" fn create_plugin(
+    _factory: *const clap_plugin_factory,
+    host: *const clap_host,
+    id: *const c_char,
+) -> *const clap_plugin {
+    // SAFETY: ids of plugins are strings.
+    if host.is_null() || id.is_null() || unsafe { CStr::from_ptr(id) } != descriptor().clap_id() {
+        return null();
+    }
+    // SAFETY: a host outlives its plugins.
+    unsafe { Instance::new(host) }.map_or(null(), |instance| Box::into_raw(instance).cast::<clap_plugin>().cast_const())
+}
+
+/// An instance as the host knows it.
+#[repr(C)]
+struct Instance {
+    /// First, so that a pointer to it is a pointer to the whole. It is the framework's but for the functions below.
+    plugin: clap_plugin,
+    framework: clap_plugin,
+    params: Arc<ContinuoParams>,
+    host: *const clap_host,
+    /// Stands in for a host that has no `clap.gui`. Goes after the framework's wrapper, which points to it.
+    stand_in: Option<Box<StandIn>>,
+}
+
+impl Instance {
+    /// # Safety
+    /// `host` must outlive the instance.
+    unsafe fn new(host: *const clap_host) -> Option<Box<Self>> {
+        // SAFETY: as the caller promises.
+        let (framework, params) = unsafe { wrapped(host)? };
+        let plugin = clap_plugin {
+            init: Some(init),
+            destroy: Some(destroy),
+            get_extension: Some(get_extension),
+            // A host may hold on to it from before `init`, when the wrapper may still change.
+            desc: descriptor().clap_plugin_descriptor(),
+            ..framework
+        };
+        Some(Box::new(Self { plugin, framework, params, host, stand_in: None }))
+    }
+
+    /// Puts a wrapper in place of the present one that knows the host through a stand-in.
+    ///
+    /// # Safety
+    /// The host is in the middle of `init`: it has used nothing of the instance yet.
+    unsafe fn stand_in_for_host(&mut self) {
+        // SAFETY: a host lives longer than its plugins, and its structure is complete.
+        let stand_in = Box::new(StandIn {
+            host: clap_host { get_extension: Some(extension_of_stand_in), ..unsafe { *self.host } },
+            real: self.host,
+        });
+        // SAFETY: the box stays where it is and is dropped after the wrapper.
+        let Some((framework, params)) = (unsafe { wrapped(&raw const stand_in.host) }) else { return };
+        // SAFETY: the wrapper before it was never used.
+        unsafe { self.let_go() };
+        self.plugin.plugin_data = framework.plugin_data;
+        self.framework = framework;
+        self.params = params;
+        self.stand_in = Some(stand_in);
+    }
+
+    /// Drops the framework's wrapper.
+    ///
+    /// # Safety
+    /// Nobody may use the wrapper any more.
+    unsafe fn let_go(&self) {
+        if let Some(destroy) = self.framework.destroy {
+            // SAFETY: the structure names the wrapper.
+            unsafe { destroy(&raw const self.framework) };
+        }
+    }
+
+    fn wrapper(&self) -> &Wrapper<Continuo> {
+        // SAFETY: the framework's structure names its wrapper, which lives as long as this instance.
+        unsafe { &*self.framework.plugin_data.cast::<Wrapper<Continuo>>() }
+    }
+}
+
+/// A wrapper of the framework's, as its structure names it, and the parameters of the instance that it holds. It is freed by
+/// that structure's `destroy`.
+///
+/// # Safety
+/// `host` must outlive the wrapper.
+unsafe fn wrapped(host: *const clap_host) -> Option<(clap_plugin, Arc<ContinuoParams>)> {
+    // SAFETY: as the caller promises.
+    let wrapper = unsafe { Wrapper::<Continuo>::new(host) };
+    let params = newest_params()?;
+    // SAFETY: nobody else has the wrapper yet.
+    let plugin = unsafe { *wrapper.clap_plugin.as_ptr() };
+    // The structure's `destroy` takes this reference back.
+    let _ = Arc::into_raw(wrapper);
+    Some((plugin, params))
+}
+
+/// The instance of a pointer that the host was given.
+///
+/// # Safety
+/// `plugin` is null or came from [`create_plugin`] and was not destroyed.
+unsafe fn instance<'a>(plugin: *const clap_plugin) -> Option<&'a Instance> {
+    // SAFETY: `create_plugin` gives out pointers to an `Instance`'s first field.
+    unsafe { plugin.cast::<Instance>().as_ref() }
+}
+
+unsafe extern "C" fn init(plugin: *const clap_plugin) -> bool {
+    // SAFETY: as in `instance`; while a host is in `init`, nobody else looks at the instance.
+    let Some(instance) = (unsafe { plugin.cast_mut().cast::<Instance>().as_mut() }) else { return false };
+    // SAFETY: the host is there, and from `init` on it may be asked for its extensions.
+    unsafe {
+        let has_gui =
+            (*instance.host).get_extension.is_some_and(|get| !get(instance.host, CLAP_EXT_GUI.as_ptr()).is_null());
+        if !has_gui {
+            instance.stand_in_for_host();
+        }
+        instance.framework.init.is_some_and(|init| init(plugin))
+    }
+}
+
+unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
+    if plugin.is_null() {
+        return;
+    }
+    // SAFETY: `create_plugin` made the instance with a box, and a host destroys it once and uses it no more.
+    unsafe {
+        let instance = Box::from_raw(plugin.cast_mut().cast::<Instance>());
+        instance.let_go();
+    }
+}
+
+unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char) -> *const c_void {
+    static STATE: clap_plugin_state = clap_plugin_state { save: Some(save), load: Some(load) };
+    // SAFETY: as in `instance`; ids are strings.
+    unsafe {
+        let Some(instance) = instance(plugin) else { return null() };
+        if !id.is_null() && CStr::from_ptr(id) == CLAP_EXT_STATE {
+            return (&raw const STATE).cast();
+        }
+        instance.framework.get_extension.map_or(null(), |get| get(plugin, id))
+    }
+}
+
+unsafe extern "C" fn save(plugin: *const clap_plugin, stream: *const clap_ostream) -> bool {
+    // SAFETY: as in `instance`; a host's stream lives through the call.
+    let (Some(instance), Some(stream)) = (unsafe { (instance(plugin), stream.as_ref()) }) else { return false };
+    let written = match state::write(&instance.params) {
+        Ok(written) => written,
+        Err(error) => {
+            instance.params.session.complain(&error);
+            return false;
+        }
+    };
+    let outcome = state::stream::write_counted(Stream(stream), &written);
+    outcome.inspect_err(|error| tracing::error!("the state could not be saved: {error}")).is_ok()
+}
+
+unsafe extern "C" fn load(plugin: *const clap_plugin, stream: *const clap_istream) -> bool {
+    // SAFETY: as in `instance`; a host's stream lives through the call.
+    let (Some(instance), Some(stream)) = (unsafe { (instance(plugin), stream.as_ref()) }) else { return false };
+    let mut opened = state::read(state::stream::read_counted(Stream(stream)));
+    let placed = instance.wrapper().set_state_inner(&mut opened.state);
+    opened.settle(&instance.params);
+    placed && opened.known
+}
+
+/// A host's stream.
+struct Stream<'a, T>(&'a T);
+
+impl Read for Stream<'_, clap_istream> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let Some(read) = self.0.read else { return state::stream::moved(-1, 0) };
+        // SAFETY: the buffer has the room that is announced.
+        let count = unsafe { read(self.0, buffer.as_mut_ptr().cast(), buffer.len() as u64) };
+        state::stream::moved(count, buffer.len())
+    }
+}
+
+impl Write for Stream<'_, clap_ostream> {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        let Some(write) = self.0.write else { return state::stream::moved(-1, 0) };
+        // SAFETY: the buffer holds as many bytes as are announced.
+        let count = unsafe { write(self.0, buffer.as_ptr().cast(), buffer.len() as u64) };
+        state::stream::moved(count, buffer.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A copy of a host's structure that also answers for `clap.gui`. All else is the host's own: it finds itself by its
+/// `host_data`.
+#[repr(C)]
+struct StandIn {
+    /// First, so that a pointer to it is a pointer to the whole.
+    host: clap_host,
+    real: *const clap_host,
+}
+
+unsafe extern "C" fn extension_of_stand_in(host: *const clap_host, id: *const c_char) -> *const c_void {
+    static NO_WINDOWS: clap_host_gui = clap_host_gui {
+        resize_hints_changed: Some(ignore),
+        request_resize: Some(refuse_size),
+        request_show: Some(refuse),
+        request_hide: Some(refuse),
+        closed: Some(ignore_closing),
+    };
+    // SAFETY: only a `StandIn` has this function; the host behind it lives, and ids are strings.
+    unsafe {
+        let Some(stand_in) = host.cast::<StandIn>().as_ref() else { return null() };
+        let found = (*stand_in.real).get_extension.map_or(null(), |get| get(stand_in.real, id));
+        if found.is_null() && !id.is_null() && CStr::from_ptr(id) == CLAP_EXT_GUI {
+            return (&raw const NO_WINDOWS).cast();
+        }
+        found
+    }
+}
+
+unsafe extern "C" fn ignore(_host: *const clap_host) {}
+
+unsafe extern "C" fn ignore_closing(_host: *const clap_host, _destroyed: bool) {}
+
+unsafe extern "C" fn refuse(_host: *const clap_host) -> bool {
+    false
+}
+
+unsafe extern "C" fn refuse_size(_host: *const clap_host, _width: u32, _height: u32) -> bool {
+    false
+}

@@ -1,0 +1,103 @@
+//! What a render is made with, and what a session may ask of its instance's parameters.
+//!
+//! A session and the renderer know these types and the trait [`Controls`], never the parameters themselves.
+
+use nice_plug::prelude::Enum;
+
+/// What a render starts from.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Go on from the seed clip's last frame.
+    #[id = "continue"]
+    #[name = "Continue"]
+    Continue,
+    /// A phrase out of nothing.
+    #[id = "unconditional"]
+    #[name = "Unconditional"]
+    Unconditional,
+}
+
+/// What `length` counts.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LengthUnit {
+    /// Seconds.
+    #[id = "seconds"]
+    #[name = "Seconds"]
+    Seconds,
+    /// Bars, at the tempo and the time signature the host reports when the render starts.
+    #[id = "bars"]
+    #[name = "Bars"]
+    Bars,
+}
+
+/// What makes a take sound.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Playback {
+    /// The take is pinned to a bar and follows the host's position.
+    #[id = "timeline"]
+    #[name = "Timeline"]
+    Timeline,
+    /// Each note plays the take from its start.
+    #[id = "midi"]
+    #[name = "MIDI"]
+    Midi,
+}
+
+/// Where the seed clip comes from.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SeedSource {
+    /// The chosen file.
+    #[id = "clip"]
+    #[name = "Clip"]
+    Clip,
+    /// What was captured from the sidechain input.
+    #[id = "sidechain"]
+    #[name = "Sidechain"]
+    Sidechain,
+}
+
+/// The parameters that decide what a render does, read at one moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// What to start from.
+    pub mode: Mode,
+    /// Length in seconds, bars already converted.
+    pub seconds: f64,
+    /// Sampling temperature.
+    pub temperature: f32,
+    /// Likeliest values to sample from; 0 = all.
+    pub top_k: u32,
+    /// Number that fixes the random choices.
+    pub rng_seed: u64,
+    /// Alternatives to make.
+    pub takes: u32,
+    /// Where the seed clip comes from.
+    pub seed_source: SeedSource,
+}
+
+/// Tempo and time signature as the host last reported them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Meter {
+    /// Quarter notes per minute.
+    pub tempo: f64,
+    /// Quarter notes per bar.
+    pub beats_per_bar: f64,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self { tempo: 120.0, beats_per_bar: 4.0 }
+    }
+}
+
+/// What a session reads of its instance's parameters.
+pub trait Controls: Send + Sync {
+    /// The settings for a render that starts now; `meter` turns bars into seconds.
+    fn settings(&self, meter: Meter) -> Settings;
+
+    /// Whether `render` and `cancel` are on.
+    fn switches(&self) -> [bool; 2];
+
+    /// Which variation plays; the first is 0.
+    fn variation(&self) -> usize;
+}

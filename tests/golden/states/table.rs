@@ -1,0 +1,45 @@
+// What is in the golden states; included by `tests/states.rs`.
+
+const INLINE: &[(&str, &str)] = &[
+    ("length", "0.5"),
+    ("takes", "2"),
+    ("take", "2"),
+    ("temperature", "0.8"),
+    ("top_k", "40"),
+    ("rng_seed", "11"),
+    ("gain", "-6"),
+    ("start", "1.25"),
+    ("playback", "MIDI"),
+    ("mode", "Continue"),
+];
+
+const UNCONDITIONAL: &[(&str, &str)] = &[
+    ("length", "0.5"),
+    ("takes", "1"),
+    ("rng_seed", "12"),
+    ("mode", "Unconditional"),
+    ("playback", "Timeline"),
+];
+
+const NEW: &[(&str, &str)] = &[("gain", "0"), ("mode", "Continue"), ("playback", "Timeline"), ("top_k", "off")];
+
+const CONTINUED: Option<&str> = Some("b3bba3b24adb52b0918fbde6a3f23c185515e08fa43efac8e5ba08dd527c52f5");
+const FROM_NOTHING: Option<&str> = Some("7191a4cf6d05555e296447131f8c31524a1cde0526e25b7149984cf73be8d8fd");
+
+const GOLDEN: &[Golden] = &[
+    Golden { file: "1a/empty.state", values: NEW, sound: None },
+    Golden { file: "1a/inline.state", values: INLINE, sound: CONTINUED },
+    Golden { file: "1a/chosen.state", values: INLINE, sound: CONTINUED },
+    Golden { file: "1b/empty.state", values: NEW, sound: None },
+    Golden { file: "1b/inline.state", values: INLINE, sound: CONTINUED },
+    Golden { file: "1b/chosen.state", values: INLINE, sound: CONTINUED },
+    Golden { file: "2/empty.state", values: NEW, sound: None },
+    Golden { file: "2/inline.state", values: INLINE, sound: CONTINUED },
+    Golden { file: "2/chosen.state", values: INLINE, sound: CONTINUED },
+];
+
+const STORED: &[Golden] = &[
+    Golden { file: "1a/stored.state", values: UNCONDITIONAL, sound: FROM_NOTHING },
+    Golden { file: "1b/stored.state", values: UNCONDITIONAL, sound: FROM_NOTHING },
+    Golden { file: "2/stored.state", values: UNCONDITIONAL, sound: FROM_NOTHING },
+];
