@@ -38,9 +38,15 @@ fn check(name: &str, clip: &Clip, losses: &[Loss], frames: usize, tolerance: f32
     assert_eq!((clip.sample_rate_hz, clip.channels.len(), clip.frames()), (16_000, 2, frames), "{name}");
     let peak = clip.channels[0].iter().fold(0.0, |peak: f32, x| peak.max(x.abs()));
     assert!((peak - 0.5).abs() < tolerance, "{name}: peak {peak}");
+    // ADPCM begins with its smallest step, and this AAC's encoder is slow to begin.
+    let settled = match name {
+        "adpcm.wav" | "ima.wav" | "ima4.aiff" => 200,
+        "second.m4a" => 2_048,
+        _ => 0,
+    };
     // Codecs with blocks pad the last one where the file does not say how much of it is sound.
     let sound = frames.min(if frames < 5_000 { 4_000 } else { 16_000 });
-    for (part, range) in [("first", 0..1), ("last", sound - 1..sound), ("all", 0..sound)] {
+    for (part, range) in [("first", 0..1), ("last", sound - 1..sound), ("all", settled..sound)] {
         let error = error(clip, range.start, range.end, range.start, original(name));
         assert!(error < tolerance, "{name}, {part} frames: {error}");
     }
@@ -55,17 +61,15 @@ fn every_format_gives_the_frames_that_were_encoded() {
         ("tone.mp3", 4_000, 0.06),
         ("tone.m4a", 4_000, 0.06),
         ("alaw.wav", 4_000, 0.01),
-        // ADPCM begins with its smallest step.
-        ("adpcm.wav", 4_048, 0.25),
-        ("ima.wav", 4_068, 0.25),
-        ("ima4.aiff", 4_032, 0.25),
+        ("adpcm.wav", 4_048, 0.06),
+        ("ima.wav", 4_068, 0.06),
+        ("ima4.aiff", 4_032, 0.06),
         ("f64.wav", 800, 1e-4),
         ("extensible24.wav", 1_600, 1e-4),
         ("quarter.oga", 4_000, 1e-4),
         ("pages.ogg", 16_000, 0.06),
         ("second.mp3", 16_000, 0.06),
-        // This encoder is slow to begin.
-        ("second.m4a", 16_000, 0.45),
+        ("second.m4a", 16_000, 0.06),
         ("alac.m4a", 4_000, 1e-4),
         ("alac.caf", 4_000, 1e-4),
         ("flac.mka", 4_000, 1e-4),
