@@ -38,9 +38,15 @@ fn check(name: &str, clip: &Clip, losses: &[Loss], frames: usize, tolerance: f32
     assert_eq!((clip.sample_rate_hz, clip.channels.len(), clip.frames()), (16_000, 2, frames), "{name}");
     let peak = clip.channels[0].iter().fold(0.0, |peak: f32, x| peak.max(x.abs()));
     assert!((peak - 0.5).abs() < tolerance, "{name}: peak {peak}");
+    // ADPCM begins with its smallest step, and this AAC's encoder is slow to begin.
+    let settled = match name {
+        "adpcm.wav" | "ima.wav" | "ima4.aiff" => 200,
+        "second.m4a" => 2_048,
+        _ => 0,
+    };
     // Codecs with blocks pad the last one where the file does not say how much of it is sound.
     let sound = frames.min(if frames < 5_000 { 4_000 } else { 16_000 });
-    for (part, range) in [("first", 0..1), ("last", sound - 1..sound), ("all", 0..sound)] {
+    for (part, range) in [("first", 0..1), ("last", sound - 1..sound), ("all", settled..sound)] {
         let error = error(clip, range.start, range.end, range.start, original(name));
         assert!(error < tolerance, "{name}, {part} frames: {error}");
     }
@@ -56,23 +62,36 @@ fn every_format_gives_the_frames_that_were_encoded() {
         ("tone.m4a", 4_000, 0.06),
         ("alaw.wav", 4_000, 0.01),
         ("adpcm.wav", 4_048, 0.06),
-        ("ima.wav", 4_000, 0.06),
+        ("ima.wav", 4_068, 0.06),
         ("ima4.aiff", 4_032, 0.06),
         ("f64.wav", 800, 1e-4),
         ("extensible24.wav", 1_600, 1e-4),
-        ("mp3.wav", 4_000, 0.06),
         ("quarter.oga", 4_000, 1e-4),
         ("pages.ogg", 16_000, 0.06),
         ("second.mp3", 16_000, 0.06),
         ("second.m4a", 16_000, 0.06),
         ("alac.m4a", 4_000, 1e-4),
         ("alac.caf", 4_000, 1e-4),
-        ("vorbis.mka", 4_000, 0.06),
         ("flac.mka", 4_000, 1e-4),
     ] {
         let got = import(&fixture(name), 60.0).unwrap_or_else(|e| panic!("{e}"));
         check(name, &got.clip, &got.losses, frames, tolerance);
     }
+}
+
+/// Without a note about the encoder's delay, what the packets hold is the sound.
+#[test]
+fn files_that_tell_no_delay_keep_all_frames() {
+    let got = import(&fixture("mp3.wav"), 60.0).unwrap();
+    assert_eq!((got.clip.frames(), got.losses.len()), (9 * 576, 0));
+    let got = import(&fixture("vorbis.mka"), 60.0).unwrap();
+    assert!(
+        (4_000..=4_096).contains(&got.clip.frames()) && got.losses.is_empty(),
+        "{} {:?}",
+        got.clip.frames(),
+        got.losses
+    );
+    assert!(error(&got.clip, 0, 4_000, 0, ideal) < 0.06);
 }
 
 #[test]
