@@ -1,4 +1,4 @@
-//! `process()` under an allocator that fails, through the framework's own CLAP entry.
+//! `process()` under an allocator that fails, through the plugin's CLAP entry.
 //!
 //! The plugin is linked into this program, so that its allocations meet this program's allocator.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp, clippy::ignored_unit_patterns)]
@@ -163,11 +163,11 @@ fn asking_for_a_render_takes_no_memory_either() {
     plugin.stop(deck);
 }
 
-/// The CLAP entry that the export macro made.
+/// The CLAP entry of the library that is linked in.
 fn entry_of_this_program() -> &'static EntryDescriptor {
     static FOUND: Mutex<Option<&'static EntryDescriptor>> = Mutex::new(None);
     FOUND.lock().unwrap().get_or_insert_with(|| {
         // SAFETY: `clap_entry` is a plain, static, `repr(C)` descriptor; both crates name the same C type.
-        unsafe { &*(&raw const continuo::clap_entry).cast() }
+        unsafe { &*(&raw const continuo::plugin::clap::clap_entry).cast() }
     })
 }

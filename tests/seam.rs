@@ -41,13 +41,13 @@ fn take(model: &Arc<Model>, seed: Clip) -> Take {
         seed: Some(seed.clone()),
         frames,
         sampling,
-        takes: 0..TAKES,
+        variations: 0..TAKES,
         precision: None,
         workers: Workers::alone(),
     };
     let mut sounds = vec![Vec::new(); TAKES as usize];
     render(model, &request, &AtomicBool::new(false), &mut |block| {
-        for (all, new) in sounds.iter_mut().zip(block.takes) {
+        for (all, new) in sounds.iter_mut().zip(block.sound) {
             all.extend_from_slice(new);
         }
     })

@@ -9,8 +9,8 @@ use std::process::Command;
 
 use common::{Bundle, bits, play, saved, sound, take, with_session};
 use continuo::take::Take;
+use continuo_package::hash::sha256_hex;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 /// What is in a golden state.
 struct Golden {
@@ -27,14 +27,12 @@ fn golden(file: &str) -> Vec<u8> {
 }
 
 fn fingerprint(take: &Take) -> String {
-    let mut hash = Sha256::new();
+    let mut bytes = Vec::new();
     for clip in take.seed.iter().chain(&take.variations) {
-        hash.update(clip.sample_rate_hz.to_le_bytes());
-        for value in clip.channels.iter().flatten() {
-            hash.update(value.to_le_bytes());
-        }
+        bytes.extend(clip.sample_rate_hz.to_le_bytes());
+        bytes.extend(clip.channels.iter().flatten().flat_map(|value| value.to_le_bytes()));
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(&bytes)
 }
 
 /// The JSON in a state.
@@ -183,7 +181,8 @@ fn a_project_that_is_opened_after_another_has_nothing_of_it() {
         assert_eq!(again["take"], value);
     }
     // Without a take, or without a session, there is none.
-    let without: [&dyn Fn(&mut Value, &mut Value); 3] = [
+    type Edit<'a> = &'a dyn Fn(&mut Value, &mut Value);
+    let without: [Edit<'_>; 3] = [
         &|_, session| session["take"] = Value::Null,
         &|whole, _| drop(whole["fields"].as_object_mut().unwrap().remove("session")),
         &|whole, _| whole["fields"] = json!({}),

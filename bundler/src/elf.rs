@@ -40,8 +40,8 @@ pub fn soname(path: &Path) -> Result<String, BundleError> {
     Ok(String::from_utf8_lossy(&bytes[place.name]).into_owned())
 }
 
-/// What the library or program in the file `path` imports under a version: pairs of function and version ("pow",
-/// "GLIBC_2.29"). A system whose library lacks one of the versions does not load it.
+/// What the library or program in the file `path` imports under a version: pairs of function and version (`pow`,
+/// `GLIBC_2.29`). A system whose library lacks one of the versions does not load it.
 ///
 /// # Errors
 /// [`BundleError::Io`]; [`BundleError::Library`] for what is no 64-bit ELF file.
@@ -132,6 +132,7 @@ fn imports_of(bytes: &[u8]) -> object::Result<Vec<(String, String)>> {
 }
 
 #[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used)]
 pub(crate) mod tests {
     use std::path::PathBuf;
     use std::process::Command;

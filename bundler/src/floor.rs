@@ -18,7 +18,7 @@ pub const OLDEST_GLIBC: Glibc = Glibc(2, 34);
 pub struct Glibc(pub u32, pub u32);
 
 impl Glibc {
-    /// What a versioned import ("GLIBC_2.2.5") asks for; none for what is not glibc's.
+    /// What a versioned import (`GLIBC_2.2.5`) asks for; none for what is not glibc's.
     fn of(version: &str) -> Option<Self> {
         let mut numbers = version.strip_prefix("GLIBC_")?.split('.').map(str::parse);
         match (numbers.next(), numbers.next()) {

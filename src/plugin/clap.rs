@@ -118,10 +118,9 @@ impl Instance {
     /// The host is in the middle of `init`: it has used nothing of the instance yet.
     unsafe fn stand_in_for_host(&mut self) {
         // SAFETY: a host lives longer than its plugins, and its structure is complete.
-        let stand_in = Box::new(StandIn {
-            host: clap_host { get_extension: Some(extension_of_stand_in), ..unsafe { *self.host } },
-            real: self.host,
-        });
+        let host = unsafe { *self.host };
+        let host = clap_host { get_extension: Some(extension_of_stand_in), ..host };
+        let stand_in = Box::new(StandIn { host, real: self.host });
         // SAFETY: the box stays where it is and is dropped after the wrapper.
         let Some((framework, params)) = (unsafe { wrapped(&raw const stand_in.host) }) else { return };
         // SAFETY: the wrapper before it was never used.

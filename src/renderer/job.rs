@@ -14,7 +14,7 @@ use super::service::{measured, workload};
 use super::{Job, RenderError, Request, Shared, conclude, priority};
 use crate::resources;
 use crate::session::overview::OverviewBuilder;
-use crate::session::{Session, Status, Ticket, lock};
+use crate::session::{Concern, Session, Status, Ticket, lock};
 use crate::settings::{Mode, SeedSource, Settings};
 use crate::take::bench::{BenchError, LiveTake};
 use crate::take::{MAX_SEED_SECONDS, Recipe};

@@ -13,6 +13,7 @@ use super::{RenderError, Shared, errands, job};
 use crate::resources;
 use crate::session::{AudioCommand, BELL, Command, Concern, FileChoice, Session, lock};
 use crate::settings::{Mode, Settings};
+use crate::take::MAX_SEED_SECONDS;
 
 /// How often `process()`'s wishes are looked at.
 const POLL: Duration = Duration::from_millis(10);
@@ -199,7 +200,7 @@ pub(super) fn workload(shared: &Shared, session: &Session, model: &Model) -> Opt
     let settings = session.settings()?;
     let frames = (settings.seconds * f64::from(model.sample_rate_hz())) as u64;
     // The seed clip is not read for a forecast: it is taken to be as long as it can be.
-    let longest = (job::MAX_SEED_SECONDS * f64::from(model.sample_rate_hz())) as u64;
+    let longest = (MAX_SEED_SECONDS * f64::from(model.sample_rate_hz())) as u64;
     let heard = if settings.mode == Mode::Continue { model.manifest().reach.heard(longest) } else { 0 };
     Some(Workload {
         seed_frames: heard,

@@ -222,7 +222,9 @@ impl Output {
             None => (Vec::new(), vec![Vec::new(); channels]),
         };
         if let Some(signal) = recipe.signal {
-            histories.iter_mut().for_each(|history| quantise(history, signal));
+            for history in &mut histories {
+                quantise(history, signal);
+            }
         }
         let play = PlayTake::new(rate_hz, &seed_channels, variations, channels, room.frames as usize)
             .map_err(|OutOfMemory| room.lacking())?;

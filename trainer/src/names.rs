@@ -2,6 +2,7 @@
 //! given orders by a name.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize as _, Deserializer, Serializer};
@@ -18,7 +19,7 @@ pub fn text(path: &Path) -> Cow<'_, str> {
             let mut text = BYTES.to_owned();
             for &byte in path.as_os_str().as_encoded_bytes() {
                 if byte == b'%' || !(b' '..=b'~').contains(&byte) {
-                    text.push_str(&format!("%{byte:02x}"));
+                    let _ = write!(text, "%{byte:02x}");
                 } else {
                     text.push(char::from(byte));
                 }
@@ -50,7 +51,7 @@ pub fn path(text: &str) -> PathBuf {
 
 #[cfg(unix)]
 fn from_bytes(bytes: Vec<u8>) -> PathBuf {
-    std::os::unix::ffi::OsStringExt::from_vec(bytes)
+    <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes).into()
 }
 
 /// Names that are not Unicode cannot be put together from bytes here; what can be kept of them is.

@@ -7,7 +7,7 @@ use common::support::clip::notes;
 use common::support::graph::small;
 use common::{RandomPackage, generate, prime, voice};
 use continuo_engine::audio::Clip;
-use continuo_engine::{EngineError, Forecasts, Model, RenderRequest, Sampling, Workers, Workload, render, seam};
+use continuo_engine::{EngineError, Forecasts, RenderRequest, Sampling, Workers, Workload, render, seam};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -218,7 +218,7 @@ mod tests {
         std::fs::write(&library, b"a whole library").unwrap();
         for text in ["", "{}", "{\"file\": 1}", &"x".repeat(100_000)] {
             std::fs::write(RuntimeNote::place(&library), text).unwrap();
-            assert!(matches!(check(&library), Err(RuntimeFileError::Note { .. })), "{:.20}", text);
+            assert!(matches!(check(&library), Err(RuntimeFileError::Note { .. })), "{text:.20}");
         }
     }
 

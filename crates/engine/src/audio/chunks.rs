@@ -104,7 +104,7 @@ impl<'w> Chunks<'w> {
         if self.layout == Layout::Wave64 {
             return Ok(end.checked_next_multiple_of(8).unwrap_or(u64::MAX));
         }
-        if chunk.length % 2 == 0 {
+        if chunk.length.is_multiple_of(2) {
             return Ok(end);
         }
         // A padding byte belongs here, but not every program writes one.

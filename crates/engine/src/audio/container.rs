@@ -35,11 +35,11 @@ pub(super) fn open(window: Window) -> std::result::Result<Opened, Refusal> {
         return Err(Refusal::Unsupported(codec));
     }
     let window = window.part(0, u64::MAX)?;
-    catch_unwind(AssertUnwindSafe(|| open_unguarded(window, edits.kept)))
+    catch_unwind(AssertUnwindSafe(|| open_unguarded(window, &edits.kept)))
         .unwrap_or_else(|_| Err(Refusal::damaged(GAVE_UP)))
 }
 
-fn open_unguarded(window: Window, kept: mp4::Kept) -> std::result::Result<Opened, Refusal> {
+fn open_unguarded(window: Window, kept: &mp4::Kept) -> std::result::Result<Opened, Refusal> {
     let stream = MediaSourceStream::new(Box::new(window), MediaSourceStreamOptions::default());
     let mut format = symphonia::default::get_probe()
         .probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
@@ -119,9 +119,8 @@ fn open_unguarded(window: Window, kept: mp4::Kept) -> std::result::Result<Opened
 /// The next packet of a track, or how the stream ends.
 fn next_packet(format: &mut dyn FormatReader, track: u32) -> Result<std::result::Result<Packet, End>> {
     loop {
-        let packet = match catch_unwind(AssertUnwindSafe(|| format.next_packet())) {
-            Ok(packet) => packet,
-            Err(_) => return Ok(Err(End::Broken(GAVE_UP.into()))),
+        let Ok(packet) = catch_unwind(AssertUnwindSafe(|| format.next_packet())) else {
+            return Ok(Err(End::Broken(GAVE_UP.into())));
         };
         return Ok(match packet {
             Ok(Some(packet)) if packet.track_id != track => continue,

@@ -262,7 +262,7 @@ impl Decoder {
         let short = missing.is_some_and(|missing| missing > self.source.slack_frames());
         match end {
             End::Broken(reason) => {
-                self.log.lose(0, missing.filter(|&missing| missing > 0), Cause::Unreadable { reason })
+                self.log.lose(0, missing.filter(|&missing| missing > 0), Cause::Unreadable { reason });
             }
             End::OutOfBytes => self.log.lose(0, missing.filter(|&missing| missing > 0), Cause::EndsEarly),
             End::Complete if short => self.log.lose(0, missing, Cause::EndsEarly),

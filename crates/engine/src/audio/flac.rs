@@ -181,7 +181,7 @@ pub(super) fn open(window: Window) -> std::result::Result<Opened, Refusal> {
     loop {
         input.read_exact(&mut head)?;
         let length = u32::from_be_bytes([0, head[1], head[2], head[3]]);
-        if head[0] & 0x7f == 0 && info.is_none() {
+        if head[0].trailing_zeros() >= 7 && info.is_none() {
             let mut bytes = [0; 34];
             let there = fill(&mut (&mut input).take(u64::from(length)), &mut bytes)?;
             info = Some(StreamInfo::parse(&bytes[..there])?);

@@ -8,6 +8,7 @@ use super::window::{Window, fill};
 const HEAD_BYTES: usize = 27;
 
 /// One page with a right checksum.
+#[expect(clippy::struct_excessive_bools, reason = "the format's own flags")]
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) serial: u32,
@@ -160,7 +161,7 @@ impl Pages {
         Ok(Some(Page {
             serial: word(14),
             sequence: word(18),
-            granule: Some(granule).filter(|&granule| granule <= i64::MAX as u64),
+            granule: Some(granule).filter(|&granule| i64::try_from(granule).is_ok()),
             first: head[5] & 2 != 0,
             last: head[5] & 4 != 0,
             continued: head[5] & 1 != 0,

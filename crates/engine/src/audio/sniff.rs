@@ -18,8 +18,10 @@ pub(super) fn open(window: Window) -> Result<Opened, Refusal> {
         [b'R', b'I', b'F', b'F', _, _, _, _, form @ ..] if !form.is_empty() && !form.starts_with(b"WAVE") => {
             not_audio("a RIFF file, but not a WAV")
         }
-        [b'R', b'I', b'F', b'F', ..] | [b'R', b'F', b'6', b'4', ..] | [b'B', b'W', b'6', b'4', ..] => wav::open(window),
-        [b'r', b'i', b'f', b'f', 0x2e, 0x91, ..] => wav::open(window),
+        [b'R', b'I', b'F', b'F', ..]
+        | [b'R', b'F', b'6', b'4', ..]
+        | [b'B', b'W', b'6', b'4', ..]
+        | [b'r', b'i', b'f', b'f', 0x2e, 0x91, ..] => wav::open(window),
         [b'F', b'O', b'R', b'M', ..] => aiff::open(window),
         [b'f', b'L', b'a', b'C', ..] => flac::open(window),
         [b'O', b'g', b'g', b'S', ..] => ogg::open(window),
@@ -27,8 +29,10 @@ pub(super) fn open(window: Window) -> Result<Opened, Refusal> {
         [b'P', b'K', 3, 4, ..] => not_audio("it is a zip archive"),
         [b'%', b'P', b'D', b'F', ..] => not_audio("it is a PDF"),
         [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => not_audio("it is a picture"),
-        [0x1a, 0x45, 0xdf, 0xa3, ..] | [b'c', b'a', b'f', b'f', ..] => container::open(window),
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] | [_, _, _, _, b'm', b'o', b'o', b'v', ..] => container::open(window),
+        [0x1a, 0x45, 0xdf, 0xa3, ..]
+        | [b'c', b'a', b'f', b'f', ..]
+        | [_, _, _, _, b'f', b't', b'y', b'p', ..]
+        | [_, _, _, _, b'm', b'o', b'o', b'v', ..] => container::open(window),
         [b'w', b'v', b'p', b'k', ..] => Err(Refusal::Unsupported("WavPack".into())),
         [b'M', b'A', b'C', b' ', ..] => Err(Refusal::Unsupported("Monkey's Audio".into())),
         [b'T', b'T', b'A', b'1', ..] => Err(Refusal::Unsupported("True Audio".into())),

@@ -1,4 +1,4 @@
-//! The sound between the tags: ID3v2 of any size in front, ID3v1, Lyrics3, APE and an appended ID3v2 behind.
+//! The sound between the tags: `ID3v2` of any size in front, `ID3v1`, Lyrics3, APE and an appended `ID3v2` behind.
 
 use std::io::Result;
 
@@ -22,7 +22,7 @@ pub(super) fn without_tags(mut window: Window) -> Result<Window> {
     window.part(start, end - start)
 }
 
-/// Bytes of an ID3v2 tag that begins with `head`, if one does.
+/// Bytes of an `ID3v2` tag that begins with `head`, if one does.
 pub(super) fn id3v2_length(head: &[u8]) -> Option<u64> {
     let [b'I', b'D', b'3', major, minor, flags, size @ ..] = head else { return None };
     let size: [u8; 4] = size.get(..4)?.try_into().ok()?;

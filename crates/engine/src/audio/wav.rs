@@ -55,11 +55,10 @@ pub(super) fn open(mut window: Window) -> Result<Opened, Refusal> {
     source(window, format, data, fact)
 }
 
-fn walk(
-    window: &mut Window,
-    layout: Layout,
-    first: u64,
-) -> Result<(Option<Format>, Option<Data>, Option<u64>), Refusal> {
+/// What the chunks of a file say: the format, where the sound lies, and its frames by `fact`.
+type Found = (Option<Format>, Option<Data>, Option<u64>);
+
+fn walk(window: &mut Window, layout: Layout, first: u64) -> Result<Found, Refusal> {
     let file_bytes = window.len();
     let (mut format, mut data, mut fact, mut long_data) = (None, None, None, None);
     let mut chunks = Chunks::new(window, layout, first);
@@ -207,7 +206,7 @@ fn codec_name(tag: u16, bits: u16) -> String {
         0x40 | 0x45 | 0x64 => "G.726 ADPCM",
         0x92 | 0x2000 => "Dolby AC-3",
         0xff | 0x1600 | 0x1610 | 0x706d => "AAC",
-        0x160 | 0x161 | 0x162 | 0x163 => "Windows Media Audio",
+        0x160..=0x163 => "Windows Media Audio",
         0x674f..=0x6771 => "Ogg Vorbis",
         0xf1ac => "FLAC",
         _ => "the codec",

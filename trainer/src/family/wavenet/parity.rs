@@ -4,8 +4,9 @@
 //! looked at: f32 rounds those of a well-trained model, which are large, by more than it rounds small ones, and a difference
 //! in the logit of a code that is never drawn is heard by nobody.
 
+use continuo_engine::Runtime;
 use continuo_engine::ort::StepGraph;
-use continuo_engine::{Runtime, random};
+use continuo_engine::random::{self, Place};
 use continuo_package::family::wavenet::WaveNetShape;
 
 use super::compute::{Compute, ComputeError};
@@ -161,7 +162,7 @@ impl Comparison {
         self.likelihood.0 += self.ours.log_probabilities[code] - self.theirs.log_probabilities[code];
         self.likelihood.1 += 1;
         if found.frames < DRAWN_FRAMES {
-            let number = random::uniform(1, 0, found.frames as u64);
+            let number = random::uniform(1, Place { variation: 0, frame: found.frames as u64, channel: 0 });
             found.drawn += 1;
             found.drawn_differently += usize::from(self.ours.draws_otherwise(&self.theirs, number));
         }

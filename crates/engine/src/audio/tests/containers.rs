@@ -262,7 +262,7 @@ fn every_aiff_gives_its_samples() {
         // Sound that begins on a boundary of 512 bytes, and padding behind it.
         let mut aligned = parts.clone();
         let content =
-            [&(LEFT as u32).to_be_bytes()[..], &512_u32.to_be_bytes(), &[0; LEFT as usize], &data, &[9; 40]].concat();
+            [&u32::from(LEFT).to_be_bytes()[..], &512_u32.to_be_bytes(), &[0; LEFT as usize], &data, &[9; 40]].concat();
         aligned[2] = [b"SSND".as_slice(), &(content.len() as u32).to_be_bytes(), &content].concat();
         let aligned = form(&aligned, None);
         for (shape, bytes) in [
