@@ -395,8 +395,11 @@ fn what_is_no_audio_in_the_sidechain_is_not_rendered_with() {
     }
 }
 
+/// Something that is done with the deck at a frame of its next block.
+type Act = fn(&mut common::host::Deck, u32);
+
 /// Plays the take with MIDI: `act` does something with the deck before each frame that it names.
-fn with_midi(acts: &[(usize, fn(&mut common::host::Deck, u32))], frames: usize, block: u32) -> Vec<[f32; 2]> {
+fn with_midi(acts: &[(usize, Act)], frames: usize, block: u32) -> Vec<[f32; 2]> {
     let (bundle, state) = finished_state();
     let mut plugin = bundle.load();
     assert!(plugin.restore(&state).unwrap());
@@ -428,7 +431,7 @@ fn a_key_that_is_pressed_again_ends_its_note_before() {
     let (_, state) = finished_state();
     let [left, _] = sound(&take(&state), 48_000, 0, true);
     for block in [64, 480] {
-        let press: fn(&mut common::host::Deck, u32) = |deck, at| deck.note_on(at, 60, 1.0);
+        let press: Act = |deck, at| deck.note_on(at, 60, 1.0);
         let presses: Vec<_> = (0..20).map(|press| press * 1_000).map(|at| (at, press)).collect();
         let heard = with_midi(&presses, 30_000, block);
         for (frame, value) in heard.iter().enumerate() {
@@ -445,13 +448,13 @@ fn a_key_that_is_pressed_again_ends_its_note_before() {
 fn controllers_120_and_123_silence_their_channel_at_their_frame() {
     let (_, state) = finished_state();
     let [left, _] = sound(&take(&state), 48_000, 0, true);
-    let fades: [(fn(&mut common::host::Deck, u32), usize); 2] = [
+    let fades: [(Act, usize); 2] = [
         (|deck, at| deck.midi(at, [0xb0, 120, 0]), declick(48_000)),
         (|deck, at| deck.midi(at, [0xb0, 123, 0]), 48_000 / 50 * 3),
     ];
     for (silence, fade) in fades {
         for block in [64, 1_000] {
-            let acts: [(usize, fn(&mut common::host::Deck, u32)); 4] = [
+            let acts: [(usize, Act); 4] = [
                 (0, |deck, at| deck.note_on(at, 60, 1.0)),
                 // Another channel's panic, the pedal and the wheel are no reason to stop.
                 (3_000, |deck, at| deck.midi(at, [0xb1, 120, 0])),
@@ -470,7 +473,7 @@ fn controllers_120_and_123_silence_their_channel_at_their_frame() {
         }
     }
     // A release in MIDI's own bytes.
-    let acts: [(usize, fn(&mut common::host::Deck, u32)); 2] =
+    let acts: [(usize, Act); 2] =
         [(0, |deck, at| deck.midi(at, [0x90, 60, 127])), (5_000, |deck, at| deck.midi(at, [0x90, 60, 0]))];
     let heard = with_midi(&acts, 20_000, 128);
     assert!(heard[4_000][0] == left[4_000] && heard[5_000 + 48_000 / 50 * 3..].iter().all(|frame| frame[0] == 0.0));

@@ -21,6 +21,9 @@ struct Golden {
     sound: Option<&'static str>,
 }
 
+/// A change to a state's document and to the session in it.
+type Edit = &'static dyn Fn(&mut Value, &mut Value);
+
 fn golden(file: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/states").join(file);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -181,8 +184,7 @@ fn a_project_that_is_opened_after_another_has_nothing_of_it() {
         assert_eq!(again["take"], value);
     }
     // Without a take, or without a session, there is none.
-    type Edit<'a> = &'a dyn Fn(&mut Value, &mut Value);
-    let without: [Edit<'_>; 3] = [
+    let without: [Edit; 3] = [
         &|_, session| session["take"] = Value::Null,
         &|whole, _| drop(whole["fields"].as_object_mut().unwrap().remove("session")),
         &|whole, _| whole["fields"] = json!({}),

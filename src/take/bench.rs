@@ -395,7 +395,7 @@ mod tests {
     #[test]
     fn every_channel_of_every_variation_has_its_room_from_the_beginning() {
         let mut live = LiveTake::new(1, stereo_take().recipe, None, None).unwrap();
-        let places = |live: &LiveTake| live.frames.iter().flatten().map(|channel| channel.as_ptr()).collect::<Vec<_>>();
+        let places = |live: &LiveTake| live.frames.iter().flatten().map(Vec::as_ptr).collect::<Vec<_>>();
         let before = places(&live);
         for _ in 0..20 {
             for index in 0..2 {

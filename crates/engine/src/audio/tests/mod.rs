@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp, clippy::trivially_copy_pass_by_ref)]
 
 mod containers;
 mod damage;
