@@ -1,11 +1,12 @@
 //! The two rows of values: what the next render does, and how the take plays.
 
-use egui::{Align2, Sense, Ui, UiBuilder, vec2};
+use egui::{Align2, Response, Sense, Ui, UiBuilder, vec2};
 
 use super::bar::{gesture, param_bar};
 use super::widgets::{CAPTION_GAP, CAPTION_HEIGHT, captioned, captioned_segments, draw_die, icon_button, switch};
 use super::{Cx, theme};
-use crate::params::{LengthUnit, Playback};
+use crate::session::Setting;
+use crate::settings::{LengthUnit, Playback};
 
 /// Width of the names of the rows.
 const NAME: f32 = 58.0;
@@ -21,15 +22,10 @@ pub fn generate(ui: &mut Ui, cx: &mut Cx<'_>) {
         let bar = bar_width(ui, UNIT + theme::ROW + 4.0, 5, 1);
         let params = cx.params;
         let unit = params.length_unit.value();
-        param_bar(
-            ui,
-            &cx.setter,
-            &params.length,
-            "Length",
-            "How much the model plays.",
-            bar,
-            Some(&|number| length_words(unit, number)),
-        );
+        heeded(ui, cx, Setting::Length, |ui, cx| {
+            let words = |number: &str| length_words(unit, number);
+            param_bar(ui, &cx.setter, &params.length, "Length", "How much the model plays.", bar, Some(&words))
+        });
         captioned_segments(
             ui,
             &cx.setter,
@@ -38,27 +34,28 @@ pub fn generate(ui: &mut Ui, cx: &mut Cx<'_>) {
             &["Length counts seconds.", "Length counts bars at the host's tempo when the render starts."],
             UNIT,
         );
-        param_bar(
-            ui,
-            &cx.setter,
-            &params.temperature,
-            "Temperature",
-            "How daring the model is: low stays close to what is likeliest, high wanders.",
-            bar,
-            None,
-        );
-        param_bar(
-            ui,
-            &cx.setter,
-            &params.top_k,
-            "Top-k",
-            "Only the k likeliest values are ever chosen; off leaves all of them possible.",
-            bar,
-            None,
-        );
-        rng_seed(ui, cx, bar);
-        param_bar(ui, &cx.setter, &params.takes, "Takes", "How many variations one render makes.", bar, None);
+        heeded(ui, cx, Setting::Temperature, |ui, cx| {
+            let tip = "How daring the model is: low stays close to what is likeliest, high wanders.";
+            param_bar(ui, &cx.setter, &params.temperature, "Temperature", tip, bar, None)
+        });
+        heeded(ui, cx, Setting::TopK, |ui, cx| {
+            let tip = "Only the k likeliest values are ever chosen; off leaves all of them possible.";
+            param_bar(ui, &cx.setter, &params.top_k, "Top-k", tip, bar, None)
+        });
+        heeded(ui, cx, Setting::RngSeed, |ui, cx| rng_seed(ui, cx, bar));
+        heeded(ui, cx, Setting::Variations, |ui, cx| {
+            param_bar(ui, &cx.setter, &params.takes, "Takes", "How many variations one render makes.", bar, None)
+        });
     });
+}
+
+/// A control that is disabled where it means nothing to the chosen model; hovering says why.
+fn heeded(ui: &mut Ui, cx: &mut Cx<'_>, setting: Setting, control: impl FnOnce(&mut Ui, &mut Cx<'_>) -> Response) {
+    let why_not = cx.snapshot.card.as_ref().and_then(|card| card.why_not(setting));
+    let response = ui.add_enabled_ui(why_not.is_none(), |ui| control(ui, cx)).inner;
+    if let Some(reason) = why_not {
+        response.on_disabled_hover_text(reason);
+    }
 }
 
 /// How the take plays.
@@ -119,12 +116,12 @@ fn length_words(unit: LengthUnit, number: &str) -> String {
     }
 }
 
-fn rng_seed(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
+fn rng_seed(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) -> Response {
     let param = &cx.params.rng_seed;
     let tip = "The number that fixes the random choices: the same number gives the same take again.";
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        param_bar(ui, &cx.setter, param, "RNG seed", tip, width, None);
+        let bar = param_bar(ui, &cx.setter, param, "RNG seed", tip, width, None);
         captioned(ui, "", theme::ROW, |ui| {
             let die = icon_button(ui, "New RNG seed", theme::ROW, draw_die);
             if die.clicked() {
@@ -133,7 +130,9 @@ fn rng_seed(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
             }
             die.on_hover_text("Picks another number.");
         });
-    });
+        bar
+    })
+    .inner
 }
 
 /// A number of the RNG seed's range that is not `now`.

@@ -117,6 +117,7 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     let snapshot = session.snapshot();
     let mut cx = Cx { session, params, setter, snapshot: &snapshot, state };
     tell_host(&mut cx);
+    follow_suggestion(&cx);
     if cx.state.previewed.as_ref() != Some(&snapshot.seed) {
         cx.state.previewed = Some(snapshot.seed.clone());
         session.preview_seed();
@@ -158,6 +159,19 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
     CentralPanel::default()
         .frame(row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 12 }))
         .show(ui, |ui| waveform::waveform(ui, cx));
+}
+
+/// Sets what suits a model that was chosen just now.
+fn follow_suggestion(cx: &Cx<'_>) {
+    let Some(suggestion) = cx.session.take_suggestion() else { return };
+    let params = cx.params;
+    if let Some(temperature) = suggestion.temperature {
+        bar::gesture(&cx.setter, &params.temperature, |setter| setter.set_parameter(&params.temperature, temperature));
+    }
+    if let Some(top_k) = suggestion.top_k {
+        let top_k = i32::try_from(top_k).unwrap_or(i32::MAX);
+        bar::gesture(&cx.setter, &params.top_k, |setter| setter.set_parameter(&params.top_k, top_k));
+    }
 }
 
 /// Lets the host know that what is saved beside the parameters has changed, so that it marks its project.

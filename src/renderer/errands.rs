@@ -7,7 +7,7 @@ use continuo_engine::audio::{Clip, WavFormat, write_wav};
 use continuo_realtime::Frame;
 
 use super::{RenderError, Shared};
-use crate::session::{Chosen, Concern, Session, lock};
+use crate::session::{Chosen, Concern, FileChoice, Session, lock};
 use crate::take::Take;
 use crate::take::bench::lay_out;
 use crate::threads;
@@ -41,6 +41,9 @@ fn choose(
             Ok(()) => {
                 session.accept(what, &choice);
                 session.settle(if what == Chosen::Model { Concern::Model } else { Concern::Seed });
+                if what == Chosen::Model {
+                    session.describe(&choice, true);
+                }
             }
             Err(error) => {
                 session.refuse(what, &choice);
@@ -48,6 +51,14 @@ fn choose(
                 return Err(error);
             }
         }
+        Ok(())
+    })
+}
+
+/// Reads what a model can do out of its package; with `suggest`, an open editor then sets what suits it.
+pub(super) fn describe(session: &Arc<Session>, choice: FileChoice, suggest: bool) -> Result<(), RenderError> {
+    errand(session, "continuo-describe", move |session| {
+        session.describe(&choice, suggest);
         Ok(())
     })
 }

@@ -176,7 +176,9 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         model_rate_hz,
         channels: abilities.channels,
         variations: settings.takes,
-        frames: ((settings.seconds * f64::from(model_rate_hz)).round() as u64).max(1),
+        frames: abilities
+            .fixed_frames
+            .unwrap_or_else(|| ((settings.seconds * f64::from(model_rate_hz)).round() as u64).max(1)),
         signal: Some(manifest.signal),
         seed_name,
         rng_seed: settings.rng_seed,

@@ -127,6 +127,7 @@ fn obey(shared: &Arc<Shared>, session: &Arc<Session>, command: Command) -> Resul
         Command::FactoryModel => {
             session.post(|snapshot| snapshot.model = FileChoice::factory_model());
             session.touch();
+            errands::describe(session, FileChoice::factory_model(), true)?;
         }
         Command::FactorySeed => {
             session.post(|snapshot| snapshot.seed = FileChoice::factory_seed());
@@ -158,6 +159,11 @@ fn forecast(shared: &Shared, session: &Arc<Session>) {
     let watched = session.is_watched();
     if shared.models.is_empty() && !watched {
         return;
+    }
+    if let Some(choice) = watched.then(|| session.wants_card()).flatten()
+        && let Err(error) = errands::describe(session, choice, false)
+    {
+        tracing::warn!("what the model can do is not known: {error}");
     }
     let snapshot = session.snapshot();
     let preferences = shared.preferences(Some(session));
@@ -198,7 +204,8 @@ pub(super) fn measured(shared: &Shared, session: &Session) -> Option<Measured> {
 /// What a render with the session's present settings would be.
 pub(super) fn workload(shared: &Shared, session: &Session, model: &Model) -> Option<Workload> {
     let settings = session.settings()?;
-    let frames = (settings.seconds * f64::from(model.sample_rate_hz())) as u64;
+    let asked = (settings.seconds * f64::from(model.sample_rate_hz())) as u64;
+    let frames = model.abilities().fixed_frames.unwrap_or(asked);
     // The seed clip is not read for a forecast: it is taken to be as long as it can be.
     let longest = (MAX_SEED_SECONDS * f64::from(model.sample_rate_hz())) as u64;
     let heard = if settings.mode == Mode::Continue { model.manifest().reach.heard(longest) } else { 0 };

@@ -3,6 +3,7 @@
 //! The editor reads a [`Snapshot`] per frame and sends [`Command`]s; `process()` sends through a lock-free queue of its
 //! own; the renderer answers both. Nobody else touches the renderer, and the editor never touches the engine.
 
+mod card;
 mod choice;
 mod complaint;
 mod link;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 use crossbeam::queue::SegQueue;
 use nice_plug_egui::RepaintNotifier;
 
+pub use card::{ModelCard, Setting, Suggestion};
 pub(crate) use choice::Chosen;
 use choice::PendingChoices;
 use complaint::Cause;
@@ -186,6 +188,8 @@ pub struct Snapshot {
     pub error: Option<Arc<str>>,
     /// What went well and is worth a line (a file was written, …).
     pub notice: Option<Arc<str>>,
+    /// What the chosen model can do; `None` until its package was read, for an editor that looks or because it was chosen.
+    pub card: Option<Arc<ModelCard>>,
     /// How the model steps: its kernel, or why it falls back to ONNX Runtime. `None` before it was opened, for a render or
     /// for an editor that looks.
     pub stepper: Option<Arc<str>>,
@@ -219,6 +223,10 @@ pub(crate) struct Board {
     /// Where the error in it comes from.
     cause: Option<Cause>,
     pending: PendingChoices,
+    /// The model whose card is there or is being read.
+    described: Option<FileChoice>,
+    /// What suits a model that was chosen just now, until an editor has set it.
+    suggestion: Option<Suggestion>,
 }
 
 /// One instance's session. See the module's documentation.
@@ -282,6 +290,7 @@ impl Session {
                     status: Status::Idle,
                     error: None,
                     notice: None,
+                    card: None,
                     stepper: None,
                     forecast_seconds: None,
                     preferences: None,
@@ -294,6 +303,8 @@ impl Session {
                 },
                 cause: None,
                 pending: [None, None],
+                described: None,
+                suggestion: None,
             }),
             repaint: RepaintNotifier::new(),
             bench: Mutex::new(Bench::default()),
