@@ -244,7 +244,8 @@ fn odd_shapes_agree_with_onnx_runtime_and_a_wrong_weight_is_noticed() {
             |values: &[f32]| parity::compare(&runtime, &graph, &shape, &mut compute, values, &pieces).unwrap();
         let found = compare(exported.values());
         assert!(found.check().is_ok() && found.logit <= 2e-5, "{found:?}");
-        assert_eq!((found.frames, found.drawn), (1400, 1400));
+        // Drawn once in the run over all frames, and once in the runs of uneven lengths.
+        assert_eq!((found.frames, found.drawn), (1400, 2800));
         let mut changed = exported.values().to_vec();
         changed[table.find("layer.2.dilated.weight").unwrap().offset + 1] += 0.01;
         let found = compare(&changed);
