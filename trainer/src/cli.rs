@@ -30,6 +30,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Print what a package holds
     Inspect(InspectArgs),
+    /// Find the settings that the plugin starts with, for a package that is there
+    Defaults(DefaultsArgs),
 }
 
 /// `prepare FOLDER --out DATASET`
@@ -180,6 +182,22 @@ pub struct ExportArgs {
 pub struct InspectArgs {
     /// A model package (.continuo)
     pub file: PathBuf,
+}
+
+/// `defaults FILE --audio CLIP`
+#[derive(Debug, Clone, Args)]
+pub struct DefaultsArgs {
+    /// A model package (.continuo); it is written anew with the settings in it
+    pub file: PathBuf,
+    /// Real audio of the kind that the model learnt: its pops are counted too
+    #[arg(long, value_name = "CLIP")]
+    pub audio: Vec<PathBuf>,
+    /// Temperature, instead of looking for one
+    #[arg(long)]
+    pub temperature: Option<f32>,
+    /// Likeliest values that are drawn from (0 = all), instead of looking for it
+    #[arg(long)]
+    pub top_k: Option<u32>,
 }
 
 /// In what a model is computed: a precision, or `auto`.

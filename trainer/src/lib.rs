@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod config;
 pub mod data;
+pub mod defaults;
 pub mod device;
 pub mod export;
 pub mod family;

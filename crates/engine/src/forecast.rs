@@ -7,6 +7,7 @@ use crate::error::EngineError;
 use crate::kernels::Precision;
 use crate::model::Model;
 use crate::sampling::Sampling;
+use crate::version::VERSION;
 use crate::voice::VoiceRequest;
 use crate::workers::Workers;
 use continuo_package::files;
@@ -70,7 +71,7 @@ impl Calibration {
     /// The figures of the model with this hash in `folder`; none where there are none, or others measured them.
     fn open(folder: Option<&Path>, content_hash: &str, backend: &str) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let measured_with = format!("{} {backend} {cores} cores", crate::VERSION);
+        let measured_with = format!("{VERSION} {backend} {cores} cores");
         let file = folder.map(|folder| folder.join(format!("{content_hash}.json")));
         let usable = |figures: &Figures| {
             let all = figures.seconds_per_frame.values().chain(figures.seconds_to_prime.values());

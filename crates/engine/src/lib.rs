@@ -26,6 +26,7 @@ mod sampling;
 pub mod seam;
 mod source;
 mod verdict;
+mod version;
 mod voice;
 mod workers;
 
@@ -43,11 +44,9 @@ pub use runtime::Runtime;
 pub use sampling::Sampling;
 pub use source::Source;
 pub use verdict::Verdict;
+pub use version::VERSION;
 pub use voice::{MOST_VARIATIONS, Voice, VoiceRequest};
 pub use workers::{MOST_THREADS, Workers};
-
-/// The engine's version, part of every take's recipe.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]

@@ -40,11 +40,15 @@ pub struct Choice {
 }
 
 /// Finds the settings for a model; those that were given are taken as they are. A model that is not drawn from code by code
-/// has none.
+/// has none. `recordings` is real audio of one channel at the model's rate.
 ///
 /// # Errors
 /// If rendering fails or is interrupted.
-pub fn find(model: &Arc<Model>, dataset: &Dataset, choice: Choice) -> Result<Option<Sampling>, ExportError> {
+pub fn find(
+    model: &Arc<Model>,
+    recordings: impl Iterator<Item = Vec<f32>>,
+    choice: Choice,
+) -> Result<Option<Sampling>, ExportError> {
     let given = |temperature, top_k| Sampling { temperature, top_k, ..Sampling::default() };
     let manifest = model.manifest();
     let levels = manifest.signal.levels().filter(|_| !matches!(manifest.reach, Reach::None { .. }));
@@ -53,7 +57,7 @@ pub fn find(model: &Arc<Model>, dataset: &Dataset, choice: Choice) -> Result<Opt
         return Ok(Some(given(temperature, top_k)));
     }
     let wanted = (f64::from(TAKES) * SECONDS * f64::from(model.sample_rate_hz())) as u64;
-    let (real, listened) = real_pops(dataset, wanted);
+    let (real, listened) = real_pops(recordings, wanted);
     // As many as real audio has in the same time, where there is enough of it to say.
     let allowed = if listened == 0 { 0 } else { (real * wanted).div_ceil(listened) };
     println!(
@@ -89,19 +93,24 @@ fn candidates(levels: u32, choice: Choice) -> Vec<(f32, u32)> {
     temperatures.iter().flat_map(|&temperature| top_ks.iter().map(move |&top_k| (temperature, top_k))).collect()
 }
 
-/// Pops in the held-out recordings, or in others where there are none, over at most `wanted` frames; and over how many.
-fn real_pops(dataset: &Dataset, wanted: u64) -> (u64, u64) {
+/// Pops in recordings, over at most `wanted` frames; and over how many.
+fn real_pops(recordings: impl Iterator<Item = Vec<f32>>, wanted: u64) -> (u64, u64) {
     let (mut pops, mut listened) = (0, 0);
-    for recording in dataset.recordings(Split::Heldout).chain(dataset.recordings(Split::Train)) {
+    for mut sound in recordings {
         if listened >= wanted {
             break;
         }
-        let mut sound = mono(dataset.frames(recording), dataset.channels());
         sound.truncate((wanted - listened) as usize);
         pops += count_pops(&sound);
         listened += sound.len() as u64;
     }
     (pops, listened)
+}
+
+/// The held-out recordings of a dataset and then the others, as [`find`] listens to them.
+pub fn recordings(dataset: &Dataset) -> impl Iterator<Item = Vec<f32>> {
+    let all = dataset.recordings(Split::Heldout).chain(dataset.recordings(Split::Train));
+    all.map(|recording| mono(dataset.frames(recording), dataset.channels()))
 }
 
 /// Pops in all takes of a render from silence.

@@ -54,7 +54,7 @@ pub fn run(args: &ExportArgs) -> Result<Exported, ExportError> {
     let options = LoadOptions { runtime: Some(runtime), ..LoadOptions::default() };
     let model = Model::load(&draft, &options)?;
     let choice = Choice { temperature: args.temperature, top_k: args.top_k };
-    let defaults = defaults::find(&model, &dataset, choice)?;
+    let defaults = defaults::find(&model, defaults::recordings(&dataset), choice)?;
     if let Some(sampling) = defaults {
         println!("default settings: temperature {}, top_k {}", sampling.temperature, sampling.top_k);
         package.manifest.defaults = Defaults { temperature: Some(sampling.temperature), top_k: Some(sampling.top_k) };

@@ -4,8 +4,8 @@ use symphonia::core::codecs::audio::well_known::CODEC_ID_ADPCM_IMA_QT;
 
 use super::blocks::{Adpcm, AdpcmSource, PcmSource};
 use super::chunks::{Chunks, Layout, four};
-use super::decoder::{Info, Opened, Refusal};
 use super::pcm::Encoding;
+use super::source::{Info, Opened, Refusal};
 use super::window::Window;
 
 /// What `COMM` tells.

@@ -8,9 +8,9 @@ use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
 use symphonia::core::errors::Error;
 
 use super::codec::{Codec, Decoded};
-use super::decoder::{End, Source, Step};
 use super::loss::{Cause, Log};
 use super::pcm::Encoding;
+use super::source::{End, Source, Step};
 use super::window::{Window, fill};
 
 /// Frames per delivered block.

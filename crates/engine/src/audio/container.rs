@@ -18,9 +18,9 @@ use symphonia::core::packet::Packet;
 
 use super::aac::{self, Extension};
 use super::codec::{Codec, Decoded, GAVE_UP, Layout};
-use super::decoder::{End, Info, Opened, Refusal, Source, Step};
 use super::loss::{Cause, Log};
 use super::mp4;
+use super::source::{End, Info, Opened, Refusal, Source, Step};
 use super::window::Window;
 
 /// Packets that are looked at while opening.

@@ -9,8 +9,8 @@ use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 
 use super::codec::{Codec, Decoded, Layout};
-use super::decoder::{End, Info, Opened, Refusal, Source, Step};
 use super::loss::{Cause, Log};
+use super::source::{End, Info, Opened, Refusal, Source, Step};
 use super::window::{Window, fill};
 
 /// Bytes read at a time.

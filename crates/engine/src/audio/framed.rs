@@ -9,9 +9,9 @@ use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
 
 use super::aac::Extension;
 use super::codec::{Codec, Decoded};
-use super::decoder::{End, Info, Opened, Refusal, Source, Step};
 use super::loss::{Cause, Log};
 use super::mpeg::{Header, Summary};
+use super::source::{End, Info, Opened, Refusal, Source, Step};
 use super::tags::id3v2_length;
 use super::window::{Window, fill};
 

@@ -17,6 +17,7 @@
 mod aac;
 mod aiff;
 mod blocks;
+mod bounds;
 mod chunks;
 mod clip;
 mod codec;
@@ -33,17 +34,20 @@ mod pages;
 mod pcm;
 mod resample;
 mod sniff;
+mod source;
 mod tags;
 mod wav;
 mod window;
 mod write;
 
+pub use bounds::{MAX_CHANNELS, MAX_LEVEL, RATES_HZ};
 pub use clip::{Clip, DamagedClip, Imported, MAX_CLIP_SAMPLES, import, read};
-pub use decoder::{Decoder, Info, MAX_CHANNELS, MAX_LEVEL, RATES_HZ};
+pub use decoder::Decoder;
 pub use error::AudioError;
 pub use loss::{Cause, Loss, describe};
 pub(crate) use resample::period;
 pub use resample::{StreamResampler, resample, resampled_frames};
+pub use source::Info;
 pub use write::{WavFormat, WavSink, write_wav};
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_VORBIS;
 
 use super::codec::{Codec, Decoded, Layout};
-use super::decoder::{End, Info, Opened, Refusal, Source, Step};
 use super::flac::{FrameHeader, StreamInfo};
 use super::loss::{Cause, Log};
 use super::pages::{Page, Pages};
+use super::source::{End, Info, Opened, Refusal, Source, Step};
 use super::window::Window;
 
 /// Most bytes of one packet: more than any encoder writes, cover pictures in the comments included.

@@ -1,6 +1,6 @@
 //! Which format a file has, by its content.
 
-use super::decoder::{Opened, Refusal};
+use super::source::{Opened, Refusal};
 use super::tags::without_tags;
 use super::window::Window;
 use super::{aiff, container, flac, framed, ogg, wav};

@@ -7,9 +7,9 @@ use symphonia::core::codecs::audio::well_known::{CODEC_ID_ADPCM_IMA_WAV, CODEC_I
 
 use super::blocks::{Adpcm, AdpcmSource, PcmSource};
 use super::chunks::{Chunks, Layout, four};
-use super::decoder::{Info, Opened, Refusal};
 use super::framed;
 use super::pcm::Encoding;
+use super::source::{Info, Opened, Refusal};
 use super::window::Window;
 
 /// Whether a length of 32 bits is one that programs write that do not know the length yet: the largest number there is,
