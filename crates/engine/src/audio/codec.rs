@@ -41,9 +41,15 @@ pub(super) enum Decoded {
     Broken(String),
 }
 
+/// Most frames in a packet that are believed: decoders make room for them before they have seen one.
+const MOST_FRAMES: u64 = 1 << 20;
+
 impl Codec {
     /// A decoder for a stream. With `verify`, [`Self::is_verified`] compares the sound with the stream's checksum.
     pub(super) fn new(params: &AudioCodecParameters, verify: bool) -> Result<Self, Error> {
+        if params.max_frames_per_packet.max(params.frames_per_block).is_some_and(|frames| frames > MOST_FRAMES) {
+            return Err(Error::DecodeError("packets of more than a million frames"));
+        }
         let options = AudioDecoderOptions::default().verify(verify);
         let decoder = catch_unwind(|| symphonia::default::get_codecs().make_audio_decoder(params, &options))
             .unwrap_or(Err(Error::DecodeError(GAVE_UP)))?;

@@ -52,6 +52,8 @@ impl Decoder {
         let window = File::open(path).and_then(Window::whole).map_err(read_error)?;
         let furthest = window.furthest();
         let Opened { source, info } = sniff::open(window).map_err(|refusal| refusal.of(path))?;
+        // Opening looks for tags at the end too; progress counts from here on.
+        furthest.store(0, atomic::Ordering::Relaxed);
         if !RATES_HZ.contains(&info.sample_rate_hz) {
             return Err(AudioError::SampleRate { path: path.to_path_buf(), sample_rate_hz: info.sample_rate_hz });
         }

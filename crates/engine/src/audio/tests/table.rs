@@ -36,14 +36,14 @@ fn error(clip: &Clip, from: usize, to: usize, at: usize, original: fn(usize, usi
 fn check(name: &str, clip: &Clip, losses: &[Loss], frames: usize, tolerance: f32) {
     assert!(losses.is_empty(), "{name}: {losses:?}");
     assert_eq!((clip.sample_rate_hz, clip.channels.len(), clip.frames()), (16_000, 2, frames), "{name}");
-    let peak = clip.channels[0].iter().fold(0.0, |peak: f32, x| peak.max(x.abs()));
-    assert!((peak - 0.5).abs() < tolerance, "{name}: peak {peak}");
     // ADPCM begins with its smallest step, and this AAC's encoder is slow to begin.
     let settled = match name {
         "adpcm.wav" | "ima.wav" | "ima4.aiff" => 200,
         "second.m4a" => 2_048,
         _ => 0,
     };
+    let peak = clip.channels[0][settled..].iter().fold(0.0, |peak: f32, x| peak.max(x.abs()));
+    assert!((peak - 0.5).abs() < tolerance, "{name}: peak {peak}");
     // Codecs with blocks pad the last one where the file does not say how much of it is sound.
     let sound = frames.min(if frames < 5_000 { 4_000 } else { 16_000 });
     for (part, range) in [("first", 0..1), ("last", sound - 1..sound), ("all", settled..sound)] {
