@@ -16,53 +16,16 @@ mod progress;
 mod report;
 mod run;
 mod scan;
+mod skipped;
 mod split;
-
-use std::path::PathBuf;
-
-use serde::{Deserialize, Serialize};
+mod summary;
 
 pub use error::PrepareError;
 pub use progress::Progress;
 pub use report::summary_text;
-pub use run::{PrepareOptions, Summary, prepare};
-
-/// Why a file was left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SkipKind {
-    /// No audio.
-    NotAudio,
-    /// Audio of a kind that is not read.
-    Unsupported,
-    /// Audio that could not be decoded.
-    Damaged,
-    /// No frames.
-    Empty,
-    /// Nothing to hear.
-    Silent,
-    /// The same recording is in the dataset already.
-    Duplicate,
-    /// The system did not let it be read.
-    Unreadable,
-}
-
-/// A file that was left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Skipped {
-    /// Path below the imported folder, as [`crate::names::text`] writes it.
-    pub name: String,
-    /// What sort of reason.
-    pub kind: SkipKind,
-    /// The reason, in words.
-    pub reason: String,
-}
-
-impl Skipped {
-    fn new(name: String, kind: SkipKind, reason: String) -> Self {
-        Self { name, kind, reason }
-    }
-}
+pub use run::{PrepareOptions, prepare};
+pub use skipped::{SkipKind, Skipped};
+pub use summary::Summary;
 
 /// The subcommand: imports, shows progress, prints the summary.
 ///
@@ -93,11 +56,6 @@ pub fn command(args: &crate::cli::PrepareArgs) -> Result<(), PrepareError> {
             Err(error)
         }
     }
-}
-
-/// Where the dataset lies and what it holds, for messages.
-fn absolute(path: &std::path::Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 #[cfg(test)]

@@ -5,13 +5,13 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::import::{ImportError, Imported, Target, hash_file, import};
 use super::parallel::{in_order, threads};
 use super::partial::{Partial, partial_path};
 use super::scan::{Found, scan};
-use super::{PrepareError, Progress, SkipKind, Skipped, absolute, split};
+use super::{PrepareError, Progress, SkipKind, Skipped, Summary, split};
 use crate::data::dataset::{FORMAT_VERSION, FRAMES_FILE, INDEX_FILE, Index, Recording, SKIPPED_FILE, Split};
 
 /// What to prepare.
@@ -31,29 +31,6 @@ pub struct PrepareOptions {
     pub force: bool,
     /// Threads; 0 = one per core.
     pub jobs: usize,
-}
-
-/// What came of it.
-#[derive(Debug, Clone)]
-pub struct Summary {
-    /// The dataset's folder.
-    pub out: PathBuf,
-    /// Its index.
-    pub index: Index,
-    /// What was left out, each with its reason, in the order of names.
-    pub skipped: Vec<Skipped>,
-    /// Bytes of all sources that were opened.
-    pub source_bytes: u64,
-    /// How long it took.
-    pub took: Duration,
-}
-
-impl Summary {
-    /// Hours of audio in one split.
-    pub fn hours(&self, split: Split) -> f64 {
-        let frames: u64 = self.index.recordings.iter().filter(|r| r.split == split).map(|r| r.frames).sum();
-        frames as f64 / f64::from(self.index.sample_rate_hz) / 3_600.0
-    }
 }
 
 /// Imports `options.folder` into a dataset at `options.out`. Raising `stop` ends it early and leaves nothing behind;
@@ -249,4 +226,9 @@ fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), PrepareE
     serde_json::to_writer_pretty(&mut file, value).map_err(|e| write_error(e.into()))?;
     file.flush().map_err(write_error)?;
     file.get_ref().sync_all().map_err(write_error)
+}
+
+/// Where the dataset lies and what it holds, for messages.
+fn absolute(path: &std::path::Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }

@@ -8,6 +8,7 @@
 //!
 //! A dataset folder either is complete or does not exist: `prepare` works in `DATASET.partial` and renames.
 
+mod chunk;
 mod error;
 mod index;
 mod sampler;
@@ -19,9 +20,10 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 
+pub use chunk::Chunk;
 pub use error::DatasetError;
 pub use index::{FORMAT_VERSION, Index, Levels, Recording, Split};
-pub use sampler::{Chunk, ChunkSampler, Order, SamplerCursor};
+pub use sampler::{ChunkSampler, Order, SamplerCursor};
 pub use streams::{StreamCursor, StreamSampler};
 
 /// Name of the index inside a dataset's folder.

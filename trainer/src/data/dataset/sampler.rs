@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, DatasetError, Split};
+use super::{Chunk, Dataset, DatasetError, Split};
 use crate::random::{Purpose, Random};
 
 /// What decides the order of an epoch, by its number.
@@ -18,17 +18,6 @@ pub enum Order {
     /// A new permutation per epoch; the grid of starts is moved by a random offset below one hop per recording and
     /// epoch, so that a recording is not always cut in the same places.
     Shuffled,
-}
-
-/// A stretch of one recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Chunk {
-    /// The recording's place in [`super::Index::recordings`].
-    pub recording: usize,
-    /// First frame within the recording.
-    pub start: u64,
-    /// Length in frames: always the sampler's chunk length.
-    pub frames: usize,
 }
 
 /// Where a sampler stands; goes into a checkpoint.
