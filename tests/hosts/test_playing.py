@@ -36,7 +36,9 @@ def test_the_phrase_is_the_seed_clip_and_something_new(workshop):
         seed = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2") / 32768.0
     frames = len(seed)
     for channel in audio:
-        assert np.abs(channel[:frames] - seed).max() < 1e-4
+        # The clip's last 1/200 s goes over to what the model heard.
+        exact = frames - 48_000 // 200
+        assert np.abs(channel[:exact] - seed[:exact]).max() < 1e-4
         step = np.abs(np.diff(seed)).max()
         assert abs(channel[frames] - channel[frames - 1]) <= step
     continuation = audio[0][frames:]
