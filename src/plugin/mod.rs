@@ -96,8 +96,8 @@ impl Plugin for Continuo {
         },
     }];
 
-    // Notes would arrive with less, but the controllers that silence them would not.
-    const MIDI_INPUT: MidiConfig = MidiConfig::MidiCCs;
+    // Controllers would arrive with `MidiCCs`, but in VST3 that adds 2 080 parameters, over which hosts take minutes to load.
+    const MIDI_INPUT: MidiConfig = MidiConfig::Basic;
 
     type Editor = ContinuoEditor;
     type SysExMessage = ();
