@@ -96,6 +96,8 @@ pub fn check(needs: &[Need]) -> Result<()> {
             command.env("DEBIAN_FRONTEND", "noninteractive");
             command
         };
+        // An installation that was killed half-way leaves dpkg refusing every later one until this has run.
+        run(Command::new("dpkg").args(["--configure", "-a"]), "Mend what dpkg names")?;
         run(apt().args(["update", "-qq"]), "Check the network and the package sources")?;
         let install = ["install", "-y", "-qq", "--no-install-recommends"];
         run(apt().args(install).args(packages), "Check the network and the package sources")?;
