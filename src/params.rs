@@ -40,12 +40,12 @@ pub struct ContinuoParams {
     /// The number that fixes the random choices of a render.
     #[id = "rng_seed"]
     pub rng_seed: IntParam,
-    /// How many alternatives one render makes.
+    /// How many variations one render makes.
     #[id = "takes"]
-    pub takes: IntParam,
+    pub variations: IntParam,
     /// Which of them plays.
     #[id = "take"]
-    pub take: IntParam,
+    pub variation: IntParam,
     /// Output level, as a factor; shown in dB.
     #[id = "gain"]
     pub gain: FloatParam,
@@ -101,8 +101,8 @@ impl Default for ContinuoParams {
                 })),
             // The host's normalised `f32` names each of these numbers exactly; it could not for all of `i32`.
             rng_seed: IntParam::new("RNG seed", 1, IntRange::Linear { min: 0, max: 999_999 }),
-            takes: IntParam::new("Takes", 1, IntRange::Linear { min: 1, max: MAX_TAKES }),
-            take: IntParam::new("Take", 1, IntRange::Linear { min: 1, max: MAX_TAKES }),
+            variations: IntParam::new("Variations", 1, IntRange::Linear { min: 1, max: MAX_VARIATIONS }),
+            variation: IntParam::new("Variation", 1, IntRange::Linear { min: 1, max: MAX_VARIATIONS }),
             gain: FloatParam::new(
                 "Gain",
                 1.0,
@@ -141,8 +141,8 @@ impl Default for ContinuoParams {
     }
 }
 
-/// Most alternatives that one render makes.
-pub const MAX_TAKES: i32 = 8;
+/// Most variations that one render makes.
+pub const MAX_VARIATIONS: i32 = 8;
 /// The hidden `revision` wraps after this.
 pub const MAX_REVISION: i32 = 65_535;
 
@@ -156,7 +156,7 @@ impl Controls for ContinuoParams {
     }
 
     fn variation(&self) -> usize {
-        (self.take.value().clamp(1, MAX_TAKES) - 1).unsigned_abs() as usize
+        (self.variation.value().clamp(1, MAX_VARIATIONS) - 1).unsigned_abs() as usize
     }
 }
 
@@ -174,7 +174,7 @@ impl ContinuoParams {
             temperature: self.temperature.value(),
             top_k: self.top_k.value().unsigned_abs(),
             rng_seed: u64::from(self.rng_seed.value().unsigned_abs()),
-            takes: self.takes.value().clamp(1, MAX_TAKES).unsigned_abs(),
+            variations: self.variations.value().clamp(1, MAX_VARIATIONS).unsigned_abs(),
             seed_source: self.seed_source.value(),
         }
     }

@@ -69,8 +69,8 @@ pub struct Settings {
     pub top_k: u32,
     /// Number that fixes the random choices.
     pub rng_seed: u64,
-    /// Alternatives to make.
-    pub takes: u32,
+    /// Variations to make.
+    pub variations: u32,
     /// Where the seed clip comes from.
     pub seed_source: SeedSource,
 }

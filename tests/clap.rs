@@ -445,7 +445,6 @@ fn a_key_that_is_pressed_again_ends_its_note_before() {
 }
 
 #[test]
-#[ignore = "controllers do not reach the plugin while MIDI_INPUT is Basic"]
 fn controllers_120_and_123_silence_their_channel_at_their_frame() {
     let (_, state) = finished_state();
     let [left, _] = sound(&take(&state), 48_000, 0, true);
@@ -485,7 +484,7 @@ fn rates_that_no_converter_has_are_refused_and_the_next_one_is_not() {
     let (bundle, state) = finished_state();
     let mut plugin = bundle.load();
     assert!(plugin.restore(&state).unwrap());
-    for rate_hz in [0, 1, 999, 2_000_001, 1_000_000_000] {
+    for rate_hz in [0, 1, 999, 768_001, 1_000_000_000] {
         let setup = common::host::Setup { sample_rate_hz: rate_hz, block: 64 };
         assert!(plugin.play(setup, |_| {}, |deck| deck.run(64).map(drop)).is_err(), "{rate_hz} Hz");
     }

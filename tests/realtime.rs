@@ -116,7 +116,7 @@ fn process_takes_and_frees_no_memory_at_any_block_size() {
         }
         for step in (0..40_i64).step_by(40 / steps) {
             let mut set = |id: &str, value: f64| deck.set(0, (parameter(id), value));
-            // Everything that a host can turn while audio runs: playback, alternative, seed clip, gain, capture, pin.
+            // Everything that a host can turn while audio runs: playback, variation, seed clip, gain, capture, pin.
             set("playback", f64::from(u8::from(step >= 20)));
             set("take", if step % 3 == 0 { 0.0 } else { 1.0 });
             set("play_seed", f64::from(u8::from(step % 5 != 0)));

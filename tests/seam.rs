@@ -16,7 +16,7 @@ use continuo_realtime::Frame;
 const CLIP_SECONDS: usize = 1;
 /// How much is generated, in seconds.
 const SECONDS: f64 = 0.1;
-/// Alternatives.
+/// Variations.
 const TAKES: u32 = 4;
 
 fn presets(folder: &str) -> PathBuf {
@@ -66,7 +66,7 @@ fn take(model: &Arc<Model>, seed: Clip) -> Take {
     Take { recipe, seed: Some(Arc::new(seed)), variations: sounds.into_iter().map(clip).collect() }
 }
 
-/// An alternative as it plays, `[C][T]`.
+/// A variation as it plays, `[C][T]`.
 fn heard(take: &Take, rate_hz: u32, index: usize) -> [Vec<f32>; 2] {
     let play = lay_out(take, rate_hz).unwrap();
     let view = play.view(index, true).unwrap();

@@ -8,6 +8,7 @@ use egui::{
 };
 use nice_plug::prelude::{Param, ParamSetter};
 
+use super::gesture::gesture;
 use super::theme;
 use super::widgets::captioned;
 
@@ -205,11 +206,4 @@ fn paint(ui: &Ui, rect: Rect, response: &Response, filled: f32, words: &str) {
     painter.rect_stroke(rect, theme::RADIUS, Stroke::new(1.0, outline), StrokeKind::Inside);
     let color = if enabled { theme::TEXT } else { theme::FAINT };
     painter.with_clip_rect(rect.shrink(2.0)).text(rect.center(), Align2::CENTER_CENTER, words, theme::body(), color);
-}
-
-/// One whole change: begin, set, end.
-pub fn gesture<P: Param>(setter: &ParamSetter<'_>, param: &P, change: impl FnOnce(&ParamSetter<'_>)) {
-    setter.begin_set_parameter(param);
-    change(setter);
-    setter.end_set_parameter(param);
 }

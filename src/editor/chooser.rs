@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use egui::{Align, Button, Key, Layout, Popup, PopupCloseBehavior, Response, RichText, TextEdit, Ui};
 
-use super::Cx;
+use super::context::Cx;
 use super::dialog::{EXPORT_NAME, Purpose, typed_path};
 use super::library::{Entry, display_name};
 use super::theme;

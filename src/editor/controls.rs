@@ -2,9 +2,11 @@
 
 use egui::{Align2, Response, Sense, Ui, UiBuilder, vec2};
 
-use super::bar::{gesture, param_bar};
+use super::bar::param_bar;
+use super::context::Cx;
+use super::gesture::gesture;
+use super::theme;
 use super::widgets::{CAPTION_GAP, CAPTION_HEIGHT, captioned, captioned_segments, draw_die, icon_button, switch};
-use super::{Cx, theme};
 use crate::session::Setting;
 use crate::settings::{LengthUnit, Playback};
 
@@ -26,14 +28,17 @@ pub fn generate(ui: &mut Ui, cx: &mut Cx<'_>) {
             let words = |number: &str| length_words(unit, number);
             param_bar(ui, &cx.setter, &params.length, "Length", "How much the model plays.", bar, Some(&words))
         });
-        captioned_segments(
-            ui,
-            &cx.setter,
-            &params.length_unit,
-            "Unit",
-            &["Length counts seconds.", "Length counts bars at the host's tempo when the render starts."],
-            UNIT,
-        );
+        let length_counts = cx.snapshot.card.as_ref().is_none_or(|card| card.why_not(Setting::Length).is_none());
+        ui.add_enabled_ui(length_counts, |ui| {
+            captioned_segments(
+                ui,
+                &cx.setter,
+                &params.length_unit,
+                "Unit",
+                &["Length counts seconds.", "Length counts bars at the host's tempo when the render starts."],
+                UNIT,
+            );
+        });
         heeded(ui, cx, Setting::Temperature, |ui, cx| {
             let tip = "How daring the model is: low stays close to what is likeliest, high wanders.";
             param_bar(ui, &cx.setter, &params.temperature, "Temperature", tip, bar, None)
@@ -44,7 +49,15 @@ pub fn generate(ui: &mut Ui, cx: &mut Cx<'_>) {
         });
         heeded(ui, cx, Setting::RngSeed, |ui, cx| rng_seed(ui, cx, bar));
         heeded(ui, cx, Setting::Variations, |ui, cx| {
-            param_bar(ui, &cx.setter, &params.takes, "Takes", "How many variations one render makes.", bar, None)
+            param_bar(
+                ui,
+                &cx.setter,
+                &params.variations,
+                "Variations",
+                "How many versions one render makes, each with random choices of its own.",
+                bar,
+                None,
+            )
         });
     });
 }

@@ -2,8 +2,9 @@
 
 use egui::{Align, Label, Layout, Popup, RichText, Sense, Ui};
 
+use super::context::Cx;
+use super::theme;
 use super::ticks::{bytes, count};
-use super::{Cx, theme};
 use crate::session::{Command, Storage};
 
 /// Limits to choose from, in bytes.

@@ -6,9 +6,10 @@ use egui::{
     Align2, CursorIcon, Popup, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::bar::gesture;
+use super::context::Cx;
+use super::gesture::gesture;
 use super::widgets::{elided, segments};
-use super::{Cx, chooser, stepper, theme};
+use super::{chooser, stepper, theme};
 use crate::params::{Mode, SeedSource};
 use crate::session::CaptureRing;
 
@@ -77,6 +78,7 @@ pub fn source(ui: &mut Ui, cx: &mut Cx<'_>) {
             &cx.setter,
             &cx.params.mode,
             &["The model carries on from the seed clip's last frame.", "The model makes a phrase out of nothing."],
+            &|mode| cx.snapshot.card.as_ref().and_then(|card| card.why_not_mode(mode)),
             220.0,
         );
         ui.add_space(theme::GAP);
@@ -86,6 +88,7 @@ pub fn source(ui: &mut Ui, cx: &mut Cx<'_>) {
                 &cx.setter,
                 &cx.params.seed_source,
                 &["The seed clip is an audio file.", "The seed clip is what was captured from the sidechain input."],
+                &|_| None,
                 170.0,
             );
             match cx.params.seed_source.value() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nice_plug_egui::RepaintNotifier;
 
-use super::messages::capitalised;
+use super::words::capitalised;
 use crate::resources;
 use crate::threads;
 

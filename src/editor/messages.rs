@@ -1,37 +1,12 @@
 //! What went wrong and what went well, in words, until the user has read it, and what the user is asked.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
 use egui::{Align, Color32, Frame, Layout, Margin, RichText, Stroke, Ui};
 
+use super::context::Cx;
+use super::theme;
 use super::widgets::{draw_cross, icon_button};
-use super::{Cx, theme};
-use crate::session::{Command, Snapshot};
-
-/// A notice goes by itself after this.
-const NOTICE: Duration = Duration::from_secs(10);
-
-/// Which notice is on show since when.
-#[derive(Debug, Default)]
-pub struct Notices {
-    current: Option<(Arc<str>, Instant)>,
-    dismissed: bool,
-}
-
-impl Notices {
-    /// The notice to show, if there is one that is neither old nor dismissed.
-    fn shown(&mut self, snapshot: &Snapshot) -> Option<Arc<str>> {
-        let notice = snapshot.notice.as_ref()?;
-        let same = self.current.as_ref().is_some_and(|(current, _)| Arc::ptr_eq(current, notice));
-        if !same {
-            self.current = Some((Arc::clone(notice), Instant::now()));
-            self.dismissed = false;
-        }
-        let fresh = self.current.as_ref().is_some_and(|(_, since)| since.elapsed() < NOTICE);
-        (fresh && !self.dismissed).then(|| Arc::clone(notice))
-    }
-}
+use super::words::capitalised;
+use crate::session::Command;
 
 /// What there is to say and whether it is an error; an error comes before a notice.
 pub fn pending(cx: &mut Cx<'_>) -> Option<(String, bool)> {
@@ -96,17 +71,11 @@ pub fn message(ui: &mut Ui, cx: &mut Cx<'_>, text: &str, is_error: bool) {
                 if is_error {
                     cx.session.send(Command::DismissError);
                 } else {
-                    cx.state.notices.dismissed = true;
+                    cx.state.notices.dismiss();
                 }
             }
         });
     });
-}
-
-/// `text` with a capital at its begin.
-pub fn capitalised(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().into_iter().flat_map(char::to_uppercase).chain(characters).collect()
 }
 
 #[cfg(test)]

@@ -6,13 +6,16 @@
 
 mod bar;
 mod chooser;
+mod context;
 mod controls;
 mod dialog;
 mod footer;
 mod geometry;
+mod gesture;
 mod header;
 mod library;
 mod messages;
+mod notices;
 mod render_bar;
 mod stepper;
 #[cfg(test)]
@@ -21,6 +24,7 @@ mod theme;
 mod ticks;
 mod waveform;
 mod widgets;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +37,10 @@ use nice_plug_egui::baseview::dpi::LogicalSize;
 use nice_plug_egui::resizable_window::ResizableWindow;
 use nice_plug_egui::{EguiEditor, EguiNiceSettings, Frame, NiceEguiApp, create_egui_editor};
 
+use context::{Cx, State};
+use gesture::gesture;
+
 use crate::params::{ContinuoParams, MAX_REVISION};
-use crate::session::{FileChoice, Session, Snapshot};
 
 /// The editor's type, named by the plugin.
 pub type ContinuoEditor = EguiEditor<ContinuoApp>;
@@ -64,30 +70,6 @@ pub struct ContinuoApp {
     params: Arc<ContinuoParams>,
     host: Option<GuiContext>,
     state: State,
-}
-
-/// What the editor remembers between frames, and while it is closed.
-#[derive(Debug, Default)]
-struct State {
-    library: library::Library,
-    dialogs: dialog::Dialogs,
-    notices: messages::Notices,
-    model_path: String,
-    seed_path: String,
-    export_path: String,
-    /// The seed clip for which a preview was asked for last.
-    previewed: Option<FileChoice>,
-    /// The session's revision that the host was last told about.
-    revision: u64,
-}
-
-/// What every part of the window draws from.
-struct Cx<'a> {
-    session: &'a Arc<Session>,
-    params: &'a ContinuoParams,
-    setter: ParamSetter<'a>,
-    snapshot: &'a Snapshot,
-    state: &'a mut State,
 }
 
 impl NiceEguiApp for ContinuoApp {
@@ -166,11 +148,11 @@ fn follow_suggestion(cx: &Cx<'_>) {
     let Some(suggestion) = cx.session.take_suggestion() else { return };
     let params = cx.params;
     if let Some(temperature) = suggestion.temperature {
-        bar::gesture(&cx.setter, &params.temperature, |setter| setter.set_parameter(&params.temperature, temperature));
+        gesture(&cx.setter, &params.temperature, |setter| setter.set_parameter(&params.temperature, temperature));
     }
     if let Some(top_k) = suggestion.top_k {
         let top_k = i32::try_from(top_k).unwrap_or(i32::MAX);
-        bar::gesture(&cx.setter, &params.top_k, |setter| setter.set_parameter(&params.top_k, top_k));
+        gesture(&cx.setter, &params.top_k, |setter| setter.set_parameter(&params.top_k, top_k));
     }
 }
 
@@ -183,6 +165,6 @@ fn tell_host(cx: &mut Cx<'_>) {
     cx.state.revision = revision;
     let number = (revision % (u64::from(MAX_REVISION.unsigned_abs()) + 1)) as i32;
     if number != cx.params.revision.unmodulated_plain_value() {
-        bar::gesture(&cx.setter, &cx.params.revision, |setter| setter.set_parameter(&cx.params.revision, number));
+        gesture(&cx.setter, &cx.params.revision, |setter| setter.set_parameter(&cx.params.revision, number));
     }
 }

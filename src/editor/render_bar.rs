@@ -2,9 +2,10 @@
 
 use egui::{Button, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
+use super::context::Cx;
 use super::ticks::duration;
 use super::widgets::elided;
-use super::{Cx, chooser, theme};
+use super::{chooser, theme};
 use crate::params::{LengthUnit, Mode};
 use crate::session::{Command, Status};
 
@@ -104,8 +105,8 @@ fn plan(cx: &Cx<'_>) -> String {
     if cx.params.length_unit.value() == LengthUnit::Bars {
         words = format!("{words} at {} BPM", (meter.tempo * 10.0).round() / 10.0);
     }
-    if settings.takes > 1 {
-        words = format!("{} takes of {words}", settings.takes);
+    if settings.variations > 1 {
+        words = format!("{} variations of {words}", settings.variations);
     }
     match cx.snapshot.forecast_seconds {
         Some(seconds) => format!("Makes {words} · about {} to render", duration(f64::from(seconds))),

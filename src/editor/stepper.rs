@@ -2,10 +2,11 @@
 
 use egui::{CursorIcon, Popup, PopupCloseBehavior, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
-use super::messages::capitalised;
+use super::context::Cx;
+use super::theme;
 use super::widgets::elided;
-use super::{Cx, theme};
-use crate::session::{Command, Preferences, Priority};
+use super::words::capitalised;
+use crate::session::{Command, Preferences, Priority, Setting};
 
 /// Width of the popup.
 const WIDTH: f32 = 372.0;
@@ -46,6 +47,11 @@ fn triangle(ui: &Ui, rect: Rect) {
 
 fn settings(ui: &mut Ui, cx: &Cx<'_>, now: Preferences) {
     heading(ui, "Precision");
+    let card = cx.snapshot.card.as_ref();
+    if let Some(reason) = card.and_then(|card| card.why_not(Setting::Precision)) {
+        // The choice holds for all instances, so it stays open.
+        ui.label(RichText::new(reason).font(theme::caption()).color(theme::MUTED));
+    }
     for choice in now.by_precision() {
         let (name, what) = match choice.precision_name() {
             "auto" => ("Automatic", "the fastest that keeps the quality"),

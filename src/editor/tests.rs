@@ -14,9 +14,12 @@ use nice_plug::context::gui::{GuiContext, GuiContextInner};
 use nice_plug::params::internals::ParamPtr;
 use nice_plug::prelude::{Param as _, PluginState};
 
+use continuo_engine::Abilities;
+use continuo_package::{Defaults, Manifest, Package, PackageWriter};
+
 use super::{State, show, theme};
 use crate::params::{ContinuoParams, LengthUnit, Mode};
-use crate::session::{Command, Peak, Preferences, Status, TakeOverview};
+use crate::session::{Command, FileChoice, ModelCard, Peak, Preferences, Setting, Status, Suggestion, TakeOverview};
 
 /// What a host hears of a change.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -146,14 +149,14 @@ impl Bench {
     }
 }
 
-fn take(alternatives: usize) -> TakeOverview {
+fn take(variations: usize) -> TakeOverview {
     TakeOverview {
         seed_seconds: 2.0,
         continuation_seconds: 6.0,
         ready_seconds: 6.0,
         seam: 0.25,
         columns: 64,
-        peaks: vec![vec![Peak { min: -0.5, max: 0.5 }; 64]; alternatives],
+        peaks: vec![vec![Peak { min: -0.5, max: 0.5 }; 64]; variations],
         recipe: "a test".to_owned(),
     }
 }
@@ -298,6 +301,91 @@ fn segments_and_switches_set_their_parameters() {
     assert_eq!(bench.gestures(), []);
 }
 
+/// A model of which somebody says what it can do.
+fn card(abilities: Abilities) -> Option<Arc<ModelCard>> {
+    Some(Arc::new(ModelCard::new(abilities, Suggestion::default())))
+}
+
+#[test]
+fn what_means_nothing_to_the_model_is_disabled_and_says_why() {
+    let mut bench = Bench::open();
+    let disabled = |bench: &Bench, name: &str| bench.harness.get_by_label(name).accesskit_node().is_disabled();
+    let bars = ["Length", "Temperature", "Top-k", "RNG seed", "Variations"];
+    let all = Abilities {
+        channels: 1,
+        can_continue: true,
+        can_begin: true,
+        fixed_frames: None,
+        settings: Setting::ALL.into(),
+    };
+    bench.params.session.post(|snapshot| snapshot.card = card(all.clone()));
+    bench.harness.run();
+    for name in bars.into_iter().chain(["Continue", "Unconditional", "Bars"]) {
+        assert!(!disabled(&bench, name), "{name}");
+    }
+    // One that knows neither temperature nor length and makes phrases out of nothing alone.
+    let settings = [Setting::RngSeed, Setting::Variations].into();
+    let few = Abilities { can_continue: false, fixed_frames: Some(16_384), settings, ..all.clone() };
+    bench.params.session.post(|snapshot| snapshot.card = card(few));
+    bench.harness.run();
+    for name in ["Length", "Bars", "Temperature", "Top-k", "Continue"] {
+        assert!(disabled(&bench, name), "{name}");
+    }
+    for name in ["RNG seed", "Variations", "Unconditional", "Gain"] {
+        assert!(!disabled(&bench, name), "{name}");
+    }
+    bench.click("Bars");
+    let at = bench.middle("Temperature");
+    bench.press_and_release(at, Modifiers::COMMAND);
+    bench.pointer(at, Some(true), Modifiers::NONE);
+    bench.pointer(at + vec2(50.0, 0.0), Some(false), Modifiers::NONE);
+    assert_eq!(bench.gestures(), [], "what is disabled changes nothing");
+    // The reason comes when the pointer rests.
+    for (name, reason) in [("Temperature", "there is no temperature"), ("Continue", "cannot carry on from a clip")] {
+        let at = bench.middle(name);
+        bench.pointer(at, None, Modifiers::NONE);
+        for _ in 0..120 {
+            bench.harness.step();
+        }
+        bench.harness.get_by_label_contains(reason);
+    }
+    // Another model brings them back.
+    bench.params.session.post(|snapshot| snapshot.card = card(all));
+    bench.harness.run();
+    assert!(!disabled(&bench, "Temperature"));
+}
+
+#[test]
+fn a_model_that_is_chosen_brings_its_own_settings_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/packages/piano-16k-format1.continuo");
+    let package = Package::open(golden.as_ref()).unwrap();
+    let path = folder.path().join("daring.continuo");
+    let defaults = Defaults { temperature: Some(0.75), top_k: Some(40) };
+    let mut writer = PackageWriter::new(Manifest { defaults, ..package.manifest }, package.licence);
+    for (id, graph) in package.graphs {
+        writer = writer.graph(id, graph);
+    }
+    writer.write(&path).unwrap();
+
+    let mut bench = Bench::open();
+    let choice = FileChoice::chosen(path);
+    bench.params.session.post(|snapshot| snapshot.model = choice.clone());
+    // Read because an editor looks: what the user has set stays.
+    bench.params.session.describe(&choice, false);
+    bench.harness.run();
+    assert_eq!(bench.gestures(), []);
+    assert!(bench.params.session.snapshot().card.is_some());
+    // Chosen by the user.
+    bench.params.session.describe(&choice, true);
+    bench.harness.run();
+    assert!((bench.params.temperature.value() - 0.75).abs() < 1e-6);
+    assert_eq!(bench.params.top_k.value(), 40);
+    assert_eq!(bench.gestures().len(), 2);
+    bench.harness.run();
+    assert_eq!(bench.gestures(), []);
+}
+
 #[test]
 fn the_die_picks_another_rng_seed() {
     let mut bench = Bench::open();
@@ -312,12 +400,12 @@ fn a_click_on_a_lane_makes_it_play() {
     let mut bench = Bench::open();
     bench.params.session.post(|snapshot| snapshot.take = Some(Arc::new(take(1))));
     bench.harness.run();
-    assert!(bench.harness.query_by_label("Take 1").is_none());
+    assert!(bench.harness.query_by_label("Variation 1").is_none());
     bench.params.session.post(|snapshot| snapshot.take = Some(Arc::new(take(8))));
     bench.harness.run();
-    bench.click("Take 6");
-    assert_eq!(bench.params.take.value(), 6);
-    let lane = bench.harness.get_by_label("Take 6");
+    bench.click("Variation 6");
+    assert_eq!(bench.params.variation.value(), 6);
+    let lane = bench.harness.get_by_label("Variation 6");
     assert_eq!(lane.accesskit_node().toggled(), Some(egui::accesskit::Toggled::True));
 }
 

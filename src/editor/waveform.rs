@@ -1,4 +1,4 @@
-//! The take drawn large: seed clip, seam, continuation; one lane per alternative.
+//! The take drawn large: seed clip, seam, continuation; one lane per variation.
 
 use std::sync::Arc;
 
@@ -9,11 +9,12 @@ use egui::{
     pos2, vec2,
 };
 
-use super::bar::gesture;
+use super::context::Cx;
 use super::geometry::{Axis, columns, enlargement, lanes};
+use super::gesture::gesture;
+use super::theme;
 use super::ticks::{Bars, Tick, duration, in_bars, in_seconds};
 use super::widgets::elided;
-use super::{Cx, theme};
 use crate::params::{LengthUnit, Mode, Playback, SeedSource};
 use crate::session::{Peak, Status, TakeOverview};
 
@@ -45,7 +46,7 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         return;
     }
     let axis = Axis { left: inner.left(), width: inner.width(), seconds };
-    let shown = cx.params.take.value().unsigned_abs().saturating_sub(1) as usize;
+    let shown = cx.params.variation.value().unsigned_abs().saturating_sub(1) as usize;
     let shown = shown.min(take.peaks.len().saturating_sub(1));
 
     let covered = (take.seed_seconds > 0.0).then(|| seam_label(inner, axis, &take).expand2(vec2(14.0, 0.0)));
@@ -179,10 +180,10 @@ fn choose_lane(ui: &Ui, cx: &Cx<'_>, lane: Rect, index: usize, plays: bool, coun
         return false;
     }
     let response = ui.interact(lane, ui.scope_id().with(("lane", index)), Sense::click());
-    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, plays, format!("Take {}", index + 1)));
+    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, plays, format!("Variation {}", index + 1)));
     if response.clicked() && !plays {
         let take = i32::try_from(index + 1).unwrap_or(1);
-        gesture(&cx.setter, &cx.params.take, |setter| setter.set_parameter(&cx.params.take, take));
+        gesture(&cx.setter, &cx.params.variation, |setter| setter.set_parameter(&cx.params.variation, take));
     }
     if response.hovered() && !plays {
         ui.set_cursor_icon(CursorIcon::PointingHand);

@@ -6,7 +6,7 @@ use egui::{
 };
 use nice_plug::prelude::{BoolParam, Enum, EnumParam, Param as _, ParamSetter};
 
-use super::bar::gesture;
+use super::gesture::gesture;
 use super::theme;
 
 /// Height of a caption line.
@@ -28,12 +28,13 @@ pub fn captioned<R>(ui: &mut Ui, text: &str, width: f32, control: impl FnOnce(&m
     .inner
 }
 
-/// The choices of an enum parameter side by side; `tips` says what each does.
+/// The choices of an enum parameter side by side; `tips` says what each does, and `why_not` why one cannot be chosen.
 pub fn segments<T: Enum + PartialEq + Copy + 'static>(
     ui: &mut Ui,
     setter: &ParamSetter<'_>,
     param: &EnumParam<T>,
     tips: &[&str],
+    why_not: &dyn Fn(T) -> Option<&'static str>,
     width: f32,
 ) {
     let names = T::variants();
@@ -47,24 +48,26 @@ pub fn segments<T: Enum + PartialEq + Copy + 'static>(
         let segment = Rect::from_min_size(pos2(left, rect.top()), vec2(each, rect.height()));
         let response = ui.interact(segment, ui.scope_id().with((param.name(), index)), Sense::click());
         let selected = index == chosen;
-        response.widget_info(|| WidgetInfo::selected(Role::RadioButton, ui.is_enabled(), selected, name));
+        let refusal = why_not(T::from_index(index));
+        let enabled = ui.is_enabled() && refusal.is_none();
+        response.widget_info(|| WidgetInfo::selected(Role::RadioButton, enabled, selected, name));
         if selected {
             ui.painter().rect_filled(segment.shrink(2.0), 5.0, theme::RAISED_HOVER);
         }
-        let color = match (ui.is_enabled(), selected || response.hovered()) {
+        let color = match (enabled, selected || response.hovered()) {
             (false, _) => theme::FAINT,
             (true, true) => theme::TEXT,
             (true, false) => theme::MUTED,
         };
         ui.painter().text(segment.center(), Align2::CENTER_CENTER, name, theme::body(), color);
-        if response.clicked() && !selected {
+        if enabled && response.clicked() && !selected {
             gesture(setter, param, |setter| setter.set_parameter(param, T::from_index(index)));
         }
-        if ui.is_enabled() && response.hovered() {
+        if enabled && response.hovered() {
             ui.set_cursor_icon(CursorIcon::PointingHand);
         }
-        if let Some(tip) = tips.get(index) {
-            response.on_hover_text(*tip);
+        if let Some(words) = refusal.or_else(|| tips.get(index).copied()) {
+            response.on_hover_text(words);
         }
     }
 }
@@ -78,7 +81,7 @@ pub fn captioned_segments<T: Enum + PartialEq + Copy + 'static>(
     tips: &[&str],
     width: f32,
 ) {
-    captioned(ui, text, width, |ui| segments(ui, setter, param, tips, width));
+    captioned(ui, text, width, |ui| segments(ui, setter, param, tips, &|_| None, width));
 }
 
 /// A switch under a caption for an on/off parameter.

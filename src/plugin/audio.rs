@@ -10,19 +10,15 @@ use nice_plug::prelude::{
     AuxiliaryBuffers, Buffer, BufferConfig, NoteEvent, Plugin, PluginApi, ProcessContext, ProcessMode, ProcessStatus,
 };
 
+use super::midi::{ALL_NOTES_OFF, ALL_SOUND_OFF};
 use super::vst3::BlockMode;
 use super::wait;
-use crate::params::{ContinuoParams, MAX_TAKES, Meter, Playback};
+use crate::params::{ContinuoParams, MAX_VARIATIONS, Meter, Playback};
 use crate::session::{AudioCommand, AudioLink, CaptureRing};
 use crate::take::play::PlayTake;
 
 /// Frames over which a change of `gain` is smoothed, in seconds.
 const GAIN_SECONDS: f32 = 0.01;
-
-/// The MIDI controller that silences a channel at once.
-const ALL_SOUND_OFF: u8 = 120;
-/// The MIDI controller that releases a channel's keys.
-const ALL_NOTES_OFF: u8 = 123;
 
 /// Takes that can be read: the one that plays, and the one before it while it fades out.
 type Slots = [Option<Arc<PlayTake>>; 2];
@@ -109,7 +105,7 @@ impl Audio {
 
         let midi = params.playback.value() == Playback::Midi;
         let with_seed = params.play_seed.value();
-        let alternative = (params.take.value().clamp(1, MAX_TAKES) - 1) as u8;
+        let variation = (params.variation.value().clamp(1, MAX_VARIATIONS) - 1) as u8;
         if self.waits.in_this_block() {
             // Which take plays is only known once the renderer has sent it.
             loop {
@@ -121,10 +117,9 @@ impl Audio {
             }
         }
         let take = self.slots[usize::from(self.current)].as_deref();
-        // A choice beyond what the take has plays its last alternative; one source for one sound.
+        // A choice beyond what the take has plays its last variation; one source for one sound.
         let variations = take.map_or(0, PlayTake::variations) as u8;
-        let source =
-            Source { slot: self.current, alternative: alternative.min(variations.saturating_sub(1)), with_seed };
+        let source = Source { slot: self.current, variation: variation.min(variations.saturating_sub(1)), with_seed };
         // Without its seed clip a continuation begins in the middle of a sound.
         let soft = !with_seed && take.is_some_and(|take| take.seed_frames() > 0);
 
@@ -284,7 +279,7 @@ impl Audio {
 }
 
 fn view(slots: &Slots, source: Source) -> Option<TakeView<'_>> {
-    slots[usize::from(source.slot & 1)].as_ref()?.view(usize::from(source.alternative), source.with_seed)
+    slots[usize::from(source.slot & 1)].as_ref()?.view(usize::from(source.variation), source.with_seed)
 }
 
 fn note(voice: VoiceID, channel: Channel, key: Key) -> Note {

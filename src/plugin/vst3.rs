@@ -1,8 +1,10 @@
 //! The VST3 entry, with what the framework keeps to itself or leaves to chance.
 //!
 //! The factory here is otherwise the framework's own, which is a macro. It gives each instance a `process` of its own, which
-//! notes down each block's mode ([`process`]), and a `getState` and `setState` of its own ([`state`]).
+//! notes down each block's mode ([`process`]), a `getState` and `setState` of its own ([`state`]), and shows the host the
+//! MIDI controllers that the instrument listens to and no others ([`controllers`]).
 
+mod controllers;
 mod process;
 mod state;
 
@@ -10,7 +12,7 @@ use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::sync::Arc;
 
-use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{IAudioProcessor, IComponent};
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{IAudioProcessor, IComponent, IEditController, IMidiMapping};
 use nice_plug::wrapper::vst3::vst3::Steinberg::{
     FIDString, FUnknown, IPluginFactory, IPluginFactory2, IPluginFactory2Trait, IPluginFactory3, IPluginFactory3Trait,
     IPluginFactoryTrait, PClassInfo, PClassInfo2, PClassInfoW, PFactoryInfo, TUID, int32, kInternalError,
@@ -64,10 +66,16 @@ impl IPluginFactoryTrait for Factory {
         else {
             return kInternalError;
         };
+        let (Some(controller), Some(mapping)) =
+            (instance.as_com_ref::<IEditController>(), instance.as_com_ref::<IMidiMapping>())
+        else {
+            return kInternalError;
+        };
         // SAFETY: the host has not seen the instance yet, and the instance has taken `mode` over.
         unsafe {
             process::watch(processor, &mode);
             state::replace(component, mode.states(), &params);
+            controllers::replace(controller, mapping, mode.controllers());
         }
         let Some(unknown) = instance.as_com_ref::<FUnknown>() else { return kInternalError };
         let unknown = unknown.as_ptr();

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use continuo_engine::audio::{Clip, WavFormat, write_wav};
 use continuo_realtime::Frame;
 
-use super::{RenderError, Shared};
+use super::error::RenderError;
+use super::preferences;
+use super::shared::Shared;
 use crate::session::{Chosen, Concern, FileChoice, Session, lock};
 use crate::take::Take;
 use crate::take::bench::lay_out;
@@ -63,7 +65,7 @@ pub(super) fn describe(session: &Arc<Session>, choice: FileChoice, suggest: bool
     })
 }
 
-/// Writes the alternative that plays now. A file that is there is replaced only if the user has said so.
+/// Writes the variation that plays now. A file that is there is replaced only if the user has said so.
 pub(super) fn export(
     shared: &Arc<Shared>,
     session: &Arc<Session>,
@@ -89,7 +91,7 @@ pub(super) fn export(
     })
 }
 
-/// Writes an alternative from the seed clip's first frame to the take's end.
+/// Writes a variation from the seed clip's first frame to the take's end.
 fn write(take: &Take, index: usize, rate_hz: Option<u32>, path: &Path) -> Result<(), RenderError> {
     let rate_hz = rate_hz.unwrap_or(EXPORT_RATE_HZ);
     let play = lay_out(take, rate_hz)?;
@@ -108,6 +110,18 @@ fn write(take: &Take, index: usize, rate_hz: Option<u32>, path: &Path) -> Result
 pub(super) fn repack(session: &Arc<Session>) -> Result<(), RenderError> {
     errand(session, "continuo-repack", |session| {
         session.repack();
+        Ok(())
+    })
+}
+
+/// Writes down what the user wants of the renderer.
+pub(super) fn note_preferences(shared: &Arc<Shared>, session: &Arc<Session>) -> Result<(), RenderError> {
+    let shared = Arc::clone(shared);
+    errand(session, "continuo-preferences", move |session| {
+        // One at a time, and each writes what holds by then: the last one to write has the last word.
+        let _one = lock(&shared.noting);
+        preferences::write(&shared.preferences(None))?;
+        session.settle(Concern::Preferences);
         Ok(())
     })
 }

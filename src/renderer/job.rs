@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use continuo_engine::audio::{Clip, MAX_LEVEL, import};
 use continuo_engine::{EngineError, Precision, RenderBlock, RenderRequest, Sampling, Setting};
 
+use super::error::RenderError;
 use super::models::LoadedModel;
-use super::service::{measured, workload};
-use super::{Job, RenderError, Request, Shared, conclude, priority};
+use super::shared::{Job, Request, Shared, conclude};
+use super::{forecast, priority};
 use crate::resources;
 use crate::session::overview::OverviewBuilder;
 use crate::session::{Concern, Session, Status, Ticket, lock};
@@ -37,7 +38,7 @@ fn run(shared: &Arc<Shared>) {
             Job::Measure(session) => {
                 let Some(session) = session.upgrade() else { continue };
                 // A fault here costs a forecast. It will be told when it costs a render.
-                let _ = catch_unwind(AssertUnwindSafe(|| measure(shared, &session)));
+                let _ = catch_unwind(AssertUnwindSafe(|| forecast::measure(shared, &session)));
             }
         }
     }
@@ -69,21 +70,6 @@ fn serve(shared: &Shared, request: &Request) {
     }
     // Whatever was not finished goes before the request ends, so that an offline host sees the take before it again.
     let _ = catch_unwind(AssertUnwindSafe(|| session.give_up_live(request.ticket.id)));
-}
-
-/// Opens the model of a session in whose editor somebody is looking, and measures what the forecast of its next render
-/// needs. Gives way to renders. Where a model cannot be opened or does not run, the same is not tried again.
-fn measure(shared: &Shared, session: &Session) {
-    let Some(path) = session.snapshot().model.path.or_else(|| resources::default_model().ok()) else { return };
-    let Some(what) = measured(shared, session) else { return };
-    // Until the end is known to be good, as a fault must not come back four times a second.
-    shared.models.measuring(&path, what, true);
-    let Ok(model) = shared.models.load(&path, shared.watched()) else { return };
-    // Without settings the instance is going, and the model is none the worse for it.
-    let outcome = workload(shared, session, &model.model).map(|work| model.forecasts.forecast(&work, &shared.give_way));
-    if matches!(outcome, None | Some(Ok(_) | Err(EngineError::Cancelled))) {
-        shared.models.measuring(&path, what, false);
-    }
 }
 
 /// What a request is made of, found and read.
@@ -167,6 +153,7 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         }
     };
     let model_rate_hz = model.sample_rate_hz();
+    let heeds = |setting| abilities.why_not(setting).is_none();
     let sampling = Sampling { temperature: settings.temperature, top_k: settings.top_k, rng_seed: settings.rng_seed };
     let precision = model.backend(shared.preferences(Some(session)).precision).precision();
     let mut recipe = Recipe {
@@ -175,7 +162,7 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         model_sha256: model.content_hash().to_owned(),
         model_rate_hz,
         channels: abilities.channels,
-        variations: settings.takes,
+        variations: if heeds(Setting::Variations) { settings.variations } else { 1 },
         frames: abilities
             .fixed_frames
             .unwrap_or_else(|| ((settings.seconds * f64::from(model_rate_hz)).round() as u64).max(1)),
@@ -185,7 +172,6 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         engine_version: continuo_engine::VERSION.to_owned(),
         ..Recipe::default()
     };
-    let heeds = |setting| abilities.why_not(setting).is_none();
     if heeds(Setting::Temperature) {
         recipe.set("temperature", &settings.temperature);
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use continuo_engine::{Forecasts, LoadOptions, Model, Precision, Runtime, Stepping, hash};
 
-use super::RenderError;
+use super::error::RenderError;
 use crate::files::File;
 use crate::resources;
 use crate::session::lock;

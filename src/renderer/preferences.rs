@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use continuo_engine::files;
 
-use super::RenderError;
+use super::error::RenderError;
 use crate::resources;
 use crate::session::Preferences;
 

@@ -6,14 +6,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use continuo_engine::{Model, Workload};
-
-use super::models::Measured;
-use super::{RenderError, Shared, errands, job};
-use crate::resources;
-use crate::session::{AudioCommand, BELL, Command, Concern, FileChoice, Session, lock};
-use crate::settings::{Mode, Settings};
-use crate::take::MAX_SEED_SECONDS;
+use super::error::RenderError;
+use super::shared::Shared;
+use super::{errands, forecast, job};
+use crate::session::{AudioCommand, BELL, Command, FileChoice, Session, lock};
+use crate::settings::Settings;
 
 /// How often `process()`'s wishes are looked at.
 const POLL: Duration = Duration::from_millis(10);
@@ -40,7 +37,7 @@ fn run(shared: &Arc<Shared>) {
             for session in &sessions {
                 guarded(session, || {
                     session.settle_what_changed();
-                    forecast(shared, session);
+                    forecast::tell(shared, session);
                 });
             }
             forecast_at = Instant::now();
@@ -144,76 +141,11 @@ fn obey(shared: &Arc<Shared>, session: &Arc<Session>, command: Command) -> Resul
             errands::repack(session)?;
         }
         Command::Prefer(preferences) => {
-            let outcome = shared.prefer(preferences);
+            shared.prefer(preferences);
             session.post(|snapshot| snapshot.preferences = Some(preferences));
-            outcome?;
-            session.settle(Concern::Preferences);
+            errands::note_preferences(shared, session)?;
         }
         Command::DismissError => session.post(|snapshot| snapshot.error = None),
     }
     Ok(())
-}
-
-/// Says how long a render would take, and has it measured if that is not known and somebody is looking.
-fn forecast(shared: &Shared, session: &Arc<Session>) {
-    let watched = session.is_watched();
-    if shared.models.is_empty() && !watched {
-        return;
-    }
-    if let Some(choice) = watched.then(|| session.wants_card()).flatten()
-        && let Err(error) = errands::describe(session, choice, false)
-    {
-        tracing::warn!("what the model can do is not known: {error}");
-    }
-    let snapshot = session.snapshot();
-    let preferences = shared.preferences(Some(session));
-    if watched && snapshot.preferences != Some(preferences) {
-        session.post(|snapshot| snapshot.preferences = Some(preferences));
-    }
-    if snapshot.status.busy() {
-        return;
-    }
-    let Some(path) = snapshot.model.path.or_else(|| resources::default_model().ok()) else { return };
-    let model = shared.models.at_hand(&path);
-    let may_measure =
-        watched && measured(shared, session).is_some_and(|what| shared.models.can_be_measured(&path, what));
-    if watched {
-        let steps = model.as_ref().map(|model| model.model.backend(preferences.precision).to_string());
-        // While another model is being opened, the words on the one before may stay.
-        if steps.as_deref() != snapshot.stepper.as_deref() && (steps.is_some() || !may_measure) {
-            session.post(|snapshot| snapshot.stepper = steps.map(Into::into));
-        }
-    }
-    let known = model.as_ref().and_then(|model| {
-        let work = workload(shared, session, &model.model)?;
-        model.forecasts.known(&work).map(|forecast| forecast.as_secs_f32())
-    });
-    if known != snapshot.forecast_seconds {
-        session.post(|snapshot| snapshot.forecast_seconds = known);
-    }
-    if known.is_none() && may_measure {
-        shared.measure(session);
-    }
-}
-
-/// What would be measured of a model for the session's present settings.
-pub(super) fn measured(shared: &Shared, session: &Session) -> Option<Measured> {
-    Some((session.settings()?.takes, shared.preferences(Some(session)).precision))
-}
-
-/// What a render with the session's present settings would be.
-pub(super) fn workload(shared: &Shared, session: &Session, model: &Model) -> Option<Workload> {
-    let settings = session.settings()?;
-    let asked = (settings.seconds * f64::from(model.sample_rate_hz())) as u64;
-    let frames = model.abilities().fixed_frames.unwrap_or(asked);
-    // The seed clip is not read for a forecast: it is taken to be as long as it can be.
-    let longest = (MAX_SEED_SECONDS * f64::from(model.sample_rate_hz())) as u64;
-    let heard = if settings.mode == Mode::Continue { model.manifest().reach.heard(longest) } else { 0 };
-    Some(Workload {
-        seed_frames: heard,
-        frames,
-        variations: settings.takes,
-        precision: shared.preferences(Some(session)).precision,
-        workers: shared.workers(session),
-    })
 }

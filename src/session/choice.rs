@@ -3,9 +3,8 @@
 //! So whoever chooses and renders right away renders with what was chosen, and no file is opened on a thread that others
 //! wait for.
 
-use std::path::PathBuf;
-
-use super::{FileChoice, Session, Snapshot, lock};
+use super::file_choice::FileChoice;
+use super::snapshot::Snapshot;
 
 /// What is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,14 +17,15 @@ pub(crate) enum Chosen {
 
 /// A choice whose file nobody has looked at yet.
 #[derive(Debug)]
-pub(super) struct Pending {
+struct Pending {
     choice: FileChoice,
     /// The last one that was not pending.
     before: FileChoice,
 }
 
 /// The pending choices of model and seed clip.
-pub(super) type PendingChoices = [Option<Pending>; 2];
+#[derive(Debug, Default)]
+pub(super) struct PendingChoices([Option<Pending>; 2]);
 
 impl Chosen {
     fn of(self, snapshot: &mut Snapshot) -> &mut FileChoice {
@@ -36,45 +36,40 @@ impl Chosen {
     }
 }
 
-impl Session {
-    /// Takes the file at `path` until [`Session::accept`] or [`Session::refuse`] comes for it.
-    pub(crate) fn choose(&self, what: Chosen, path: PathBuf) -> FileChoice {
-        let choice = FileChoice::chosen(path);
-        let mut board = lock(&self.board);
-        let board = &mut *board;
-        let now = what.of(&mut board.snapshot);
-        let slot = &mut board.pending[what as usize];
+impl PendingChoices {
+    /// Takes `choice` until [`PendingChoices::accept`] or [`PendingChoices::refuse`] comes for it.
+    pub(super) fn choose(&mut self, what: Chosen, choice: FileChoice, snapshot: &mut Snapshot) {
+        let now = what.of(snapshot);
+        let slot = &mut self.0[what as usize];
         let before = match slot.take() {
             Some(pending) if pending.choice == *now => pending.before,
             _ => now.clone(),
         };
         *slot = Some(Pending { choice: choice.clone(), before });
-        *now = choice.clone();
-        self.repaint.request_repaint();
-        choice
+        *now = choice;
     }
 
     /// The file of this choice will do.
-    pub(crate) fn accept(&self, what: Chosen, choice: &FileChoice) {
-        lock(&self.board).pending[what as usize].take_if(|pending| pending.choice == *choice);
+    pub(super) fn accept(&mut self, what: Chosen, choice: &FileChoice) {
+        self.0[what as usize].take_if(|pending| pending.choice == *choice);
     }
 
     /// The file of this choice will not do: the choice before it comes back, unless there is another one by now.
-    pub(crate) fn refuse(&self, what: Chosen, choice: &FileChoice) {
-        let mut board = lock(&self.board);
-        let board = &mut *board;
-        let Some(pending) = board.pending[what as usize].take_if(|pending| pending.choice == *choice) else { return };
-        let now = what.of(&mut board.snapshot);
+    pub(super) fn refuse(&mut self, what: Chosen, choice: &FileChoice, snapshot: &mut Snapshot) {
+        let Some(pending) = self.0[what as usize].take_if(|pending| pending.choice == *choice) else { return };
+        let now = what.of(snapshot);
         if *now == pending.choice {
             *now = pending.before;
         }
-        self.repaint.request_repaint();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::session::Session;
 
     fn model(session: &Session) -> String {
         session.snapshot().model.name

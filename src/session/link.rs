@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::queue::ArrayQueue;
 
-use super::lock;
+use super::lock::lock;
 use crate::settings::Meter;
 use crate::take::play::PlayTake;
 

@@ -2,11 +2,38 @@
 
 use continuo_engine::audio::Clip;
 
-use super::{Peak, TakeOverview};
 use crate::take::{Recipe, Take};
 
 /// Columns of an overview.
 pub const COLUMNS: usize = 1024;
+
+/// Lowest and highest value of one column of the overview.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Peak {
+    /// Lowest value.
+    pub min: f32,
+    /// Highest value.
+    pub max: f32,
+}
+
+/// A take drawn small: seed clip, seam, continuation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TakeOverview {
+    /// Length of the seed clip in seconds; 0 for an unconditional take.
+    pub seed_seconds: f64,
+    /// Length of the whole continuation in seconds.
+    pub continuation_seconds: f64,
+    /// Length of the continuation that is ready, in seconds.
+    pub ready_seconds: f64,
+    /// Where the seam lies, as a part (0..=1) of seed clip and continuation together.
+    pub seam: f32,
+    /// Columns over seed clip and continuation together.
+    pub columns: usize,
+    /// Per variation the columns that are ready, from the seed clip's first on; at most `columns`.
+    pub peaks: Vec<Vec<Peak>>,
+    /// What made it, for people: model, seed clip, sampling.
+    pub recipe: String,
+}
 
 /// Collects the columns of a take; each frame is looked at once.
 #[derive(Debug, Clone)]

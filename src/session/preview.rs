@@ -1,14 +1,11 @@
 //! The seed clip of the next render drawn small, so that an editor can show what a continuation starts from.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use continuo_engine::audio::{AudioError, DamagedClip, import};
 
-use super::{Concern, Peak, Session};
-use crate::resources;
+use super::overview::Peak;
 use crate::take::MAX_SEED_SECONDS;
-use crate::threads;
 
 /// Columns of a preview.
 const COLUMNS: usize = 512;
@@ -24,47 +21,10 @@ pub struct SeedPreview {
 
 impl SeedPreview {
     /// Reads and draws an audio file, and tells what of it is missing.
-    fn read(path: &Path) -> Result<(Self, Option<DamagedClip>), AudioError> {
+    pub(super) fn read(path: &Path) -> Result<(Self, Option<DamagedClip>), AudioError> {
         let seed = import(path, MAX_SEED_SECONDS)?;
         let preview = Self { seconds: seed.clip.seconds(), peaks: columns(&seed.clip.mono(), COLUMNS) };
         Ok((preview, seed.damage(path)))
-    }
-}
-
-impl Session {
-    /// Draws the seed clip that is chosen now, or the factory's; [`super::Snapshot::seed_preview`] shows it when done.
-    ///
-    /// The file is read by a thread of its own. An editor asks for this when it shows another choice; nobody else does, so
-    /// that nothing is opened while a host scans.
-    pub fn preview_seed(self: &Arc<Self>) {
-        let session = Arc::clone(self);
-        let thread = threads::start("continuo-preview", move || {
-            let chosen = session.snapshot().seed.path;
-            // A factory clip that is missing is told when a render needs it, not when a window opens.
-            let Some(path) = chosen.clone().or_else(|| resources::default_seed().ok()) else { return };
-            // A pipe would never end; a render refuses it in words.
-            if path.exists() && !path.is_file() {
-                return;
-            }
-            let preview = SeedPreview::read(&path);
-            // Another clip may have been chosen while this one was read; that one has a thread of its own.
-            if session.snapshot().seed.path != chosen {
-                return;
-            }
-            match &preview {
-                Ok((_, None)) => session.settle(Concern::Seed),
-                Ok((_, Some(damage))) => session.complain_of(Concern::Seed, damage),
-                Err(error) => session.complain_of(Concern::Seed, error),
-            }
-            session.post(|snapshot| {
-                if snapshot.seed.path == chosen {
-                    snapshot.seed_preview = preview.ok().map(|(preview, _)| Arc::new(preview));
-                }
-            });
-        });
-        if let Err(error) = thread {
-            tracing::warn!("the seed clip cannot be drawn: {error}");
-        }
     }
 }
 

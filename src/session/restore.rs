@@ -1,41 +1,20 @@
 //! Takes coming and going: restoring a saved session, following the host's rate, concluding a render.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::overview::OverviewBuilder;
+use super::concern::Concern;
+use super::file_choice::FileChoice;
+use super::instance::Session;
+use super::lock::lock;
+use super::overview::{OverviewBuilder, TakeOverview};
 use super::saved::SavedSession;
-use super::{Concern, FileChoice, Origin, Session, Storage, TakeOverview, lock};
+use super::snapshot::Storage;
+use super::ticket::Ticket;
 use crate::take::bench::{Finished, lay_out};
 use crate::take::pack::{PackedTake, pack};
 use crate::take::play::PlayTake;
 use crate::take::store::{Store, StoreError};
 use crate::take::{Take, bench::BenchError};
-
-/// A render that was asked for; lives until it is concluded.
-#[derive(Debug)]
-pub(crate) struct Ticket {
-    /// Distinguishes requests within the process.
-    pub(crate) id: u64,
-    /// Set to stop it.
-    pub(crate) cancel: AtomicBool,
-}
-
-impl Ticket {
-    pub(crate) fn new() -> Arc<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Arc::new(Self { id: NEXT.fetch_add(1, Ordering::Relaxed), cancel: AtomicBool::new(false) })
-    }
-
-    /// Ends the request at the next frame.
-    pub(crate) fn stop(&self) {
-        self.cancel.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancel.load(Ordering::Acquire)
-    }
-}
 
 /// Everything that the user is to know after a session was opened.
 #[derive(Debug, thiserror::Error)]
@@ -247,22 +226,6 @@ impl Session {
             }
             snapshot.storage = Some(storage);
         });
-    }
-}
-
-impl FileChoice {
-    pub(crate) fn factory_model() -> Self {
-        Self { name: crate::resources::DEFAULT_MODEL.to_owned(), path: None, origin: Origin::Factory }
-    }
-
-    pub(crate) fn factory_seed() -> Self {
-        Self { name: "factory seed clip".to_owned(), path: None, origin: Origin::Factory }
-    }
-
-    pub(crate) fn chosen(path: std::path::PathBuf) -> Self {
-        let name =
-            path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
-        Self { name, path: Some(path), origin: Origin::Chosen }
     }
 }
 

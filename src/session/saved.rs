@@ -6,12 +6,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use nice_plug::params::persist::PersistentField;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::saved_path::SavedPath;
-use super::{FileChoice, Origin, Session, lock};
 use crate::json::Object;
 use crate::take::pack::PackedTake;
 
@@ -181,65 +179,6 @@ mod base64_bytes {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[u8]>, D::Error> {
         let text = String::deserialize(deserializer)?;
         STANDARD.decode(text).map(Into::into).map_err(D::Error::custom)
-    }
-}
-
-/// The session as a persistent field of the parameters.
-#[derive(Debug, Clone)]
-pub struct PersistentSession(Arc<Session>);
-
-impl Default for PersistentSession {
-    fn default() -> Self {
-        Self(Session::new())
-    }
-}
-
-impl std::ops::Deref for PersistentSession {
-    type Target = Arc<Session>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl PersistentField<'_, SavedSession> for PersistentSession {
-    /// Restores a session. Hosts call this on their main thread, so the take is unpacked and laid out here and now: when
-    /// it returns, the next block plays it.
-    fn set(&self, saved: SavedSession) {
-        self.0.restore(saved);
-    }
-
-    fn map<F, R>(&self, f: F) -> R
-    where
-        F: Fn(&SavedSession) -> R,
-    {
-        f(&self.0.saved())
-    }
-}
-
-impl Session {
-    /// The session as it is to be saved: at any moment, with the last finished take.
-    pub(crate) fn saved(&self) -> SavedSession {
-        let snapshot = self.snapshot();
-        let chosen = |choice: &FileChoice| choice.path.clone().filter(|_| choice.origin == Origin::Chosen);
-        SavedSession {
-            model: chosen(&snapshot.model),
-            seed: chosen(&snapshot.seed),
-            inline_limit: snapshot.inline_limit,
-            take: {
-                let bench = lock(&self.bench);
-                let finished = bench.finished.as_ref().map(|finished| Arc::clone(&finished.packed));
-                finished.or_else(|| bench.unreadable.clone())
-            },
-            unread: lock(&self.unread).clone(),
-        }
-    }
-
-    /// Notes down what would be saved if no state had been kept.
-    pub(crate) fn mark_unchanged(&self, document: String) {
-        if let Some(state) = &mut lock(&self.unread).kept.state {
-            state.unchanged = Some(document);
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A take at the host's rate: what `process()` reads while the renderer still writes.
 //!
-//! All buffers have their full length before the first frame is written, and one counter per alternative says how many
+//! All buffers have their full length before the first frame is written, and one counter per variation says how many
 //! frames are ready. A writer stores frames and then raises the counter (release); a reader loads the counter (acquire)
 //! and then reads below it.
 //!

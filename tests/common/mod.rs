@@ -118,7 +118,7 @@ pub fn take(state: &[u8]) -> Take {
     saved(state).take.expect("the state holds a take").unpack(None).unwrap()
 }
 
-/// What alternative `index` of a take sounds like at a rate, left and right, without any fade.
+/// What variation `index` of a take sounds like at a rate, left and right, without any fade.
 pub fn sound(take: &Take, rate_hz: u32, index: usize, with_seed: bool) -> [Vec<f32>; 2] {
     let play = lay_out(take, rate_hz).unwrap();
     let view = play.view(index, with_seed).unwrap();

@@ -22,7 +22,7 @@ def _prepare(studio, bar=1, play_seed=True, length=LENGTH_SECONDS):
     studio.choose("Mode", "Continue", 2)
     studio.choose("Length unit", "Seconds", 2)
     studio.set_number("Length", length)
-    studio.set_number("Takes", 1)
+    studio.set_number("Variations", 1)
     studio.choose("Playback", "Timeline", 2)
     studio.set_number("Start", bar)
     studio.set("Play seed", 1.0 if play_seed else 0.0)

@@ -27,8 +27,14 @@ mod limits {
     pub const FILE: u64 = 2 << 30;
     /// A graph's bytes for each of its weights, with room for one that is stored in a wasteful way.
     pub const GRAPH_PER_WEIGHT: u64 = 8;
+    /// A graph's bytes for each byte that it takes in the archive: trained weights hardly shrink.
+    pub const GRAPH_PER_STORED: u64 = 8;
     /// A graph's bytes besides: nodes and names.
     pub const GRAPH_BESIDE: u64 = 16 << 20;
+    /// What opening a graph takes for each of its bytes: the graph itself, and what it is decoded into.
+    pub const MEMORY_PER_BYTE: u64 = 3;
+    /// And besides.
+    pub const MEMORY_BESIDE: u64 = 4 << 20;
 }
 
 /// A model package, read and verified.
@@ -72,7 +78,8 @@ impl Package {
             Err(error) => return Err(error),
         };
         let weights = manifest.architecture.shape().parameters();
-        let limit = (weights.saturating_mul(limits::GRAPH_PER_WEIGHT) + limits::GRAPH_BESIDE).min(limits::GRAPH);
+        let limit =
+            weights.saturating_mul(limits::GRAPH_PER_WEIGHT).saturating_add(limits::GRAPH_BESIDE).min(limits::GRAPH);
         let mut graphs = BTreeMap::new();
         for spec in &manifest.graphs {
             graphs.insert(spec.id, opened.graph(spec, limit)?);
@@ -144,13 +151,13 @@ impl<'a> OpenPackage<'a> {
         Ok(())
     }
 
-    /// Finds an entry of at most `limit` bytes and gives `read` its unpacked content.
+    /// Finds an entry of at most `limit` bytes, gives `read` its unpacked content, and says how many bytes that are.
     fn read<T>(
         &mut self,
         name: &str,
         limit: u64,
         read: impl FnOnce(&mut dyn Read) -> std::io::Result<T>,
-    ) -> Result<T, PackageError> {
+    ) -> Result<(T, u64), PackageError> {
         let path = self.path;
         let entry = match self.archive.by_name(name) {
             Ok(entry) => entry,
@@ -171,24 +178,36 @@ impl<'a> OpenPackage<'a> {
         if bounded.limit() == 0 {
             return Err(too_large(limit + 1));
         }
-        Ok(content)
+        Ok((content, limit + 1 - bounded.limit()))
     }
 
     /// Unpacks an entry of at most `limit` bytes.
     fn entry(&mut self, name: &str, limit: u64) -> Result<Vec<u8>, PackageError> {
-        self.read(name, limit, |entry| {
+        let unpack = |entry: &mut dyn Read| {
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes)?;
             Ok(bytes)
-        })
+        };
+        self.read(name, limit, unpack).map(|(bytes, _)| bytes)
+    }
+
+    /// Bytes that an entry takes in the archive.
+    fn stored(&mut self, name: &str) -> u64 {
+        self.archive.by_name(name).map_or(0, |entry| entry.compressed_size())
     }
 
     /// A graph that is what the manifest says. Its hash is found while it passes by: what has another one takes no memory.
     fn graph(&mut self, spec: &GraphSpec, limit: u64) -> Result<Vec<u8>, PackageError> {
-        let found = self.read(&spec.file, limit, |mut entry| sha256_hex_of(&mut entry))?;
+        let limit = limit.min(self.stored(&spec.file).saturating_mul(limits::GRAPH_PER_STORED) + limits::GRAPH_BESIDE);
+        let (found, size) = self.read(&spec.file, limit, |mut entry| sha256_hex_of(&mut entry))?;
         let (path, entry) = (self.path.to_owned(), spec.file.clone());
         if !found.eq_ignore_ascii_case(&spec.sha256) {
             return Err(PackageError::HashMismatch { path, entry, expected: spec.sha256.clone(), found });
+        }
+        // Memory that runs out half-way takes the host down, so it is asked for beforehand.
+        let needed = limits::MEMORY_PER_BYTE * size + limits::MEMORY_BESIDE;
+        if Vec::<u8>::new().try_reserve_exact(usize::try_from(needed).unwrap_or(usize::MAX)).is_err() {
+            return Err(PackageError::Memory { path, entry, needed });
         }
         let bytes = self.entry(&spec.file, limit)?;
         let checked = onnx::decode(&bytes).and_then(|model| {

@@ -64,6 +64,20 @@ pub enum PackageError {
         /// Limit in bytes.
         limit: u64,
     },
+    /// There is less free memory than it takes to open an entry.
+    #[error(
+        "{path}: opening {entry} takes {needed} bytes of memory, which are not free. Close other programs, or choose a \
+         smaller model",
+        path = path.display()
+    )]
+    Memory {
+        /// The package.
+        path: PathBuf,
+        /// The entry.
+        entry: String,
+        /// Bytes that it takes.
+        needed: u64,
+    },
     /// The content of an entry does not have the hash that the manifest gives.
     #[error(
         "{path}: {entry} is not what its author packed: the file was changed or damaged on its way. Copy or download it again",

@@ -43,8 +43,8 @@ fn manifest() -> Manifest {
         channels: 2,
         signal: Signal::Real,
         reach: Reach::None { length_frames: 4 },
-        architecture: Architecture::new(&DUMMY, Dummy { frames: 4, levels: 1 }),
-        graphs: Dummy { frames: 4, levels: 1 }.generators(),
+        architecture: Architecture::new(&DUMMY, Dummy::new(4, 1)),
+        graphs: Dummy::new(4, 1).generators(),
         defaults: Defaults { temperature: Some(0.9), top_k: None },
         training: TrainingFacts::default(),
         run_id: "run".into(),
@@ -168,7 +168,7 @@ fn an_unknown_family_is_refused_as_what_it_is() {
 fn several_levels_of_a_role_lie_in_one_package() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("levels.continuo");
-    let shape = Dummy { frames: 4, levels: 2 };
+    let shape = Dummy::new(4, 2);
     let mut manifest = manifest();
     manifest.graphs = shape.generators();
     manifest.architecture = Architecture::new(&DUMMY, shape);
@@ -279,4 +279,82 @@ fn a_failed_write_leaves_the_old_file() {
     let writer = PackageWriter::new(manifest(), "x").graph(GENERATOR, graph(2.0));
     assert!(matches!(writer.write(&nowhere), Err(PackageError::Io { .. })));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file may stay");
+}
+
+/// The written package with other bytes for its graph, whose hash is right, stored as they are or deflated; its manifest
+/// claims as many weights as it likes.
+fn with_graph(folder: &Path, name: &str, graph: &[u8], method: zip::CompressionMethod) {
+    let mut json = manifest_json(&written(folder));
+    json["architecture"]["claimed_weights"] = (1_u64 << 40).into();
+    json["graphs"][0]["sha256"] = continuo_package::hash::sha256_hex(graph).into();
+    let json = json.to_string();
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(folder.join(name)).unwrap());
+    let options = zip::write::SimpleFileOptions::default();
+    for (name, bytes) in [("model.json", json.as_bytes()), ("LICENCE", b"x")] {
+        zip.start_file(name, options).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.start_file("generator.onnx", options.compression_method(method)).unwrap();
+    zip.write_all(graph).unwrap();
+    zip.finish().unwrap();
+}
+
+const HOSTILE: &str = "CONTINUO_HOSTILE_PACKAGES";
+
+/// An allocation that fails takes the process down, so this has one of its own, with little memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn hostile_packages_are_refused_in_two_gigabytes() {
+    use zip::CompressionMethod::{Deflated, Stored};
+
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    with_graph(at, "bomb.continuo", &vec![0; 1 << 30], Deflated);
+    with_graph(at, "large.continuo", &vec![0; 600 << 20], Stored);
+    with_graph(
+        at,
+        "nodes.continuo",
+        &[&[0x3a, 0x80, 0x80, 0x80, 0x10], [0x0a, 0].repeat(1 << 24).as_slice()].concat(),
+        Stored,
+    );
+    let deep = [b"{\"format_version\": 2, \"x\":".as_slice(), &[b'['].repeat(3 << 20)].concat();
+    let wide = [b"[0".as_slice(), &b",0".repeat(1_900_000), b"]"].concat();
+    for (name, json) in [("deep.continuo", deep), ("wide.continuo", wide)] {
+        std::fs::rename(zipped(at, &[("model.json", &json), ("LICENCE", b"x")]), at.join(name)).unwrap();
+    }
+    let names: Vec<String> = (0..60_000).map(|number| format!("f{number}")).collect();
+    let entries: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"".as_slice())).collect();
+    std::fs::rename(zipped(at, &entries), at.join("many.continuo")).unwrap();
+    let mut lies = std::fs::read(written(at)).unwrap();
+    let end = lies.len() - 22;
+    // The directory says that it has 65 535 entries and lies where there is nothing.
+    lies[end + 8..end + 20].fill(0xff);
+    std::fs::write(at.join("lies.continuo"), lies).unwrap();
+
+    let mut command = std::process::Command::new("sh");
+    command.arg("-c").arg("ulimit -v 2000000; exec \"$0\" \"$@\"").arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "hostile_packages", "--ignored", "--nocapture", "--test-threads=1"]);
+    let output = command.env(HOSTILE, at).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "ended with {}:\n{text}", output.status);
+}
+
+#[test]
+#[ignore = "runs in a process of its own"]
+fn hostile_packages() {
+    let folder = PathBuf::from(std::env::var_os(HOSTILE).unwrap());
+    let refusal = |name: &str| open(&folder.join(name)).expect_err(name);
+    assert!(matches!(refusal("bomb.continuo"), PackageError::TooLarge { .. }));
+    assert!(matches!(refusal("large.continuo"), PackageError::Memory { .. }));
+    assert!(matches!(refusal("nodes.continuo"), PackageError::Graph { .. }));
+    assert!(matches!(refusal("deep.continuo"), PackageError::Manifest { .. }));
+    assert!(matches!(refusal("wide.continuo"), PackageError::Manifest { .. }));
+    assert!(matches!(refusal("many.continuo"), PackageError::ForbiddenEntry { .. }));
+    assert!(matches!(refusal("lies.continuo"), PackageError::NotAnArchive { .. }));
+    for name in ["bomb", "large", "nodes", "deep", "wide", "many", "lies"] {
+        let name = format!("{name}.continuo");
+        let sentence = refusal(&name).to_string();
+        assert!(sentence.contains(&name) && sentence.len() < 1_000, "{sentence}");
+    }
+    assert!(open(&folder.join("test.continuo")).is_ok());
 }

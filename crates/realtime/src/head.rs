@@ -7,8 +7,8 @@ use crate::view::{Frame, TakeView};
 pub struct Source {
     /// Which of the plugin's take slots.
     pub slot: u8,
-    /// Which alternative of the take.
-    pub alternative: u8,
+    /// Which variation of the take.
+    pub variation: u8,
     /// Whether the seed clip comes first.
     pub with_seed: bool,
 }

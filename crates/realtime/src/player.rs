@@ -73,7 +73,7 @@ impl Player {
 
     /// Lets the pinned take fade out.
     pub fn stop(&mut self) {
-        self.follow(Cue::Stopped, Source { slot: 0, alternative: 0, with_seed: false }, false, 0);
+        self.follow(Cue::Stopped, Source { slot: 0, variation: 0, with_seed: false }, false, 0);
     }
 
     /// Starts a note at `velocity` (0..=1, taken as a factor). The key's note before it, if it still sounds, fades out fast.

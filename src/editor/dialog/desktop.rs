@@ -10,7 +10,7 @@ use ashpd::desktop::ResponseError;
 use ashpd::desktop::file_chooser::{FileFilter, SelectedFiles};
 use url::Url;
 
-use super::{DialogError, EXPORT_NAME, Purpose};
+use super::request::{DialogError, EXPORT_NAME, Purpose};
 
 /// Nobody can close a dialog faster than this: it was never open.
 const NEVER_OPEN: Duration = Duration::from_millis(300);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{DialogError, EXPORT_NAME, Purpose};
+use super::request::{DialogError, EXPORT_NAME, Purpose};
 
 /// Shows a dialog until the user has answered: a file, or none.
 #[allow(clippy::unnecessary_wraps, reason = "other systems may have no dialog")]

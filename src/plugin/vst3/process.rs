@@ -14,6 +14,7 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
 };
 use nice_plug::wrapper::vst3::vst3::Steinberg::{int32, tresult};
 
+use super::controllers::ControllerTables;
 use super::state::StateTable;
 
 /// The mode of the block that an instance is processing.
@@ -23,6 +24,7 @@ pub(in crate::plugin) struct BlockMode {
     /// The instance's virtual tables, freed with the instance.
     table: AtomicPtr<Table>,
     states: StateTable,
+    controllers: ControllerTables,
 }
 
 impl BlockMode {
@@ -33,6 +35,11 @@ impl BlockMode {
     /// Where the instance's own `getState` and `setState` are kept.
     pub(super) fn states(&self) -> &StateTable {
         &self.states
+    }
+
+    /// Where the instance's own list of MIDI controllers is kept.
+    pub(super) fn controllers(&self) -> &ControllerTables {
+        &self.controllers
     }
 
     /// What an instance that is being made for a VST3 host finds; `None` for other hosts.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::split::Split;
+
 /// A dataset that cannot be opened or sampled.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
@@ -49,7 +51,7 @@ pub enum DatasetError {
         /// The dataset's folder.
         dir: PathBuf,
         /// Which split.
-        split: super::Split,
+        split: Split,
         /// Chunk length asked for, in frames.
         chunk_frames: usize,
         /// The longest recording of the split, in frames.

@@ -4,29 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::DatasetError;
+use super::error::DatasetError;
+use super::split::Split;
 
 /// Version of the index's layout.
 pub const FORMAT_VERSION: u32 = 1;
-
-/// Which part of a dataset a recording belongs to. A recording is never divided between the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Split {
-    /// Seen by the optimiser.
-    Train,
-    /// Kept for measuring: never trained on.
-    Heldout,
-}
-
-impl std::fmt::Display for Split {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Train => "train",
-            Self::Heldout => "heldout",
-        })
-    }
-}
 
 /// `index.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ mod chunk;
 mod error;
 mod index;
 mod sampler;
+mod split;
 mod streams;
 
 use std::fs::File;
@@ -22,8 +23,9 @@ use sha2::{Digest, Sha256};
 
 pub use chunk::Chunk;
 pub use error::DatasetError;
-pub use index::{FORMAT_VERSION, Index, Levels, Recording, Split};
+pub use index::{FORMAT_VERSION, Index, Levels, Recording};
 pub use sampler::{ChunkSampler, Order, SamplerCursor};
+pub use split::Split;
 pub use streams::{StreamCursor, StreamSampler};
 
 /// Name of the index inside a dataset's folder.

@@ -1,0 +1,35 @@
+//! What every part of the window draws from.
+
+use std::sync::Arc;
+
+use nice_plug::prelude::ParamSetter;
+
+use super::dialog::Dialogs;
+use super::library::Library;
+use super::notices::Notices;
+use crate::params::ContinuoParams;
+use crate::session::{FileChoice, Session, Snapshot};
+
+/// What the editor remembers between frames, and while it is closed.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) library: Library,
+    pub(super) dialogs: Dialogs,
+    pub(super) notices: Notices,
+    pub(super) model_path: String,
+    pub(super) seed_path: String,
+    pub(super) export_path: String,
+    /// The seed clip for which a preview was asked for last.
+    pub(super) previewed: Option<FileChoice>,
+    /// The session's revision that the host was last told about.
+    pub(super) revision: u64,
+}
+
+/// What every part of the window draws from.
+pub(super) struct Cx<'a> {
+    pub(super) session: &'a Arc<Session>,
+    pub(super) params: &'a ContinuoParams,
+    pub(super) setter: ParamSetter<'a>,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) state: &'a mut State,
+}

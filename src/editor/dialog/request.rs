@@ -1,0 +1,82 @@
+//! What a dialog is opened for, and why there may be none.
+
+use std::path::{Path, PathBuf};
+
+use super::path::with_wav;
+use crate::session::Command;
+
+/// Audio files that can be a seed clip.
+const AUDIO: [&str; 10] = ["wav", "aif", "aiff", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac"];
+
+/// What an exported take is called unless the user says otherwise.
+pub const EXPORT_NAME: &str = "continuo-take.wav";
+
+/// What a file is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A model package to open.
+    Model,
+    /// A seed clip to open.
+    Seed,
+    /// A WAV file to write the take to.
+    Export,
+}
+
+impl Purpose {
+    /// What to do with a file that somebody has named.
+    pub fn command(self, path: PathBuf) -> Command {
+        match self {
+            Self::Model => Command::ChooseModel(path),
+            Self::Seed => Command::ChooseSeed(path),
+            Self::Export => Command::ExportTake(with_wav(path)),
+        }
+    }
+
+    /// What to do with a file that a dialog gave. It has asked before it gave one that is there, but not about another name.
+    pub(super) fn command_after_dialog(self, path: &Path) -> Command {
+        match self.command(path.to_path_buf()) {
+            Command::ExportTake(named) if named == path => Command::ExportOver(named),
+            command => command,
+        }
+    }
+
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Model => "Choose a model",
+            Self::Seed => "Choose a seed clip",
+            Self::Export => "Export the take",
+        }
+    }
+
+    /// The kinds of file to offer, with their extensions; none for all files.
+    pub(super) fn filters(self) -> Vec<(&'static str, &'static [&'static str])> {
+        const ALL: (&str, &[&str]) = ("All files", &[]);
+        match self {
+            Self::Model => vec![("Continuo models", &["continuo"]), ALL],
+            Self::Seed => vec![("Audio", &AUDIO), ALL],
+            Self::Export => vec![("WAV", &["wav"])],
+        }
+    }
+}
+
+/// Why there is no dialog.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DialogError {
+    /// Neither way of opening one works.
+    #[error(
+        "no file dialog could be opened: the desktop portal says \"{portal}\", zenity \"{zenity}\"; type or paste the file's path below the list instead"
+    )]
+    #[cfg_attr(
+        any(windows, target_os = "macos"),
+        allow(dead_code, reason = "these systems have a dialog of their own")
+    )]
+    NoDialog {
+        /// What the portal said.
+        portal: String,
+        /// What the program said.
+        zenity: String,
+    },
+    /// No thread.
+    #[error("no file dialog could be opened ({0}); type or paste the file's path below the list instead")]
+    NoThread(#[from] std::io::Error),
+}

@@ -1,0 +1,92 @@
+//! How long a render would take, told before it is asked for.
+
+use std::sync::Arc;
+
+use continuo_engine::{EngineError, Model, Setting, Workload};
+
+use super::errands;
+use super::models::Measured;
+use super::shared::Shared;
+use crate::resources;
+use crate::session::Session;
+use crate::settings::Mode;
+use crate::take::MAX_SEED_SECONDS;
+
+/// Says how long a render would take, and has it measured if that is not known and somebody is looking.
+pub(super) fn tell(shared: &Shared, session: &Arc<Session>) {
+    let watched = session.is_watched();
+    if shared.models.is_empty() && !watched {
+        return;
+    }
+    if let Some(choice) = watched.then(|| session.wants_card()).flatten()
+        && let Err(error) = errands::describe(session, choice, false)
+    {
+        tracing::warn!("what the model can do is not known: {error}");
+    }
+    let snapshot = session.snapshot();
+    let preferences = shared.preferences(Some(session));
+    if watched && snapshot.preferences != Some(preferences) {
+        session.post(|snapshot| snapshot.preferences = Some(preferences));
+    }
+    if snapshot.status.busy() {
+        return;
+    }
+    let Some(path) = snapshot.model.path.or_else(|| resources::default_model().ok()) else { return };
+    let model = shared.models.at_hand(&path);
+    let may_measure =
+        watched && measured(shared, session).is_some_and(|what| shared.models.can_be_measured(&path, what));
+    if watched {
+        let steps = model.as_ref().map(|model| model.model.backend(preferences.precision).to_string());
+        // While another model is being opened, the words on the one before may stay.
+        if steps.as_deref() != snapshot.stepper.as_deref() && (steps.is_some() || !may_measure) {
+            session.post(|snapshot| snapshot.stepper = steps.map(Into::into));
+        }
+    }
+    let known = model.as_ref().and_then(|model| {
+        let work = workload(shared, session, &model.model)?;
+        model.forecasts.known(&work).map(|forecast| forecast.as_secs_f32())
+    });
+    if known != snapshot.forecast_seconds {
+        session.post(|snapshot| snapshot.forecast_seconds = known);
+    }
+    if known.is_none() && may_measure {
+        shared.measure(session);
+    }
+}
+
+/// Opens the model of a session in whose editor somebody is looking, and measures what the forecast of its next render
+/// needs. Gives way to renders. Where a model cannot be opened or does not run, the same is not tried again.
+pub(super) fn measure(shared: &Shared, session: &Session) {
+    let Some(path) = session.snapshot().model.path.or_else(|| resources::default_model().ok()) else { return };
+    let Some(what) = measured(shared, session) else { return };
+    // Until the end is known to be good, as a fault must not come back four times a second.
+    shared.models.measuring(&path, what, true);
+    let Ok(model) = shared.models.load(&path, shared.watched()) else { return };
+    // Without settings the instance is going, and the model is none the worse for it.
+    let outcome = workload(shared, session, &model.model).map(|work| model.forecasts.forecast(&work, &shared.give_way));
+    if matches!(outcome, None | Some(Ok(_) | Err(EngineError::Cancelled))) {
+        shared.models.measuring(&path, what, false);
+    }
+}
+
+/// What would be measured of a model for the session's present settings.
+fn measured(shared: &Shared, session: &Session) -> Option<Measured> {
+    Some((session.settings()?.variations, shared.preferences(Some(session)).precision))
+}
+
+/// What a render with the session's present settings would be.
+fn workload(shared: &Shared, session: &Session, model: &Model) -> Option<Workload> {
+    let settings = session.settings()?;
+    let asked = (settings.seconds * f64::from(model.sample_rate_hz())) as u64;
+    let frames = model.abilities().fixed_frames.unwrap_or(asked);
+    // The seed clip is not read for a forecast: it is taken to be as long as it can be.
+    let longest = (MAX_SEED_SECONDS * f64::from(model.sample_rate_hz())) as u64;
+    let heard = if settings.mode == Mode::Continue { model.manifest().reach.heard(longest) } else { 0 };
+    Some(Workload {
+        seed_frames: heard,
+        frames,
+        variations: if model.abilities().why_not(Setting::Variations).is_none() { settings.variations } else { 1 },
+        precision: shared.preferences(Some(session)).precision,
+        workers: shared.workers(session),
+    })
+}

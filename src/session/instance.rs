@@ -1,0 +1,174 @@
+//! One instance's session itself: who holds what, and the small moves on it.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use crossbeam::queue::SegQueue;
+use nice_plug_egui::RepaintNotifier;
+
+use super::bell::BELL;
+use super::card::Suggestion;
+use super::choice::{Chosen, PendingChoices};
+use super::command::Command;
+use super::concern::Cause;
+use super::file_choice::FileChoice;
+use super::link::AudioLink;
+use super::lock::lock;
+use super::saved::{DEFAULT_INLINE_LIMIT, Unread};
+use super::snapshot::Snapshot;
+use super::ticket::Ticket;
+use crate::settings::{Controls, Meter, Settings};
+use crate::take::bench::Bench;
+
+/// An editor that has not looked for so long is closed: at rest, it looks four times a second.
+const WATCHED: Duration = Duration::from_secs(1);
+
+/// What [`Snapshot`] is cloned from.
+#[derive(Debug)]
+pub(crate) struct Board {
+    pub(crate) snapshot: Snapshot,
+    /// Where the error in it comes from.
+    pub(super) cause: Option<Cause>,
+    pub(super) pending: PendingChoices,
+    /// The model whose card is there or is being read.
+    pub(super) described: Option<FileChoice>,
+    /// What suits a model that was chosen just now, until an editor has set it.
+    pub(super) suggestion: Option<Suggestion>,
+}
+
+/// One instance's session. See [`super`].
+#[derive(Debug)]
+pub struct Session {
+    /// The lock-free side, for `process()`.
+    pub link: AudioLink,
+    commands: SegQueue<Command>,
+    pub(super) board: Mutex<Board>,
+    /// Makes an open editor look again; rung whenever the snapshot changes.
+    pub repaint: RepaintNotifier,
+    pub(crate) bench: Mutex<Bench>,
+    pub(crate) tickets: Mutex<Vec<Arc<Ticket>>>,
+    /// What the state that was opened holds and is not understood; saved again with everything else.
+    pub(super) unread: Mutex<Unread>,
+    revision: AtomicU64,
+    /// When an editor last looked.
+    watched: Mutex<Option<Instant>>,
+    controls: OnceLock<Weak<dyn Controls>>,
+}
+
+impl Session {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            link: AudioLink::new(),
+            commands: SegQueue::new(),
+            board: Mutex::new(Board {
+                snapshot: Snapshot::blank(DEFAULT_INLINE_LIMIT),
+                cause: None,
+                pending: PendingChoices::default(),
+                described: None,
+                suggestion: None,
+            }),
+            repaint: RepaintNotifier::new(),
+            bench: Mutex::new(Bench::default()),
+            tickets: Mutex::new(Vec::new()),
+            revision: AtomicU64::new(0),
+            watched: Mutex::new(None),
+            unread: Mutex::default(),
+            controls: OnceLock::new(),
+        })
+    }
+
+    /// Asks for something. Never call this from `process()`: it allocates.
+    pub fn send(&self, command: Command) {
+        if command == Command::Render {
+            self.link.begin_request();
+        }
+        self.commands.push(command);
+        BELL.ring();
+    }
+
+    /// Everything there is to show, as of now.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = lock(&self.board).snapshot.clone();
+        snapshot.captured_seconds = self.link.captured_seconds();
+        snapshot
+    }
+
+    /// Says that an editor is looking; to be said again with every frame it draws.
+    pub fn watch(&self) {
+        *lock(&self.watched) = Some(Instant::now());
+    }
+
+    /// Whether somebody sees what is posted: only then is it worth opening a model or measuring it ahead of a render.
+    pub(crate) fn is_watched(&self) -> bool {
+        lock(&self.watched).is_some_and(|last| last.elapsed() < WATCHED)
+    }
+
+    /// Frames that `process()` had to replace with silence since the instance was made, because they were not ready.
+    pub fn missing_frames(&self) -> u64 {
+        self.link.missing_frames()
+    }
+
+    /// Where in the take playback stands, in seconds from the seed clip's first frame; `None` while nothing plays.
+    pub fn playhead_seconds(&self) -> Option<f64> {
+        self.link.playhead_seconds()
+    }
+
+    /// Grows whenever something that is saved beside the parameters has changed; see the parameter `revision`.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn touch(&self) {
+        self.revision.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Changes what editors see.
+    pub(crate) fn post(&self, change: impl FnOnce(&mut Snapshot)) {
+        change(&mut lock(&self.board).snapshot);
+        self.repaint.request_repaint();
+    }
+
+    /// Takes the file at `path` until [`Session::accept`] or [`Session::refuse`] comes for it.
+    pub(crate) fn choose(&self, what: Chosen, path: PathBuf) -> FileChoice {
+        let choice = FileChoice::chosen(path);
+        let Board { snapshot, pending, .. } = &mut *lock(&self.board);
+        pending.choose(what, choice.clone(), snapshot);
+        self.repaint.request_repaint();
+        choice
+    }
+
+    /// The file of this choice will do.
+    pub(crate) fn accept(&self, what: Chosen, choice: &FileChoice) {
+        lock(&self.board).pending.accept(what, choice);
+    }
+
+    /// The file of this choice will not do: the choice before it comes back, unless there is another one by now.
+    pub(crate) fn refuse(&self, what: Chosen, choice: &FileChoice) {
+        let Board { snapshot, pending, .. } = &mut *lock(&self.board);
+        pending.refuse(what, choice, snapshot);
+        self.repaint.request_repaint();
+    }
+
+    pub(crate) fn take_command(&self) -> Option<Command> {
+        self.commands.pop()
+    }
+
+    /// Gives the session its parameters; they are made after it.
+    pub(crate) fn attach<C: Controls + 'static>(&self, params: &Arc<C>) {
+        let params: Weak<C> = Arc::downgrade(params);
+        // A second call could only come from the same instance and would carry the same parameters.
+        let _ = self.controls.set(params);
+    }
+
+    pub(crate) fn params(&self) -> Option<Arc<dyn Controls>> {
+        self.controls.get().and_then(Weak::upgrade)
+    }
+
+    /// The parameters as they stand, with bars turned into seconds at the meter the host last reported.
+    pub(crate) fn settings(&self) -> Option<Settings> {
+        let meter: Meter = self.link.meter();
+        self.params().map(|params| params.settings(meter))
+    }
+}
