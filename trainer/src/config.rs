@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
 use crate::task::{Task, TaskError};
+use crate::training::checkpoint::Keep;
 
 /// The largest configuration that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -97,6 +98,10 @@ pub struct Plan {
     pub steps: u64,
     /// Minutes between checkpoints.
     pub checkpoint_minutes: f64,
+    /// Which checkpoints stay.
+    pub keep: Keep,
+    /// Steps between lines of the log.
+    pub log_every_steps: u64,
     /// Steps between measurements on held-out recordings; 0 = only at the end.
     pub measure_every_steps: u64,
     /// Decides the initial weights, the order of the chunks and all that a step draws.

@@ -23,7 +23,7 @@ pub enum TaskError {
     /// A loss or gradient is no number any more; no weight was changed by it.
     #[error("{what} is {value}")]
     Diverged {
-        /// The loss, or the network whose gradient it is.
+        /// The loss, or the network whose gradient or weight it is.
         what: String,
         /// The value.
         value: f64,
@@ -46,7 +46,7 @@ impl TaskError {
 
     /// A network whose gradient is no number.
     pub fn diverged(network: &Network, diverged: Diverged) -> Self {
-        Self::Diverged { what: format!("the norm of the gradient of {}", network.name), value: diverged.norm }
+        Self::Diverged { what: format!("{} of {}", diverged.what, network.name), value: diverged.value }
     }
 }
 
@@ -120,6 +120,16 @@ pub trait Task {
     /// # Errors
     /// If the device fails.
     fn measure(&mut self, heldout: &Batch) -> Result<Figures, TaskError>;
+
+    /// The held-out figure by which checkpoints are compared; less is better.
+    fn judged_by(&self) -> &'static str {
+        "nll_nats"
+    }
+
+    /// Why the mean losses since the last line of the log are beyond all hope, as a sentence part; `None` while they are not.
+    fn hopeless(&self, _losses: &Figures) -> Option<String> {
+        None
+    }
 
     /// Starts from the weights of a model that was trained before.
     ///

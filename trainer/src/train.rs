@@ -9,7 +9,8 @@ use crate::config;
 use crate::data::dataset::Dataset;
 use crate::device::Device;
 use crate::family::FAMILIES;
-use crate::training::checkpoint::Checkpoint;
+use crate::training::checkpoint::{Checkpoint, Progress};
+use crate::training::log::duration;
 use crate::training::run::{Run, RunError};
 use crate::training::stop;
 use crate::training::trainer::{End, Limits, Trainer};
@@ -36,13 +37,16 @@ pub fn run(args: &TrainArgs) -> Result<End, RunError> {
             Some(format!("{name} (package SHA-256 {}, {steps} steps)", package.content_hash))
         }
     };
-    let mut run = Run::create(&args.out, config, &dataset, args.force)?;
-    if initial.is_some() {
-        run.file.initial_model = initial;
-        run.save()?;
-    }
+    let mut run = Run::plan(&args.out, config, &dataset)?;
+    run.file.initial_model = initial;
+    // Nothing is written before it is known that training can begin.
+    let mut trainer = Trainer::begin(&run, &dataset, task)?;
+    let _lock = run.lock()?;
+    run.establish(args.force)?;
     stop::listen();
-    Trainer::begin(&run, &dataset, task)?.train(limits(args.minutes))
+    // From the first moment on there is something to resume from.
+    trainer.checkpoint()?;
+    trainer.train(limits(args.minutes))
 }
 
 /// `resume RUN`.
@@ -51,14 +55,23 @@ pub fn run(args: &TrainArgs) -> Result<End, RunError> {
 /// [`RunError`].
 pub fn resume(args: &ResumeArgs) -> Result<End, RunError> {
     let mut run = Run::open(&args.run, FAMILIES)?;
+    let _lock = run.lock()?;
     let dataset = run.dataset(args.data.as_deref())?;
+    run.remember(&dataset)?;
     if let Some(steps) = args.steps {
         run.config.set_steps(steps.max(1));
         run.save()?;
     }
     let (checkpoint, refused) = Checkpoint::newest(&run.checkpoints())?;
-    for reason in refused {
-        eprintln!("{reason}; going on from the one before");
+    for reason in &refused {
+        eprintln!("{reason}");
+    }
+    if !refused.is_empty() {
+        let Progress { step, wall_seconds, .. } = checkpoint.progress;
+        eprintln!(
+            "what was trained after step {step} ({} into the run) is lost and will be trained again",
+            duration(wall_seconds)
+        );
     }
     let task = run.config.task(&Device::find(args.device)?).map_err(RunError::Task)?;
     stop::listen();

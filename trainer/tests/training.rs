@@ -199,6 +199,78 @@ fn a_loss_that_is_no_number_ends_training_and_spares_the_checkpoint() {
     assert!(newest(&run).tensors.values().flat_map(|tensor| &tensor.values).all(|value| value.is_finite()));
 }
 
+#[test]
+fn a_weight_that_is_no_number_is_never_saved_nor_resumed_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path());
+    let run = Run::create(&dir.path().join("run"), config(|_| {}), &data, false).unwrap();
+    let mut trainer = begin(&run, &data);
+    steps(&mut trainer, 1);
+    trainer.checkpoint().unwrap();
+    let mut damaged = newest(&run);
+    // In the average alone, which no loss of training shows.
+    damaged.tensors.get_mut("wavenet/average/layer.3.dilated.weight").unwrap().values[0] = f32::NAN;
+    let mut task = run.config.task(&Device::Cpu).unwrap();
+    damaged.restore(task.as_mut()).unwrap();
+    let mut trainer = Trainer::begin(&run, &data, task).unwrap();
+    let refused = trainer.checkpoint().unwrap_err().to_string();
+    assert!(refused.contains("wavenet/average/layer.3.dilated.weight holds NaN"), "{refused}");
+    let error = trainer.step().unwrap_err();
+    assert!(matches!(&error, RunError::Diverged { what, .. } if what.contains("averaged weight")), "{error}");
+    assert_eq!(newest(&run).progress.step, 1);
+}
+
+#[test]
+fn a_loss_that_has_run_away_ends_training_with_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path());
+    let config = config(|config| {
+        config.training.learning_rate *= 1000.0;
+        config.training.steps = 200;
+        config.training.log_every_steps = 5;
+        config.training.clip_norm = 0.0;
+        config.evaluation.every_steps = 0;
+    });
+    let run = Run::create(&dir.path().join("run"), config, &data, false).unwrap();
+    let mut trainer = begin(&run, &data);
+    trainer.checkpoint().unwrap();
+    let error = trainer.train(QUIET).unwrap_err();
+    assert!(matches!(error, RunError::Hopeless { .. } | RunError::Diverged { .. }), "{error}");
+    assert!(error.to_string().contains("Lower learning_rate"), "{error}");
+}
+
+#[test]
+fn the_newest_the_best_and_every_so_many_checkpoints_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path());
+    let config = config(|config| {
+        config.training.steps = 20;
+        config.training.checkpoint_minutes = 1e-9;
+        config.training.keep_every_steps = 6;
+        config.evaluation.every_steps = 4;
+    });
+    let run = Run::create(&dir.path().join("run"), config, &data, false).unwrap();
+    begin(&run, &data).train(QUIET).unwrap();
+    let mut names: Vec<String> = std::fs::read_dir(run.checkpoints())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let best = newest(&run).progress.best.unwrap();
+    let mut wanted = vec![6, 12, 18, 19, 20, best.step];
+    wanted.sort_unstable();
+    wanted.dedup();
+    assert_eq!(names, wanted.iter().map(|step| format!("step-{step:010}.safetensors")).collect::<Vec<_>>());
+    let log = std::fs::read_to_string(run.log()).unwrap();
+    let measured: Vec<f64> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|event| event["event"] == "heldout")
+        .map(|event| event["nll_nats"].as_f64().unwrap())
+        .collect();
+    assert!(measured.iter().all(|nats| *nats >= best.figure) && measured.contains(&best.figure));
+}
+
 /// Ctrl-C as a shell sends it, to the program itself.
 #[cfg(unix)]
 #[test]

@@ -12,7 +12,7 @@ use crate::data::dataset::{
 pub struct BatchPlan {
     /// `B`: sequences in a batch.
     pub sequences: usize,
-    /// Frames of each sequence that are new: sequences of a recording do not overlap in them.
+    /// Frames of each sequence that are new: sequences of a recording overlap in them at its ends at most.
     pub frames: usize,
     /// Frames in front of them that were new before, such as a receptive field; silence before a recording's start.
     pub context: usize,
@@ -201,6 +201,13 @@ impl<'a> Batches<'a> {
         }
     }
 
+    /// Recordings of the split that are shorter than a sequence and so never given out, and their frames.
+    pub fn too_short(&self) -> (usize, u64) {
+        let short =
+            self.dataset.recordings(Split::Train).filter(|recording| recording.frames < self.plan.frames as u64);
+        short.fold((0, 0), |(count, frames), recording| (count + 1, frames + recording.frames))
+    }
+
     /// Sequences in the present epoch.
     pub fn sequences_per_epoch(&self) -> usize {
         match &self.sampler {
@@ -245,7 +252,9 @@ pub fn held_out(dataset: &Dataset, plan: &BatchPlan) -> Result<Batch, DatasetErr
         return Ok(batch);
     }
     let mut sampler = ChunkSampler::new(dataset, Split::Heldout, plan.frames, plan.frames, Order::Sequential, 0)?;
-    let all: Vec<Chunk> = (0..sampler.chunks_per_epoch()).map(|_| sampler.next_chunk()).collect();
+    // No frame is measured twice: chunks that end with their recording overlap with those before.
+    let on_grid = |chunk: &Chunk| chunk.start.is_multiple_of(plan.frames as u64);
+    let all: Vec<Chunk> = (0..sampler.chunks_per_epoch()).map(|_| sampler.next_chunk()).filter(on_grid).collect();
     let coder = coder(plan);
     let count = plan.sequences.min(all.len());
     for i in 0..count {

@@ -4,12 +4,14 @@ use super::optimiser::{Optimiser, clip};
 use super::schedule::Schedule;
 use super::tensors::Tensors;
 
-/// A gradient that is no number.
+/// A gradient or weight that is no number.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[error("the gradient's norm is {norm}")]
+#[error("{what} is {value}")]
 pub struct Diverged {
-    /// The gradient's norm.
-    pub norm: f64,
+    /// Which.
+    pub what: &'static str,
+    /// What it is.
+    pub value: f64,
 }
 
 /// A network with an optimiser of its own. A family may have several.
@@ -48,14 +50,20 @@ impl Network {
     /// from 0, and lets the average follow. Gives back the gradient's norm before clipping.
     ///
     /// # Errors
-    /// [`Diverged`] if the norm is no number; nothing is changed then.
+    /// [`Diverged`] if the norm is no number, and nothing is changed then; or if a weight or its average is none after the
+    /// step, and the network is of no more use.
     pub fn update(&mut self, gradient: &mut [f32], step: u64) -> Result<f64, Diverged> {
         let norm = clip(gradient, self.clip_norm);
         if !norm.is_finite() {
-            return Err(Diverged { norm });
+            return Err(Diverged { what: "the norm of the gradient", value: norm });
         }
         self.optimiser.update(self.schedule.learning_rate(step), &mut self.weights.values, gradient);
         follow(&mut self.average, &self.weights.values, self.average_decay, self.optimiser.steps());
+        for (what, values) in [("a weight", &self.weights.values), ("an averaged weight", &self.average)] {
+            if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
+                return Err(Diverged { what, value: value.into() });
+            }
+        }
         Ok(norm)
     }
 }

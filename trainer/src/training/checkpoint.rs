@@ -3,18 +3,20 @@
 //! A checkpoint is a safetensors file. Its tensors are named `NETWORK/weights/TENSOR`, `NETWORK/average/TENSOR` and
 //! `NETWORK/MOMENT/TENSOR` (the optimiser's), and `buffers/BUFFER/TENSOR`; its metadata holds where the run stands as JSON
 //! and a SHA-256 over that and all tensors. It is written under another name, flushed to the disk and renamed, so a file
-//! with a checkpoint's name is whole unless the disk damaged it; the hash finds that. The newest two are kept.
+//! with a checkpoint's name is whole unless the disk damaged it; the hash finds that. The newest few are kept, the best by
+//! what was measured, and one of every so many steps.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::run_file::About;
 use crate::data::BatchCursor;
 use crate::nn::TensorLayout;
 use crate::task::{Figures, Task};
@@ -28,8 +30,17 @@ const HASH_KEY: &str = "sha256";
 /// Endings of the files: now, and of the form before this one.
 const ENDING: &str = ".safetensors";
 const OLD_ENDING: &str = ".checkpoint";
-/// Checkpoints that stay.
-const KEEP: usize = 2;
+/// The name of a checkpoint that is being written.
+pub const PARTIAL: &str = "writing.partial";
+
+/// Which checkpoints stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// So many of the newest; at least one.
+    pub newest: usize,
+    /// Those of every so many steps, for good; 0 = none.
+    pub every_steps: u64,
+}
 
 /// A checkpoint that cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +62,18 @@ pub enum CheckpointError {
         file: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A weight that is no number: nothing that follows from it would be one.
+    #[error(
+        "step {step}: {tensor} holds {value}. It is not saved; the checkpoints are from before. Lower learning_rate"
+    )]
+    NotFinite {
+        /// The step.
+        step: u64,
+        /// The tensor.
+        tensor: String,
+        /// The value.
+        value: f32,
     },
     /// The checkpoint is whole, but of another model.
     #[error("{}: the checkpoint is not of this run's model: {reason}. Was RUN/config.toml changed?", file.display())]
@@ -99,6 +122,18 @@ pub struct Progress {
     pub running_steps: u64,
     /// What computed the last step, in words.
     pub device: String,
+    /// The best measurement so far.
+    #[serde(default)]
+    pub best: Option<Best>,
+}
+
+/// A measurement of held-out recordings that was better than all before it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// The step after which it was made.
+    pub step: u64,
+    /// What was measured; less is better.
+    pub figure: f64,
 }
 
 /// A tensor of a checkpoint.
@@ -123,6 +158,8 @@ pub struct Checkpoint {
     pub optimiser_steps: BTreeMap<String, u64>,
     /// All tensors by name.
     pub tensors: BTreeMap<String, StoredTensor>,
+    /// The run that it is of.
+    pub about: Option<About>,
 }
 
 /// What the metadata holds as JSON.
@@ -131,6 +168,8 @@ struct State {
     progress: Progress,
     optimiser_steps: BTreeMap<String, u64>,
     task: serde_json::Value,
+    #[serde(default)]
+    about: Option<About>,
 }
 
 /// A tensor of a task, as it is written.
@@ -178,28 +217,39 @@ fn vectors(task: &dyn Task) -> Vec<(String, &TensorLayout, &[f32])> {
     vectors
 }
 
-/// Writes the state of a run into `dir` and removes all but the newest two checkpoints. Gives back its path.
+/// Writes the state of a run into `dir` and removes the checkpoints that do not stay. Gives back its path.
 ///
 /// # Errors
-/// [`CheckpointError::Io`]; older checkpoints are then untouched.
-pub fn write(dir: &Path, progress: &Progress, task: &dyn Task) -> Result<PathBuf, CheckpointError> {
+/// [`CheckpointError::Io`] or [`CheckpointError::NotFinite`]; older checkpoints are then untouched.
+pub fn write(
+    dir: &Path,
+    progress: &Progress,
+    task: &dyn Task,
+    about: &About,
+    keep: Keep,
+) -> Result<PathBuf, CheckpointError> {
     let io = |file: &Path, action| {
         let file = file.to_path_buf();
         move |source| CheckpointError::Io { file, action, source }
     };
-    let file = dir.join(format!("step-{:010}{ENDING}", progress.step));
+    let file = dir.join(name(progress.step));
     std::fs::create_dir_all(dir).map_err(io(dir, "creating the folder"))?;
     let optimiser_steps =
         task.networks().iter().map(|network| (network.name.to_owned(), network.optimiser.steps())).collect();
-    let state = State { progress: progress.clone(), optimiser_steps, task: task.state() };
+    let about = Some(about.clone());
+    let state = State { progress: progress.clone(), optimiser_steps, task: task.state(), about };
     let state = serde_json::to_string(&state)
         .map_err(|error| io(&file, "writing")(std::io::Error::other(error.to_string())))?;
 
     let mut tensors = BTreeMap::new();
     for (prefix, layout, values) in vectors(task) {
         for tensor in layout.tensors() {
-            let stored = Stored { shape: &tensor.shape, values: &values[tensor.range()] };
-            tensors.insert(format!("{prefix}/{}", tensor.name), stored);
+            let values = &values[tensor.range()];
+            let name = format!("{prefix}/{}", tensor.name);
+            if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
+                return Err(CheckpointError::NotFinite { step: progress.step, tensor: name, value });
+            }
+            tensors.insert(name, Stored { shape: &tensor.shape, values });
         }
     }
     let hash = hash(&state, tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.shape, tensor.data())));
@@ -209,19 +259,43 @@ pub fn write(dir: &Path, progress: &Progress, task: &dyn Task) -> Result<PathBuf
         (HASH_KEY.to_owned(), hash),
     ]);
 
-    let partial = tempfile::NamedTempFile::new_in(dir).map_err(io(dir, "creating a file"))?;
-    safetensors::serialize_to_file(tensors, Some(metadata), partial.path())
-        .map_err(|error| io(&file, "writing")(std::io::Error::other(error.to_string())))?;
-    partial.as_file().sync_all().map_err(io(&file, "writing"))?;
-    partial.persist(&file).map_err(|e| io(&file, "renaming")(e.error))?;
+    // One trainer works on a run, so one name will do, and what a kill leaves behind is written over.
+    let partial = dir.join(PARTIAL);
+    let written = safetensors::serialize_to_file(tensors, Some(metadata), &partial)
+        .map_err(std::io::Error::other)
+        .and_then(|()| File::options().write(true).open(&partial)?.sync_all())
+        .and_then(|()| std::fs::rename(&partial, &file));
+    if let Err(source) = written {
+        // What a full disk let through would only keep it full.
+        let _ = std::fs::remove_file(&partial);
+        return Err(io(&file, "writing")(source));
+    }
     // The rename is on the disk once the folder is; a system that cannot open folders flushes them itself.
     if let Ok(folder) = File::open(dir) {
         let _ = folder.sync_all();
     }
-    for old in list(dir, ENDING)?.into_iter().skip(KEEP) {
-        std::fs::remove_file(&old).map_err(io(&old, "removing"))?;
+    let best = progress.best.map(|best| best.step);
+    let stays =
+        |step: u64| best == Some(step) || keep.every_steps > 0 && step.is_multiple_of(keep.every_steps) && step > 0;
+    for (step, old) in list(dir, ENDING)?.into_iter().skip(keep.newest.max(1)) {
+        if !stays(step) {
+            std::fs::remove_file(&old).map_err(io(&old, "removing"))?;
+        }
     }
     Ok(file)
+}
+
+/// The name of the checkpoint of a step.
+fn name(step: u64) -> String {
+    format!("step-{step:010}{ENDING}")
+}
+
+/// Whether there is a checkpoint in a folder, of whatever form and state.
+///
+/// # Errors
+/// If the folder is there and cannot be listed.
+pub fn any(dir: &Path) -> Result<bool, CheckpointError> {
+    Ok(!list(dir, ENDING)?.is_empty() || !list(dir, OLD_ENDING)?.is_empty())
 }
 
 /// Over the state and all tensors in the order of their names.
@@ -262,13 +336,20 @@ impl Checkpoint {
         if of(HASH_KEY) != Some(&found) {
             return Err(damaged("its content does not have its hash: it was changed".into()));
         }
-        let State { progress, optimiser_steps, task } =
+        let State { progress, optimiser_steps, task, about } =
             serde_json::from_str(state).map_err(|error| damaged(format!("state: {error}")))?;
-        let tensors = tensors.into_iter().map(|(name, tensor)| {
-            let values = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-            (name.to_owned(), StoredTensor { shape: tensor.shape().to_vec(), values })
-        });
-        Ok(Self { file: file.to_path_buf(), progress, task, optimiser_steps, tensors: tensors.collect() })
+        let tensors: BTreeMap<String, StoredTensor> = tensors
+            .into_iter()
+            .map(|(name, tensor)| {
+                let values = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+                (name.to_owned(), StoredTensor { shape: tensor.shape().to_vec(), values })
+            })
+            .collect();
+        let is_number = |tensor: &StoredTensor| tensor.values.iter().all(|value| value.is_finite());
+        if let Some((name, _)) = tensors.iter().find(|(_, tensor)| !is_number(tensor)) {
+            return Err(damaged(format!("{name} holds values that are no numbers")));
+        }
+        Ok(Self { file: file.to_path_buf(), progress, task, optimiser_steps, tensors, about })
     }
 
     /// Reads the newest checkpoint of `dir` that is whole. Those that are not are given back with it, each with the
@@ -278,7 +359,7 @@ impl Checkpoint {
     /// [`CheckpointError::NoneLeft`] if none is; [`CheckpointError::Old`] if an earlier trainer wrote them.
     pub fn newest(dir: &Path) -> Result<(Self, Vec<CheckpointError>), CheckpointError> {
         let mut refused = Vec::new();
-        for file in list(dir, ENDING)? {
+        for (_, file) in list(dir, ENDING)? {
             match Self::read(&file) {
                 Ok(checkpoint) => return Ok((checkpoint, refused)),
                 Err(error) => refused.push(error),
@@ -333,20 +414,19 @@ impl Checkpoint {
     }
 }
 
-/// The checkpoints of a folder with this ending, newest first.
-fn list(dir: &Path, ending: &str) -> Result<Vec<PathBuf>, CheckpointError> {
+/// The checkpoints of a folder with this ending and their steps, newest first.
+fn list(dir: &Path, ending: &str) -> Result<Vec<(u64, PathBuf)>, CheckpointError> {
     let io = |source| CheckpointError::Io { file: dir.to_path_buf(), action: "listing", source };
-    let mut files = Vec::new();
     let entries = match std::fs::read_dir(dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(files),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
         entries => entries.map_err(io)?,
     };
+    let mut files = Vec::new();
     for entry in entries {
         let path = entry.map_err(io)?.path();
         let name = path.file_name().and_then(|name| name.to_str());
-        if name.is_some_and(|name| name.strip_prefix("step-").is_some_and(|rest| rest.ends_with(ending))) {
-            files.push(path);
-        }
+        let step = name.and_then(|name| name.strip_prefix("step-")?.strip_suffix(ending)?.parse().ok());
+        files.extend(step.map(|step| (step, path)));
     }
     files.sort();
     files.reverse();

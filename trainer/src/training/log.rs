@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
+use continuo_package::files;
 use serde::Serialize;
 
 use super::run::RunError;
@@ -60,6 +62,13 @@ pub enum Event<'a> {
         /// Steps made.
         step: u64,
     },
+    /// A checkpoint could not be written.
+    CheckpointFailed {
+        /// Steps made.
+        step: u64,
+        /// Why.
+        reason: &'a str,
+    },
     /// A sitting ends.
     Stop {
         /// Steps made.
@@ -80,16 +89,22 @@ pub struct Log {
 }
 
 impl Log {
-    /// Appends to `file`.
+    /// Goes on with `file` after a step. What a killed trainer wrote of later steps, which will be made again, is taken
+    /// out: so the log reads as if it had never been killed.
     ///
     /// # Errors
     /// [`RunError::Io`].
-    pub fn append(file: &Path, quiet: bool) -> Result<Self, RunError> {
-        let opened = OpenOptions::new().create(true).append(true).open(file).map_err(|source| RunError::Io {
-            file: file.to_path_buf(),
-            action: "opening",
-            source,
-        })?;
+    pub fn after(step: u64, file: &Path, quiet: bool) -> Result<Self, RunError> {
+        let io = |action| move |source| RunError::Io { file: file.to_path_buf(), action, source };
+        let before = match std::fs::read_to_string(file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            text => text.map_err(io("reading"))?,
+        };
+        let kept: String = before.split_inclusive('\n').filter(|line| is_of(line, step)).collect();
+        if kept != before {
+            files::replace_with(file, kept).map_err(io("writing"))?;
+        }
+        let opened = OpenOptions::new().create(true).append(true).open(file).map_err(io("opening"))?;
         Ok(Self { file: opened, terminal: std::io::stderr().is_terminal(), open_line: false, quiet })
     }
 
@@ -99,6 +114,11 @@ impl Log {
             line.push(b'\n');
             let _ = self.file.write_all(&line);
         }
+    }
+
+    /// How often progress is shown: a file fills up, a terminal is written over.
+    pub fn pace(&self) -> Duration {
+        if self.terminal { Duration::from_secs(1) } else { Duration::from_secs(10) }
     }
 
     /// Shows a line that the next progress line replaces, where that is possible.
@@ -125,6 +145,15 @@ impl Log {
         }
         eprintln!("{line}");
     }
+}
+
+/// Whether a line is a whole event of a step up to `step`.
+fn is_of(line: &str, step: u64) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Of {
+        step: u64,
+    }
+    line.ends_with('\n') && serde_json::from_str::<Of>(line).is_ok_and(|of| of.step <= step)
 }
 
 /// A length of time as people say it.

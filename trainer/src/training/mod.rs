@@ -3,5 +3,6 @@
 pub mod checkpoint;
 pub mod log;
 pub mod run;
+pub mod run_file;
 pub mod stop;
 pub mod trainer;

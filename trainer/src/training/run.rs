@@ -3,20 +3,30 @@
 //! ```text
 //! RUN/config.toml      the configuration, as it is in force
 //! RUN/run.json         the run's id, its dataset and that dataset's fingerprint
-//! RUN/checkpoints/     the newest two checkpoints
+//! RUN/checkpoints/     the newest checkpoints, the best one, and those that are kept for good
 //! RUN/log.jsonl        one JSON object per line: losses, rates, measurements
+//! RUN/lock             held by the trainer that works on the run
 //! ```
+//!
+//! A run is what its checkpoints hold: the two files beside them can be made anew from any checkpoint, and a folder without
+//! one has nothing to lose.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use continuo_package::{files, hash};
 
-use super::checkpoint::CheckpointError;
+use super::checkpoint::{self, Checkpoint, CheckpointError};
+use super::run_file::About;
+pub use super::run_file::RunFile;
 use crate::config::{self, ConfigError, Configuration, Family};
 use crate::data::dataset::{Dataset, DatasetError};
 use crate::device::DeviceError;
 use crate::task::TaskError;
+
+const RUN_FILE: &str = "run.json";
+const CONFIG_FILE: &str = "config.toml";
+const CHECKPOINTS: &str = "checkpoints";
 
 /// Why a run cannot start, go on or be read.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +47,26 @@ pub enum RunError {
         /// The folder.
         dir: PathBuf,
     },
+    /// Another trainer works on it.
+    #[error("{}: another trainer is at work on this run. Wait for it, or stop it with Ctrl-C", dir.display())]
+    Busy {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The last state could not be saved.
+    #[error(
+        "step {step}, where training stood, could not be saved, and the newest checkpoint is of step {saved}: {source}"
+    )]
+    Unsaved {
+        /// The step that is lost.
+        step: u64,
+        /// The step of the newest checkpoint.
+        saved: u64,
+        /// Why.
+        source: CheckpointError,
+    },
     /// The folder is something else.
-    #[error("{}: not a run's folder ({reason}). Give a folder that `continuo-trainer train` made", dir.display())]
+    #[error("{}: not a run ({reason}). Give a folder that `continuo-trainer train` made, or a checkpoint in it", dir.display())]
     NotARun {
         /// The folder.
         dir: PathBuf,
@@ -77,6 +105,17 @@ pub enum RunError {
         /// Its value.
         value: f64,
     },
+    /// The losses are far beyond what knowing nothing costs.
+    #[error(
+        "step {step}: {what}. Training has run away and will not come back; the checkpoints are from before. Lower \
+         learning_rate, or set clip_norm"
+    )]
+    Hopeless {
+        /// The step.
+        step: u64,
+        /// Which loss, and how large.
+        what: String,
+    },
     /// The family's own reason.
     #[error(transparent)]
     Task(TaskError),
@@ -94,23 +133,6 @@ pub enum RunError {
     Device(#[from] DeviceError),
 }
 
-/// `run.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunFile {
-    /// Identifies the run.
-    pub run_id: String,
-    /// The dataset's folder.
-    #[serde(with = "crate::names")]
-    pub data: PathBuf,
-    /// The dataset's fingerprint.
-    pub data_fingerprint: String,
-    /// The trainer that began it.
-    pub trainer_version: String,
-    /// The model that its first weights came from; none for fresh weights.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub initial_model: Option<String>,
-}
-
 /// A run's folder.
 #[derive(Debug)]
 pub struct Run {
@@ -123,67 +145,97 @@ pub struct Run {
 }
 
 impl Run {
-    /// Creates the folder of a new run.
+    /// A run that is not on the disk yet.
     ///
     /// # Errors
-    /// [`RunError::Exists`] without `force`; [`RunError::Data`] if the dataset does not fit the configuration.
+    /// [`RunError::Data`] if the dataset does not fit the configuration.
+    pub fn plan(dir: &Path, config: Box<dyn Configuration>, dataset: &Dataset) -> Result<Self, RunError> {
+        check_data(&*config, dataset)?;
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+        let mut hasher = hash::Hasher::new();
+        hasher.update(config.to_toml());
+        hasher.update(dataset.fingerprint());
+        hasher.update(now.to_le_bytes());
+        let mut file = RunFile {
+            run_id: hash::to_hex(&hasher.finish()[..8]),
+            data: PathBuf::new(),
+            data_beside: None,
+            data_fingerprint: dataset.fingerprint().to_owned(),
+            trainer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            initial_model: None,
+        };
+        file.place_data(dataset.dir(), dir);
+        Ok(Self { dir: dir.to_path_buf(), config, file })
+    }
+
+    /// Puts a planned run on the disk. A folder without a checkpoint has nothing to lose and is taken.
+    ///
+    /// # Errors
+    /// [`RunError::Exists`] where there are checkpoints, without `force`; [`RunError::Io`].
+    pub fn establish(&self, force: bool) -> Result<(), RunError> {
+        if checkpoint::any(&self.checkpoints())? && !force {
+            return Err(RunError::Exists { dir: self.dir.clone() });
+        }
+        for part in [self.checkpoints(), self.log(), self.dir.join(RUN_FILE)] {
+            files::remove(&part).map_err(|source| RunError::Io { file: part, action: "removing", source })?;
+        }
+        self.save()
+    }
+
+    /// A new run, planned and put on the disk.
+    ///
+    /// # Errors
+    /// Those of [`Run::plan`] and [`Run::establish`].
     pub fn create(
         dir: &Path,
         config: Box<dyn Configuration>,
         dataset: &Dataset,
         force: bool,
     ) -> Result<Self, RunError> {
-        check_data(&*config, dataset)?;
-        let run_file = dir.join("run.json");
-        if run_file.exists() {
-            if !force {
-                return Err(RunError::Exists { dir: dir.to_path_buf() });
-            }
-            for part in [Self::checkpoints_in(dir), dir.join("log.jsonl"), run_file] {
-                let removed = if part.is_dir() { std::fs::remove_dir_all(&part) } else { std::fs::remove_file(&part) };
-                match removed {
-                    Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(RunError::Io { file: part, action: "removing", source });
-                    }
-                    _ => {}
-                }
-            }
-        }
-        std::fs::create_dir_all(dir).map_err(|source| RunError::Io {
-            file: dir.to_path_buf(),
-            action: "creating the folder",
-            source,
-        })?;
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
-        let mut hash = Sha256::new();
-        hash.update(config.to_toml());
-        hash.update(dataset.fingerprint());
-        hash.update(now.to_le_bytes());
-        let run_id = crate::data::dataset::hex(&hash.finalize()[..8]);
-        let data = std::path::absolute(dataset.dir()).unwrap_or_else(|_| dataset.dir().to_path_buf());
-        let file = RunFile {
-            run_id,
-            data,
-            data_fingerprint: dataset.fingerprint().to_owned(),
-            trainer_version: env!("CARGO_PKG_VERSION").to_owned(),
-            initial_model: None,
+        let run = Self::plan(dir, config, dataset)?;
+        run.establish(force)?;
+        Ok(run)
+    }
+
+    /// Opens the run that a path means: its folder, or anything in it. What is missing beside the checkpoints is made anew
+    /// from the newest one, and told.
+    ///
+    /// # Errors
+    /// [`RunError::NotARun`], or what is wrong with its configuration.
+    pub fn open(path: &Path, families: &[Family]) -> Result<Self, RunError> {
+        let not_a_run = |reason: String| RunError::NotARun { dir: path.to_path_buf(), reason };
+        let Some(dir) = locate(path) else {
+            let reason =
+                if path.exists() { "it holds no run.json and no checkpoints" } else { "there is no such folder" };
+            return Err(not_a_run(reason.into()));
         };
-        let run = Self { dir: dir.to_path_buf(), config, file };
+        let read = std::fs::read_to_string(dir.join(RUN_FILE)).map_err(|error| error.to_string());
+        let file = read.and_then(|text| serde_json::from_str::<RunFile>(&text).map_err(|error| error.to_string()));
+        let config_file = dir.join(CONFIG_FILE);
+        if let Ok(file) = file
+            && config_file.exists()
+        {
+            return Ok(Self { config: config::read(&config_file, families)?, dir, file });
+        }
+        let reason =
+            file.as_ref().err().map_or_else(|| format!("it has no {CONFIG_FILE}"), |e| format!("{RUN_FILE}: {e}"));
+        let about = Checkpoint::newest(&dir.join(CHECKPOINTS)).ok().and_then(|(checkpoint, _)| checkpoint.about);
+        let Some(About { run, config: text }) = about else { return Err(not_a_run(reason)) };
+        eprintln!("{}: {reason}; it is made anew from the newest checkpoint", dir.display());
+        let config = if config_file.exists() {
+            config::read(&config_file, families)?
+        } else {
+            let fault = |fault| ConfigError::Fault { file: config_file, fault };
+            config::parse(&text, families).map_err(fault)?
+        };
+        let run = Self { dir, config, file: file.unwrap_or(run) };
         run.save()?;
         Ok(run)
     }
 
-    /// Opens the folder of a run of one of these families.
-    ///
-    /// # Errors
-    /// [`RunError::NotARun`], or what is wrong with its configuration.
-    pub fn open(dir: &Path, families: &[Family]) -> Result<Self, RunError> {
-        let not_a_run = |reason: String| RunError::NotARun { dir: dir.to_path_buf(), reason };
-        let path = dir.join("run.json");
-        let text = std::fs::read_to_string(&path).map_err(|e| not_a_run(format!("run.json: {e}")))?;
-        let file = serde_json::from_str(&text).map_err(|e| not_a_run(format!("run.json: {e}")))?;
-        let config = config::read(&dir.join("config.toml"), families)?;
-        Ok(Self { dir: dir.to_path_buf(), config, file })
+    /// What a checkpoint holds of the run.
+    pub fn about(&self) -> About {
+        About { run: self.file.clone(), config: self.config.to_toml() }
     }
 
     /// Writes configuration and `run.json`.
@@ -191,48 +243,106 @@ impl Run {
     /// # Errors
     /// [`RunError::Io`].
     pub fn save(&self) -> Result<(), RunError> {
-        let json = serde_json::to_string_pretty(&self.file).unwrap_or_default();
-        for (name, text) in [("config.toml", self.config.to_toml()), ("run.json", json)] {
+        let io = |file: PathBuf, action| move |source| RunError::Io { file, action, source };
+        std::fs::create_dir_all(&self.dir).map_err(io(self.dir.clone(), "creating the folder"))?;
+        let json = serde_json::to_string_pretty(&self.file);
+        let json = json.map_err(|error| io(self.dir.join(RUN_FILE), "writing")(std::io::Error::other(error)))?;
+        for (name, text) in [(CONFIG_FILE, self.config.to_toml()), (RUN_FILE, json)] {
             let file = self.dir.join(name);
-            let partial = self.dir.join(format!("{name}.partial"));
-            std::fs::write(&partial, text)
-                .and_then(|()| std::fs::rename(&partial, &file))
-                .map_err(|source| RunError::Io { file, action: "writing", source })?;
+            files::replace_with(&file, text).map_err(io(file, "writing"))?;
         }
         Ok(())
     }
 
-    /// Opens the dataset that the run is trained on, or the same one at another place.
+    /// Keeps other trainers off the run for as long as the result lives; the system lets go of it when this process ends,
+    /// however it ends. Temporary files of a trainer that was killed are cleared away.
     ///
     /// # Errors
-    /// [`RunError::Data`] if it is another dataset.
-    pub fn dataset(&self, moved: Option<&Path>) -> Result<Dataset, RunError> {
-        let dataset = Dataset::open(moved.unwrap_or(&self.file.data))?;
-        if dataset.fingerprint() != self.file.data_fingerprint {
-            return Err(RunError::Data {
-                dir: dataset.dir().to_path_buf(),
-                reason:
-                    "is not the dataset that this run was started on (its index differs); give that one with --data"
-                        .into(),
-            });
+    /// [`RunError::Busy`], or [`RunError::Io`] if the folder cannot be written.
+    pub fn lock(&self) -> Result<File, RunError> {
+        let file = self.dir.join("lock");
+        let io = |source| RunError::Io { file: file.clone(), action: "writing", source };
+        std::fs::create_dir_all(&self.dir).map_err(io)?;
+        let lock = File::options().create(true).truncate(false).write(true).open(&file).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(RunError::Busy { dir: self.dir.clone() }),
+            // Some network drives have no locks; training there is as safe as it can be.
+            Err(TryLockError::Error(error)) => eprintln!("{}: not locked: {error}", file.display()),
         }
-        check_data(&*self.config, &dataset)?;
-        Ok(dataset)
+        for folder in [self.dir.clone(), self.checkpoints()] {
+            let Ok(entries) = std::fs::read_dir(folder) else { continue };
+            for entry in entries.flatten() {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                if name.starts_with(".continuo-") && name.ends_with(".part") || name == checkpoint::PARTIAL {
+                    let _ = std::fs::remove_file(entry.path());
+                }
+            }
+        }
+        Ok(lock)
+    }
+
+    /// Opens the dataset that the run is trained on, where it was, where it would be if it had moved with the run, or at
+    /// `moved`.
+    ///
+    /// # Errors
+    /// [`RunError::Data`] if it is another dataset, and what is wrong with the dataset if it cannot be opened.
+    pub fn dataset(&self, moved: Option<&Path>) -> Result<Dataset, RunError> {
+        let places = moved.map_or_else(|| self.file.places_of_data(&self.dir), |place| vec![place.to_path_buf()]);
+        let mut refused = None;
+        for place in places {
+            match Dataset::open(&place) {
+                Ok(dataset) if dataset.fingerprint() == self.file.data_fingerprint => {
+                    check_data(&*self.config, &dataset)?;
+                    return Ok(dataset);
+                }
+                Ok(dataset) => {
+                    let reason = "is not the dataset that this run was started on (its index differs); give that one with \
+                                  --data";
+                    refused.get_or_insert(RunError::Data { dir: dataset.dir().to_path_buf(), reason: reason.into() });
+                }
+                Err(error) if moved.is_some() => return Err(error.into()),
+                Err(error) => {
+                    refused.get_or_insert(RunError::Data {
+                        dir: self.file.data.clone(),
+                        reason: format!("the run's dataset is not there ({error}); say where it is now with --data"),
+                    });
+                }
+            }
+        }
+        Err(refused.unwrap_or_else(|| RunError::Data { dir: self.dir.clone(), reason: "names no dataset".into() }))
+    }
+
+    /// Notes where the dataset was found, for the next time.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn remember(&mut self, dataset: &Dataset) -> Result<(), RunError> {
+        let before = self.file.clone();
+        self.file.place_data(dataset.dir(), &self.dir);
+        if self.file == before { Ok(()) } else { self.save() }
     }
 
     /// Where the checkpoints are.
     pub fn checkpoints(&self) -> PathBuf {
-        Self::checkpoints_in(&self.dir)
-    }
-
-    fn checkpoints_in(dir: &Path) -> PathBuf {
-        dir.join("checkpoints")
+        self.dir.join(CHECKPOINTS)
     }
 
     /// Where the log is.
     pub fn log(&self) -> PathBuf {
         self.dir.join("log.jsonl")
     }
+}
+
+/// The folder of the run that a path means: the folder itself, or a file or folder in it.
+fn locate(path: &Path) -> Option<PathBuf> {
+    let is_run =
+        |dir: &&Path| dir.join(RUN_FILE).is_file() || checkpoint::any(&dir.join(CHECKPOINTS)).is_ok_and(|any| any);
+    // A bare name lies in the working folder, whose own name counts too.
+    let absolute = std::path::absolute(path).ok()?;
+    let found = absolute.ancestors().take(3).find(is_run)?;
+    Some(if found == absolute { path.to_path_buf() } else { found.to_path_buf() })
 }
 
 fn check_data(config: &dyn Configuration, dataset: &Dataset) -> Result<(), RunError> {

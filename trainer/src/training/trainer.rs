@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::checkpoint::{self, Checkpoint, Progress};
+use super::checkpoint::{self, Best, Checkpoint, CheckpointError, Progress};
 use super::log::{Event, Log, duration};
 use super::run::{Run, RunError};
 use super::stop;
@@ -44,6 +44,16 @@ pub struct Trainer<'a> {
     progress: Progress,
     /// The wall time before this sitting, and when it began.
     began: (f64, Instant),
+    /// The step of the newest checkpoint.
+    saved: Option<u64>,
+}
+
+/// Where a stretch of training began, to tell how fast it goes.
+#[derive(Debug, Clone, Copy)]
+struct Since {
+    time: Instant,
+    step: u64,
+    frames: u64,
 }
 
 impl<'a> Trainer<'a> {
@@ -62,8 +72,9 @@ impl<'a> Trainer<'a> {
             running_losses: Figures::new(),
             running_steps: 0,
             device: task.device(),
+            best: None,
         };
-        Self::with(run, dataset, task, batches, progress)
+        Self::with(run, dataset, task, batches, progress, None)
     }
 
     /// After a checkpoint.
@@ -80,7 +91,7 @@ impl<'a> Trainer<'a> {
         let mut batches = Batches::new(dataset, task.batches(), run.config.plan().rng_seed)?;
         batches.restore(&checkpoint.progress.cursor)?;
         let progress = Progress { device: task.device(), ..checkpoint.progress.clone() };
-        Self::with(run, dataset, task, batches, progress)
+        Self::with(run, dataset, task, batches, progress, Some(checkpoint.progress.step))
     }
 
     fn with(
@@ -89,10 +100,11 @@ impl<'a> Trainer<'a> {
         task: Box<dyn Task>,
         batches: Batches<'a>,
         progress: Progress,
+        saved: Option<u64>,
     ) -> Result<Self, RunError> {
         let heldout = held_out(dataset, &task.heldout())?;
         let began = (progress.wall_seconds, Instant::now());
-        Ok(Self { run, dataset, task, batches, heldout, plan: run.config.plan(), progress, began })
+        Ok(Self { run, dataset, task, batches, heldout, plan: run.config.plan(), progress, began, saved })
     }
 
     /// Where the run stands.
@@ -141,6 +153,11 @@ impl<'a> Trainer<'a> {
         if self.heldout.shape[0] > 0 {
             let figures = self.task.measure(&self.heldout).map_err(RunError::Task)?;
             all_finite(&figures, self.progress.step)?;
+            if let Some(&figure) = figures.get(self.task.judged_by())
+                && self.progress.best.is_none_or(|best| figure < best.figure)
+            {
+                self.progress.best = Some(Best { step: self.progress.step, figure });
+            }
             self.progress.heldout = figures;
         }
         Ok(&self.progress.heldout)
@@ -152,21 +169,39 @@ impl<'a> Trainer<'a> {
     /// If it cannot be written.
     pub fn checkpoint(&mut self) -> Result<(), RunError> {
         self.progress.wall_seconds = self.began.0 + self.began.1.elapsed().as_secs_f64();
-        checkpoint::write(&self.run.checkpoints(), &self.progress, self.task.as_ref())?;
+        let about = self.run.about();
+        checkpoint::write(&self.run.checkpoints(), &self.progress, self.task.as_ref(), &about, self.plan.keep)?;
+        self.saved = Some(self.progress.step);
+        Ok(())
+    }
+
+    /// Writes a checkpoint, unless the disk does not let it: then training goes on, and the next one may get through.
+    fn try_checkpoint(&mut self, log: &mut Log) -> Result<(), RunError> {
+        let step = self.progress.step;
+        match self.checkpoint() {
+            Ok(()) => log.event(&Event::Checkpoint { step }),
+            Err(RunError::Checkpoint(error @ CheckpointError::Io { .. })) => {
+                let saved = self.saved.map_or("none".to_owned(), |step| format!("of step {step}"));
+                log.say(&format!("{error}. Training goes on; the newest checkpoint is {saved}"));
+                log.event(&Event::CheckpointFailed { step, reason: &error.to_string() });
+            }
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
     /// Makes steps until the end, writing checkpoints and the log.
     ///
     /// # Errors
-    /// If a step fails, or a checkpoint cannot be written.
+    /// If a step fails, or the last checkpoint cannot be written.
     pub fn train(&mut self, limits: Limits) -> Result<End, RunError> {
-        let mut log = Log::append(&self.run.log(), limits.quiet)?;
+        let mut log = Log::after(self.progress.step, &self.run.log(), limits.quiet)?;
         let first_step = self.progress.step;
         self.log_start(&mut log);
         let checkpoint_every = Duration::from_secs_f64(self.plan.checkpoint_minutes * 60.0);
         let mut last_checkpoint = Instant::now();
-        let mut shown = (Instant::now(), self.progress.step, self.progress.frames_seen);
+        let mut logged = self.now();
+        let mut shown = self.now();
         let end = loop {
             let step = self.progress.step;
             if step >= self.plan.steps {
@@ -182,25 +217,39 @@ impl<'a> Trainer<'a> {
             }
             let report = self.step()?;
             let now = self.progress.step;
-            if shown.0.elapsed() >= Duration::from_secs(10) || now == self.plan.steps {
-                self.log_losses(&mut log, &report, shown);
-                shown = (Instant::now(), now, self.progress.frames_seen);
+            // The terminal follows the clock; the log follows the steps, so that two runs can be laid side by side.
+            if shown.time.elapsed() >= log.pace() || now == self.plan.steps {
+                self.show(&mut log, shown);
+                shown = self.now();
+            }
+            if now.is_multiple_of(self.plan.log_every_steps) || now == self.plan.steps {
+                self.log_losses(&mut log, &report, logged)?;
+                logged = self.now();
             }
             let every = self.plan.measure_every_steps;
             if every > 0 && now.is_multiple_of(every) && now < self.plan.steps {
                 self.measure_and_log(&mut log)?;
             }
-            if last_checkpoint.elapsed() >= checkpoint_every {
-                self.checkpoint()?;
-                log.event(&Event::Checkpoint { step: now });
+            let best = self.progress.best.is_some_and(|best| best.step == now);
+            let for_good = self.plan.keep.every_steps;
+            if best
+                || last_checkpoint.elapsed() >= checkpoint_every
+                || for_good > 0 && now.is_multiple_of(for_good) && now < self.plan.steps
+            {
+                self.try_checkpoint(&mut log)?;
                 last_checkpoint = Instant::now();
             }
         };
         if end == End::Finished {
             self.measure_and_log(&mut log)?;
         }
-        self.checkpoint()?;
         let step = self.progress.step;
+        match self.checkpoint() {
+            Err(RunError::Checkpoint(source @ CheckpointError::Io { .. })) => {
+                return Err(RunError::Unsaved { step, saved: self.saved.unwrap_or(0), source });
+            }
+            written => written?,
+        }
         log.event(&Event::Checkpoint { step });
         let (reason, words) = match end {
             End::Finished => ("finished", "all steps are made"),
@@ -210,6 +259,10 @@ impl<'a> Trainer<'a> {
         log.event(&Event::Stop { step, reason });
         log.say(&format!("step {step}: {words}"));
         Ok(end)
+    }
+
+    fn now(&self) -> Since {
+        Since { time: Instant::now(), step: self.progress.step, frames: self.progress.frames_seen }
     }
 
     fn log_start(&self, log: &mut Log) {
@@ -229,16 +282,31 @@ impl<'a> Trainer<'a> {
             self.batches.plan().frames,
             self.progress.device
         ));
+        let (count, frames) = self.batches.too_short();
+        if count > 0 {
+            let rate = f64::from(self.dataset.sample_rate_hz());
+            log.say(&format!(
+                "{count} recordings ({} in all) are shorter than a sequence and are never used: shorter sequences would use them",
+                duration(frames as f64 / rate)
+            ));
+        }
     }
 
-    /// Says how training goes. `since` is when that was last said, after which step and how many frames.
-    fn log_losses(&mut self, log: &mut Log, report: &StepReport, since: (Instant, u64, u64)) {
+    /// Mean losses since the last line of the log.
+    fn mean_losses(&self) -> Figures {
+        let count = self.progress.running_steps.max(1) as f64;
+        self.progress.running_losses.iter().map(|(name, sum)| (name.clone(), sum / count)).collect()
+    }
+
+    /// Writes a line of the log.
+    ///
+    /// # Errors
+    /// [`RunError::Hopeless`].
+    fn log_losses(&mut self, log: &mut Log, report: &StepReport, since: Since) -> Result<(), RunError> {
+        let losses = self.mean_losses();
         let progress = &mut self.progress;
-        let count = std::mem::take(&mut progress.running_steps).max(1) as f64;
-        let sums = std::mem::take(&mut progress.running_losses);
-        let losses: Figures = sums.into_iter().map(|(name, sum)| (name, sum / count)).collect();
-        let seconds = since.0.elapsed().as_secs_f64();
-        let frames_per_second = (progress.frames_seen - since.2) as f64 / seconds;
+        progress.running_steps = 0;
+        progress.running_losses.clear();
         let networks = self.task.networks();
         let rate = |schedule: &crate::nn::Schedule| schedule.learning_rate(progress.step - 1);
         log.event(&Event::Train {
@@ -247,17 +315,28 @@ impl<'a> Trainer<'a> {
             learning_rate: networks.iter().map(|network| (network.name, rate(&network.schedule))).collect(),
             gradient_norm: &report.gradient_norms,
             frames_seen: progress.frames_seen,
-            frames_per_second,
+            frames_per_second: (progress.frames_seen - since.frames) as f64 / since.time.elapsed().as_secs_f64(),
             wall_seconds: progress.wall_seconds,
         });
+        match self.task.hopeless(&losses) {
+            Some(what) => Err(RunError::Hopeless { step: progress.step, what }),
+            None => Ok(()),
+        }
+    }
+
+    /// Says how training goes, on the terminal.
+    fn show(&self, log: &mut Log, since: Since) {
+        let progress = &self.progress;
+        let seconds = since.time.elapsed().as_secs_f64();
+        let frames_per_second = (progress.frames_seen - since.frames) as f64 / seconds;
         let heldout =
             if progress.heldout.is_empty() { "not measured yet".to_owned() } else { words(&progress.heldout) };
-        let left = (self.plan.steps - progress.step) as f64 * seconds / (progress.step - since.1).max(1) as f64;
+        let left = (self.plan.steps - progress.step) as f64 * seconds / (progress.step - since.step).max(1) as f64;
         log.progress(&format!(
             "step {}/{}  {}  held-out: {heldout}  {frames_per_second:.0} frames/s  {} left",
             progress.step,
             self.plan.steps,
-            words(&losses),
+            words(&self.mean_losses()),
             duration(left)
         ));
     }

@@ -12,6 +12,7 @@ use continuo_trainer::device::Device;
 use continuo_trainer::nn::{Adam, AdamSettings, Network, Optimiser, Schedule, TensorLayout, Tensors};
 use continuo_trainer::random::{Purpose, Random};
 use continuo_trainer::task::{Figures, ModelPackage, StepReport, Task, TaskError, Verification};
+use continuo_trainer::training::checkpoint::Keep;
 use serde::{Deserialize, Serialize};
 
 /// What the registry of families would hold.
@@ -58,7 +59,14 @@ impl Configuration for Config {
     }
 
     fn plan(&self) -> Plan {
-        Plan { steps: self.steps, checkpoint_minutes: 5.0, measure_every_steps: 3, rng_seed: self.rng_seed }
+        Plan {
+            steps: self.steps,
+            checkpoint_minutes: 5.0,
+            keep: Keep { newest: 2, every_steps: 0 },
+            log_every_steps: 20,
+            measure_every_steps: 3,
+            rng_seed: self.rng_seed,
+        }
     }
 
     fn set_steps(&mut self, steps: u64) {
@@ -259,6 +267,10 @@ impl Task for Toy {
         let mut hidden = vec![0.0; 2 * heldout.shape[0]];
         let (loss, _) = Self::predict(&self.predictor.average, &mut hidden, heldout);
         Ok(Figures::from([("error".to_owned(), loss)]))
+    }
+
+    fn judged_by(&self) -> &'static str {
+        "error"
     }
 
     fn start_from(&mut self, _: &Package) -> Result<(), String> {

@@ -13,10 +13,12 @@ pub(super) const ORDER: Purpose = Purpose::named("order of an epoch");
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
-    /// Recording after recording, from each one's first frame. Every epoch is the same.
+    /// Recording after recording, from each one's first frame; what is left behind the last whole chunk comes in a chunk that
+    /// ends with the recording. Every epoch is the same.
     Sequential,
-    /// A new permutation per epoch; the grid of starts is moved by a random offset below one hop per recording and
-    /// epoch, so that a recording is not always cut in the same places.
+    /// A new permutation per epoch; the grid of starts is moved at random per recording and epoch, so that a recording is not
+    /// always cut in the same places. A chunk that would begin up to half a hop before a recording, or end as much behind it,
+    /// is moved into it, so that first and last frames are drawn about as often as others.
     Shuffled,
 }
 
@@ -47,7 +49,7 @@ pub struct ChunkSampler {
 impl ChunkSampler {
     /// A sampler over the chunks of `chunk_frames` frames of a split that start every `hop_frames` frames. For
     /// neighbouring chunks without overlap the two are equal; a causal model that needs context in front of each chunk
-    /// takes `chunk_frames = context + hop_frames`. An incomplete chunk at the end of a recording is not given out.
+    /// takes `chunk_frames = context + hop_frames`.
     ///
     /// # Errors
     /// [`DatasetError::ZeroLength`]; [`DatasetError::NoChunks`] when no recording holds one whole chunk.
@@ -114,14 +116,22 @@ impl ChunkSampler {
     fn lay_out_epoch(&mut self) {
         let mut random = Random::new(self.rng_seed, ORDER, self.cursor.epoch);
         self.epoch.clear();
+        let hop = self.hop_frames as u64;
         for &(recording, frames) in &self.recordings {
             let last_start = frames - self.chunk_frames as u64;
-            let offset = match self.order {
-                Order::Sequential => 0,
-                // Never beyond the last start: a recording that holds one chunk gives one in every epoch.
-                Order::Shuffled => random.below(last_start.min(self.hop_frames as u64 - 1) + 1),
-            };
-            self.epoch.extend((offset..=last_start).step_by(self.hop_frames).map(|start| (recording, start)));
+            match self.order {
+                Order::Sequential => {
+                    let left = (last_start % hop > 0).then_some(last_start);
+                    let starts = (0..=last_start).step_by(self.hop_frames).chain(left);
+                    self.epoch.extend(starts.map(|start| (recording, start)));
+                }
+                Order::Shuffled => {
+                    // Counted from half a hop before the recording, so that a recording of one chunk gives one in every epoch.
+                    let starts = (random.below(hop)..last_start + hop).step_by(self.hop_frames);
+                    let moved = starts.map(|start| start.saturating_sub(hop / 2).min(last_start));
+                    self.epoch.extend(moved.map(|start| (recording, start)));
+                }
+            }
         }
         if self.order == Order::Shuffled {
             random.shuffle(&mut self.epoch);

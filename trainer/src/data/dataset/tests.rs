@@ -166,3 +166,28 @@ fn samplers_refuse_what_cannot_be() {
     assert!(matches!(sampler.restore(cursor), Err(DatasetError::Cursor { .. })));
     assert_eq!(sampler.next_chunk(), before);
 }
+
+#[test]
+fn first_and_last_frames_are_drawn_about_as_often_as_others() {
+    for length in [10, 12, 17, 95] {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), 1, &[(length, Split::Train)]);
+        let dataset = Dataset::open(dir.path()).unwrap();
+        let mut sampler = ChunkSampler::new(&dataset, Split::Train, 10, 10, Order::Shuffled, 3).unwrap();
+        let mut drawn = vec![0.0; length as usize];
+        for _ in 0..2_000 {
+            let chunk = sampler.next_chunk();
+            drawn[chunk.start as usize..][..10].iter_mut().for_each(|count| *count += 1.0);
+        }
+        let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
+        let share: Vec<f64> = drawn.iter().map(|count| count / mean).collect();
+        assert!(share.iter().all(|share| (0.4..1.6).contains(share)), "{length}: {share:?}");
+    }
+    // In order, what is left at the end comes too, and is measured only once.
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 1, &[(25, Split::Train)]);
+    let dataset = Dataset::open(dir.path()).unwrap();
+    let mut sampler = ChunkSampler::new(&dataset, Split::Train, 10, 10, Order::Sequential, 3).unwrap();
+    let starts: Vec<u64> = (0..4).map(|_| sampler.next_chunk().start).collect();
+    assert_eq!(starts, [0, 10, 15, 0]);
+}

@@ -111,6 +111,15 @@ pub struct Training {
     /// Minutes between checkpoints.
     #[serde(default = "checkpoint_minutes")]
     pub checkpoint_minutes: f64,
+    /// So many of the newest checkpoints stay; the one that measured best stays in any case.
+    #[serde(default = "keep_checkpoints")]
+    pub keep_checkpoints: usize,
+    /// Checkpoints of every so many steps stay for good; 0 = none.
+    #[serde(default)]
+    pub keep_every_steps: u64,
+    /// Steps between lines of the log.
+    #[serde(default = "log_every_steps")]
+    pub log_every_steps: u64,
 }
 
 /// Measuring on held-out recordings.
@@ -151,6 +160,12 @@ fn average() -> f64 {
 }
 fn checkpoint_minutes() -> f64 {
     5.0
+}
+fn keep_checkpoints() -> usize {
+    2
+}
+fn log_every_steps() -> u64 {
+    50
 }
 
 impl Config {
@@ -204,6 +219,8 @@ impl Config {
             "training.checkpoint_minutes",
             "must be above 0",
         )?;
+        check((1..=1 << 20).contains(&training.keep_checkpoints), "training.keep_checkpoints", "must be 1 to 1048576")?;
+        check(training.log_every_steps > 0, "training.log_every_steps", "must be at least 1")?;
         let evaluation = &self.evaluation;
         check((1..=65_536).contains(&evaluation.chunks), "evaluation.chunks", "must be 1 to 65536")?;
         check((1..=1 << 24).contains(&evaluation.chunk_frames), "evaluation.chunk_frames", "must be 1 to 16777216")

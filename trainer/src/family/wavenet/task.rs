@@ -14,9 +14,13 @@ use crate::data::batches::{Batch, BatchPlan, Batches};
 use crate::device::Device;
 use crate::nn::{Adam, Network};
 use crate::task::{Figures, ModelPackage, StepReport, Task, TaskError, Verification};
+use crate::training::checkpoint::Keep;
 
 /// The name of its only network.
 pub const NETWORK: &str = "wavenet";
+
+/// A loss of so many times what drawing by chance costs does not come back by itself. Bad first steps cost a few times.
+const MANY_TIMES_CHANCE: f64 = 10.0;
 
 /// A WaveNet, what computes it and what trains it.
 pub struct WaveNetTask {
@@ -79,6 +83,8 @@ impl Configuration for Config {
         Plan {
             steps: self.training.steps,
             checkpoint_minutes: self.training.checkpoint_minutes,
+            keep: Keep { newest: self.training.keep_checkpoints, every_steps: self.training.keep_every_steps },
+            log_every_steps: self.training.log_every_steps,
             measure_every_steps: self.evaluation.every_steps,
             rng_seed: self.training.rng_seed,
         }
@@ -158,6 +164,12 @@ impl Task for WaveNetTask {
         let mut figures = likelihood("nll", nats);
         figures.insert("frames".into(), (heldout.shape[0] * self.config.evaluation.chunk_frames) as f64);
         Ok(figures)
+    }
+
+    fn hopeless(&self, losses: &Figures) -> Option<String> {
+        let (loss, chance) = (*losses.get("loss_bits")?, f64::from(self.shape().levels).log2());
+        let reason = || format!("the loss is {loss:.1} bits, where drawing by chance costs {chance:.1}");
+        (loss > MANY_TIMES_CHANCE * chance).then(reason)
     }
 
     fn start_from(&mut self, package: &Package) -> Result<(), String> {
