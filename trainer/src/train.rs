@@ -57,10 +57,13 @@ pub fn resume(args: &ResumeArgs) -> Result<End, RunError> {
     let mut run = Run::open(&args.run, FAMILIES)?;
     let _lock = run.lock()?;
     let dataset = run.dataset(args.data.as_deref())?;
-    run.remember(&dataset)?;
+    run.file.place_data(dataset.dir(), &run.dir);
     if let Some(steps) = args.steps {
         run.config.set_steps(steps.max(1));
-        run.save()?;
+    }
+    // A full disk keeps nobody from training: the next checkpoint holds both.
+    if let Err(error) = run.save() {
+        eprintln!("{error}; where the data is and how far to train is not noted yet");
     }
     let (checkpoint, refused) = Checkpoint::newest(&run.checkpoints())?;
     for reason in &refused {

@@ -101,8 +101,10 @@ impl Log {
             text => text.map_err(io("reading"))?,
         };
         let kept: String = before.split_inclusive('\n').filter(|line| is_of(line, step)).collect();
-        if kept != before {
-            files::replace_with(file, kept).map_err(io("writing"))?;
+        if kept != before
+            && let Err(error) = files::replace_with(file, kept)
+        {
+            eprintln!("{}: lines of later steps stay in it: {error}", file.display());
         }
         let opened = OpenOptions::new().create(true).append(true).open(file).map_err(io("opening"))?;
         Ok(Self { file: opened, terminal: std::io::stderr().is_terminal(), open_line: false, quiet })

@@ -314,16 +314,6 @@ impl Run {
         Err(refused.unwrap_or_else(|| RunError::Data { dir: self.dir.clone(), reason: "names no dataset".into() }))
     }
 
-    /// Notes where the dataset was found, for the next time.
-    ///
-    /// # Errors
-    /// [`RunError::Io`].
-    pub fn remember(&mut self, dataset: &Dataset) -> Result<(), RunError> {
-        let before = self.file.clone();
-        self.file.place_data(dataset.dir(), &self.dir);
-        if self.file == before { Ok(()) } else { self.save() }
-    }
-
     /// Where the checkpoints are.
     pub fn checkpoints(&self) -> PathBuf {
         self.dir.join(CHECKPOINTS)
