@@ -32,6 +32,10 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Find the settings that the plugin starts with, for a package that is there
     Defaults(DefaultsArgs),
+    /// Compare a device's arithmetic with the CPU's before trusting it with a night
+    Check(CheckArgs),
+    /// Measure how fast a configuration trains on a device
+    Bench(BenchArgs),
 }
 
 /// `prepare FOLDER --out DATASET`
@@ -104,6 +108,41 @@ pub struct ResumeArgs {
     /// Stop after this many minutes, with a checkpoint to resume from
     #[arg(long, value_name = "N", value_parser = minutes)]
     pub minutes: Option<f64>,
+}
+
+/// `check CONFIG.toml --device DEVICE`
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Configuration whose model is computed
+    pub config: PathBuf,
+    /// What is compared with the CPU
+    #[arg(long, default_value_t = DeviceArg::Auto)]
+    pub device: DeviceArg,
+    /// Steps of training that are compared
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub steps: u64,
+    /// Write what was found to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// `bench CONFIG.toml --device DEVICE`
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    /// Configuration that is trained, on synthetic music
+    pub config: PathBuf,
+    /// Where to compute
+    #[arg(long, default_value_t = DeviceArg::Auto)]
+    pub device: DeviceArg,
+    /// Steps that are timed
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub steps: u64,
+    /// Steps before them that are not
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub warmup: u64,
+    /// Write the figures to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 /// `render RUN|PACKAGE --seed CLIP --seconds N --out WAV`

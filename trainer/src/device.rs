@@ -27,6 +27,14 @@ pub struct DeviceError {
 }
 
 impl Device {
+    /// Bytes of the device's own memory that are in use, by whomever; `None` if it has none or does not say.
+    pub fn memory_in_use(&self) -> Option<u64> {
+        match self {
+            Self::Cpu => None,
+            Self::Cuda { index, .. } => cuda::memory_in_use(*index),
+        }
+    }
+
     /// Finds the device that was asked for. `auto` takes the first CUDA device where there is one, else the CPU.
     ///
     /// # Errors
@@ -91,6 +99,12 @@ mod cuda {
             .into())
     }
 
+    /// Bytes of its memory that are in use.
+    pub fn memory_in_use(index: usize) -> Option<u64> {
+        let (free, total) = cudarc::driver::CudaContext::new(index).and_then(|context| context.mem_get_info()).ok()?;
+        Some((total - free) as u64)
+    }
+
     /// A device that exists.
     pub fn find(index: usize) -> Result<Device, DeviceError> {
         let number = c_int::try_from(index).unwrap_or(c_int::MAX);
@@ -114,6 +128,11 @@ mod cuda {
     /// Never asked: there are no devices.
     pub fn compiler() -> Result<(), String> {
         count().map(drop)
+    }
+
+    /// Never asked: there are no devices.
+    pub fn memory_in_use(_: usize) -> Option<u64> {
+        None
     }
 
     /// Never finds one.

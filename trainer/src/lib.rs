@@ -2,6 +2,8 @@
 //!
 //! The program is `continuo-trainer` (`main.rs`); everything it does is here, so that tests can call it.
 
+pub mod bench;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod data;

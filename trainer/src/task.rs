@@ -17,6 +17,9 @@ use crate::nn::{Diverged, Network, Tensors};
 /// Figures by name; the unit is in the name.
 pub type Figures = BTreeMap<String, f64>;
 
+/// Gradients by their network's name, each as long as its weights.
+pub type Gradients = Vec<(&'static str, Vec<f32>)>;
+
 /// Why a task cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
@@ -114,6 +117,15 @@ pub trait Task {
     /// # Errors
     /// [`TaskError::Diverged`] if a loss or gradient is no number; [`TaskError::Failed`] if the device fails.
     fn step(&mut self, number: u64, batches: &mut Batches<'_>) -> Result<StepReport, TaskError>;
+
+    /// The gradient of each network on the next batches, by its name, without a step: for comparing devices. `None` where a
+    /// family has no single one.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn gradient(&mut self, _batches: &mut Batches<'_>) -> Result<Option<Gradients>, TaskError> {
+        Ok(None)
+    }
 
     /// Measures the averaged weights on held-out sequences.
     ///

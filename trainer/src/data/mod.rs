@@ -2,5 +2,6 @@
 
 pub mod batches;
 pub mod dataset;
+pub mod synthetic;
 
 pub use batches::{Batch, BatchCursor, BatchPlan, Batches, Values};

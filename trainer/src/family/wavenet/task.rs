@@ -13,7 +13,7 @@ use crate::config::{Configuration, Corpus, Plan};
 use crate::data::batches::{Batch, BatchPlan, Batches};
 use crate::device::Device;
 use crate::nn::{Adam, Network};
-use crate::task::{Figures, ModelPackage, StepReport, Task, TaskError, Verification};
+use crate::task::{Figures, Gradients, ModelPackage, StepReport, Task, TaskError, Verification};
 use crate::training::checkpoint::Keep;
 
 /// The name of its only network.
@@ -157,6 +157,13 @@ impl Task for WaveNetTask {
             gradient_norms: Figures::from([(NETWORK.to_owned(), norm)]),
             frames: (batch.len() * self.config.training.chunk_frames) as u64,
         })
+    }
+
+    fn gradient(&mut self, batches: &mut Batches<'_>) -> Result<Option<Gradients>, TaskError> {
+        let batch = sequences(&batches.next_batch());
+        let weights = &self.network.weights.values;
+        self.compute.gradient(weights, &batch, &mut self.gradient).map_err(TaskError::failed)?;
+        Ok(Some(vec![(NETWORK, self.gradient.clone())]))
     }
 
     fn measure(&mut self, heldout: &Batch) -> Result<Figures, TaskError> {
