@@ -8,6 +8,7 @@ mod bench;
 mod bundle;
 mod demo;
 mod exec;
+mod gpu_pack;
 mod licences;
 mod portable;
 mod require;
@@ -48,6 +49,8 @@ enum Task {
     Test(test::Options),
     /// Measure the engine and this machine.
     Bench(bench::Options),
+    /// Lay out a folder for training on a GPU machine that has neither Rust nor a network.
+    GpuPack(gpu_pack::Options),
     /// Check the licences of every dependency against deny.toml.
     Licences {
         /// Also write the notices that go into a bundle to this file.
@@ -98,6 +101,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Demo(options) => demo::run(&workspace, &options),
         Task::Test(options) => test::run(&workspace, &options),
         Task::Bench(options) => bench::run(&workspace, &options),
+        Task::GpuPack(options) => gpu_pack::run(&workspace, &options),
         Task::Licences { notices } => licences::run(&workspace, notices.as_deref()),
         Task::Validate(options) => validate::run(&workspace, &options),
     }
