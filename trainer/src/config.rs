@@ -102,6 +102,8 @@ pub struct Plan {
     pub keep: Keep,
     /// Steps between lines of the log.
     pub log_every_steps: u64,
+    /// Steps between previews; 0 = none.
+    pub preview_every_steps: u64,
     /// Steps between measurements on held-out recordings; 0 = only at the end.
     pub measure_every_steps: u64,
     /// Decides the initial weights, the order of the chunks and all that a step draws.

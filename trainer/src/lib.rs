@@ -9,6 +9,7 @@ pub mod config;
 pub mod data;
 pub mod defaults;
 pub mod device;
+pub mod evaluate;
 pub mod export;
 pub mod family;
 pub mod inspect;

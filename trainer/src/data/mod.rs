@@ -2,6 +2,7 @@
 
 pub mod batches;
 pub mod dataset;
+pub mod excerpt;
 pub mod synthetic;
 
 pub use batches::{Batch, BatchCursor, BatchPlan, Batches, Values};

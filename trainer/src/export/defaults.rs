@@ -11,8 +11,8 @@ use continuo_package::Reach;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::error::ExportError;
-use super::preview::mono;
 use crate::data::dataset::{Dataset, Split};
+use crate::data::excerpt::mono;
 use crate::training::stop;
 
 /// What is rendered for each setting.

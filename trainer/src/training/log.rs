@@ -9,7 +9,11 @@ use std::time::Duration;
 use continuo_package::files;
 use serde::Serialize;
 
+use super::preview::Sound;
 use super::run::RunError;
+use super::tensorboard::EventWriter;
+use crate::evaluate::spectrum;
+use crate::nn::Tensors;
 use crate::task::Figures;
 
 /// One line of `log.jsonl`.
@@ -69,6 +73,13 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// Sounds of the model were written.
+    Preview {
+        /// Steps made.
+        step: u64,
+        /// What is wrong with them, if anything.
+        alarm: Option<&'a str>,
+    },
     /// A sitting ends.
     Stop {
         /// Steps made.
@@ -82,6 +93,8 @@ pub enum Event<'a> {
 #[derive(Debug)]
 pub struct Log {
     file: File,
+    /// The same for TensorBoard.
+    events: Option<EventWriter>,
     terminal: bool,
     /// Whether the terminal's last line is a progress line, to be written over.
     open_line: bool,
@@ -107,7 +120,12 @@ impl Log {
             eprintln!("{}: lines of later steps stay in it: {error}", file.display());
         }
         let opened = OpenOptions::new().create(true).append(true).open(file).map_err(io("opening"))?;
-        Ok(Self { file: opened, terminal: std::io::stderr().is_terminal(), open_line: false, quiet })
+        let events = file.with_file_name("events");
+        // Training does not depend on being looked at.
+        let events = EventWriter::create(&events)
+            .inspect_err(|error| eprintln!("{}: no events for TensorBoard: {error}", events.display()))
+            .ok();
+        Ok(Self { file: opened, events, terminal: std::io::stderr().is_terminal(), open_line: false, quiet })
     }
 
     /// Writes an event. A full disk does not stop training here: the next checkpoint says so.
@@ -115,6 +133,46 @@ impl Log {
         if let Ok(mut line) = serde_json::to_vec(event) {
             line.push(b'\n');
             let _ = self.file.write_all(&line);
+        }
+        let Some(events) = &mut self.events else { return };
+        match event {
+            Event::Train { step, losses, learning_rate, gradient_norm, frames_per_second, .. } => {
+                losses.iter().for_each(|(name, loss)| events.scalar(*step, &format!("train/{name}"), *loss));
+                learning_rate
+                    .iter()
+                    .for_each(|(name, rate)| events.scalar(*step, &format!("learning rate/{name}"), *rate));
+                gradient_norm
+                    .iter()
+                    .for_each(|(name, norm)| events.scalar(*step, &format!("gradient norm/{name}"), *norm));
+                events.scalar(*step, "frames per second", *frames_per_second);
+            }
+            Event::Heldout { step, figures, .. } => {
+                figures.iter().for_each(|(name, figure)| events.scalar(*step, &format!("held-out/{name}"), *figure));
+            }
+            _ => {}
+        }
+    }
+
+    /// How the weights of each tensor are spread, for TensorBoard.
+    pub fn weights(&mut self, step: u64, tensors: &Tensors) {
+        let Some(events) = &mut self.events else { return };
+        for tensor in tensors.layout.tensors() {
+            events.histogram(step, &format!("weights/{}", tensor.name), &tensors.values[tensor.range()]);
+        }
+    }
+
+    /// The sounds of a preview, for TensorBoard.
+    pub fn sounds(&mut self, step: u64, sounds: &[Sound]) {
+        let Some(events) = &mut self.events else { return };
+        for Sound { name, clip, file, heard } in sounds {
+            if let Ok(wav) = std::fs::read(file) {
+                events.audio(step, name, wav, clip.sample_rate_hz, clip.channels.len(), clip.frames());
+            }
+            if let Some((png, width, height)) = spectrum::picture(&clip.mono()) {
+                events.image(step, &format!("spectrogram/{name}"), png, width, height);
+            }
+            events.scalar(step, &format!("level in dBFS/{name}"), heard.level_db);
+            events.scalar(step, &format!("flatness/{name}"), heard.flatness);
         }
     }
 

@@ -2,7 +2,9 @@
 
 pub mod checkpoint;
 pub mod log;
+pub mod preview;
 pub mod run;
 pub mod run_file;
 pub mod stop;
+pub mod tensorboard;
 pub mod trainer;

@@ -5,6 +5,8 @@
 //! RUN/run.json         the run's id, its dataset and that dataset's fingerprint
 //! RUN/checkpoints/     the newest checkpoints, the best one, and those that are kept for good
 //! RUN/log.jsonl        one JSON object per line: losses, rates, measurements
+//! RUN/previews/        what the model sounded like after so many steps
+//! RUN/events/          the log, the sounds and the weights for TensorBoard
 //! RUN/lock             held by the trainer that works on the run
 //! ```
 //!
@@ -176,7 +178,8 @@ impl Run {
         if checkpoint::any(&self.checkpoints())? && !force {
             return Err(RunError::Exists { dir: self.dir.clone() });
         }
-        for part in [self.checkpoints(), self.log(), self.dir.join(RUN_FILE)] {
+        for part in [self.checkpoints(), self.previews(), self.dir.join("events"), self.log(), self.dir.join(RUN_FILE)]
+        {
             files::remove(&part).map_err(|source| RunError::Io { file: part, action: "removing", source })?;
         }
         self.save()
@@ -317,6 +320,11 @@ impl Run {
     /// Where the checkpoints are.
     pub fn checkpoints(&self) -> PathBuf {
         self.dir.join(CHECKPOINTS)
+    }
+
+    /// Where previews are.
+    pub fn previews(&self) -> PathBuf {
+        self.dir.join("previews")
     }
 
     /// Where the log is.

@@ -190,7 +190,8 @@ fn histogram(values: &[f32]) -> Histogram {
         counts[(((value - min) / width) as usize).min(BUCKETS - 1)] += 1.0;
         (count, sum, sum_squares) = (count + 1.0, sum + value, sum_squares + value * value);
     }
-    let limits = (1..=BUCKETS).map(|bucket| if bucket == BUCKETS { max } else { min + width * bucket as f64 }).collect();
+    let limits =
+        (1..=BUCKETS).map(|bucket| if bucket == BUCKETS { max } else { min + width * bucket as f64 }).collect();
     Histogram { min, max, count, sum, sum_squares, limits, counts }
 }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, Best, Checkpoint, CheckpointError, Progress};
 use super::log::{Event, Log, duration};
+use super::preview::Previews;
 use super::run::{Run, RunError};
 use super::stop;
 use crate::config::Plan;
@@ -46,6 +47,7 @@ pub struct Trainer<'a> {
     began: (f64, Instant),
     /// The step of the newest checkpoint.
     saved: Option<u64>,
+    previews: Previews,
 }
 
 /// Where a stretch of training began, to tell how fast it goes.
@@ -104,7 +106,8 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self, RunError> {
         let heldout = held_out(dataset, &task.heldout())?;
         let began = (progress.wall_seconds, Instant::now());
-        Ok(Self { run, dataset, task, batches, heldout, plan: run.config.plan(), progress, began, saved })
+        let previews = Previews::new(&run.previews(), dataset);
+        Ok(Self { run, dataset, task, batches, heldout, plan: run.config.plan(), progress, began, saved, previews })
     }
 
     /// Where the run stands.
@@ -230,6 +233,10 @@ impl<'a> Trainer<'a> {
             if every > 0 && now.is_multiple_of(every) && now < self.plan.steps {
                 self.measure_and_log(&mut log)?;
             }
+            let every = self.plan.preview_every_steps;
+            if every > 0 && (now.is_multiple_of(every) || now == self.plan.steps) {
+                self.preview(&mut log);
+            }
             let best = self.progress.best.is_some_and(|best| best.step == now);
             let for_good = self.plan.keep.every_steps;
             if best
@@ -341,6 +348,22 @@ impl<'a> Trainer<'a> {
         ));
     }
 
+    /// Lets the model be heard. What goes wrong there is told, and training goes on.
+    fn preview(&self, log: &mut Log) {
+        let step = self.progress.step;
+        match self.previews.render(self.task.as_ref(), step) {
+            Ok(sounds) => {
+                let alarm = self.previews.alarm(&sounds);
+                if let Some(alarm) = &alarm {
+                    log.say(&format!("step {step}: {alarm}"));
+                }
+                log.event(&Event::Preview { step, alarm: alarm.as_deref() });
+                log.sounds(step, &sounds);
+            }
+            Err(error) => log.say(&format!("step {step}: no preview: {error}")),
+        }
+    }
+
     fn measure_and_log(&mut self, log: &mut Log) -> Result<(), RunError> {
         self.measure()?;
         if !self.progress.heldout.is_empty() {
@@ -350,6 +373,9 @@ impl<'a> Trainer<'a> {
                 frames_seen: self.progress.frames_seen,
                 wall_seconds: self.progress.wall_seconds,
             });
+        }
+        for network in self.task.networks() {
+            log.weights(self.progress.step, &network.weights);
         }
         Ok(())
     }

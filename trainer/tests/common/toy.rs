@@ -64,6 +64,7 @@ impl Configuration for Config {
             checkpoint_minutes: 5.0,
             keep: Keep { newest: 2, every_steps: 0 },
             log_every_steps: 20,
+            preview_every_steps: 0,
             measure_every_steps: 3,
             rng_seed: self.rng_seed,
         }

@@ -132,11 +132,13 @@ pub struct Evaluation {
     pub chunks: usize,
     /// Frames of each chunk that count.
     pub chunk_frames: usize,
+    /// Steps between previews, which are sounds in RUN/previews; 0 = none.
+    pub preview_every_steps: u64,
 }
 
 impl Default for Evaluation {
     fn default() -> Self {
-        Self { every_steps: 500, chunks: 32, chunk_frames: 16_384 }
+        Self { every_steps: 500, chunks: 32, chunk_frames: 16_384, preview_every_steps: 1_000 }
     }
 }
 

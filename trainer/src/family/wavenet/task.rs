@@ -85,6 +85,7 @@ impl Configuration for Config {
             checkpoint_minutes: self.training.checkpoint_minutes,
             keep: Keep { newest: self.training.keep_checkpoints, every_steps: self.training.keep_every_steps },
             log_every_steps: self.training.log_every_steps,
+            preview_every_steps: self.evaluation.preview_every_steps,
             measure_every_steps: self.evaluation.every_steps,
             rng_seed: self.training.rng_seed,
         }

@@ -1,0 +1,6 @@
+//! What a sound is like, in numbers.
+
+pub mod sound;
+pub mod spectrum;
+
+pub use sound::{Listening, listen};
