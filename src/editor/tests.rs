@@ -14,12 +14,13 @@ use nice_plug::context::gui::{GuiContext, GuiContextInner};
 use nice_plug::params::internals::ParamPtr;
 use nice_plug::prelude::{Param as _, PluginState};
 
-use continuo_engine::Abilities;
 use continuo_package::{Defaults, Manifest, Package, PackageWriter};
 
 use super::{State, show, theme};
 use crate::params::{ContinuoParams, LengthUnit, Mode};
-use crate::session::{Command, FileChoice, ModelCard, Peak, Preferences, Setting, Status, Suggestion, TakeOverview};
+use crate::session::{
+    Abilities, Command, FileChoice, ModelCard, Peak, Preferences, Setting, Status, Suggestion, TakeOverview,
+};
 
 /// What a host hears of a change.
 #[derive(Debug, Clone, Copy, PartialEq)]
