@@ -164,7 +164,7 @@ fn controllers_120_and_123_silence_their_channel_at_their_frame() {
                 let queue = ComWrapper::new(Change { id, frame, value: 0.0 }).to_com_ptr().unwrap();
                 ComWrapper::new(OneChange(queue)).to_com_ptr::<IParameterChanges>().unwrap()
             });
-            let changes = change.as_ref().map_or(no_changes, |change| change.as_ptr());
+            let changes = change.as_ref().map_or(no_changes, ComPtr::as_ptr);
             heard.extend(instance.block_with(kRealtime, 0, false, changes, no_events));
         }
         heard
