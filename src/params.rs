@@ -16,6 +16,14 @@ pub use crate::settings::{LengthUnit, Meter, Mode, Playback, SeedSource, Setting
 /// host hands over names bar 2 exactly.
 const TICKS_PER_BAR: f64 = 960.0;
 
+/// Above this, models make noise: the factory's piano reaches full scale all the time from 1.2 on, with a spectrum that is
+/// ever flatter (0.04 at 1.2, 0.16 at 1.5, where a recording has below 0.001).
+const MOST_TEMPERATURE: f32 = 1.2;
+
+/// What suits the factory's model: without it, 8 takes of 30 s have 8 pops, single frames from far out in the tail of what is
+/// drawn from; with it none. Found by `continuo-trainer defaults`, which has written it into the package.
+const FACTORY_TOP_K: i32 = 64;
+
 /// The size in which the editor's window first opens, in logical pixels.
 pub const EDITOR_SIZE: (f32, f32) = (920.0, 600.0);
 
@@ -90,10 +98,10 @@ impl Default for ContinuoParams {
                 .with_value_to_string(Arc::new(|value| decimals(f64::from(value), 2)))
                 .with_string_to_value(Arc::new(|text| number(text, &["seconds", "second", "bars", "bar", "s"]))),
             length_unit: EnumParam::new("Length unit", LengthUnit::Seconds),
-            temperature: FloatParam::new("Temperature", 1.0, FloatRange::Linear { min: 0.0, max: 2.0 })
+            temperature: FloatParam::new("Temperature", 1.0, FloatRange::Linear { min: 0.0, max: MOST_TEMPERATURE })
                 .with_value_to_string(Arc::new(|value| decimals(f64::from(value), 3)))
                 .with_string_to_value(Arc::new(|text| number(text, &[]))),
-            top_k: IntParam::new("Top k", 0, IntRange::Linear { min: 0, max: 256 })
+            top_k: IntParam::new("Top k", FACTORY_TOP_K, IntRange::Linear { min: 0, max: 256 })
                 .with_value_to_string(Arc::new(|value| if value == 0 { "off".to_owned() } else { value.to_string() }))
                 .with_string_to_value(Arc::new(|text| {
                     let text = text.trim();
@@ -206,6 +214,8 @@ fn number(text: &str, units: &[&str]) -> Option<f32> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
@@ -234,6 +244,15 @@ mod tests {
                 "revision"
             ]
         );
+    }
+
+    #[test]
+    fn the_settings_to_begin_with_are_those_of_the_factorys_model() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/presets/models/piano-16k.continuo");
+        let defaults = continuo_package::Package::read_manifest(path.as_ref()).unwrap().defaults;
+        let params = ContinuoParams::default();
+        assert_eq!(defaults.temperature, Some(params.temperature.value()));
+        assert_eq!(defaults.top_k.map(i64::from), Some(i64::from(params.top_k.value())));
     }
 
     #[test]

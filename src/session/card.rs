@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-pub use continuo_engine::Setting;
-use continuo_engine::{Abilities, EngineError, Model};
+pub use continuo_engine::{Abilities, Setting};
+use continuo_engine::{EngineError, Model};
 
 use crate::settings::Mode;
 

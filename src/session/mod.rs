@@ -25,7 +25,7 @@ mod snapshot;
 mod ticket;
 
 pub(crate) use bell::BELL;
-pub use card::{ModelCard, Setting, Suggestion};
+pub use card::{Abilities, ModelCard, Setting, Suggestion};
 pub(crate) use choice::Chosen;
 pub use command::Command;
 pub(crate) use concern::Concern;

@@ -12,7 +12,7 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::{
 pub struct Stream {
     pub inner: Mutex<Inner>,
     /// Most bytes per call.
-    piece: usize,
+    pub piece: usize,
     /// Where it fails; what a failure looks like differs between hosts.
     pub fails_at: usize,
     pub failure: tresult,

@@ -310,7 +310,7 @@ fn hostile_packages_are_refused_in_two_gigabytes() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     with_graph(at, "bomb.continuo", &vec![0; 1 << 30], Deflated);
-    with_graph(at, "large.continuo", &vec![0; 600 << 20], Stored);
+    with_graph(at, "large.continuo", &vec![0; 700 << 20], Stored);
     with_graph(
         at,
         "nodes.continuo",
