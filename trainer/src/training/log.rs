@@ -137,17 +137,18 @@ impl Log {
         let Some(events) = &mut self.events else { return };
         match event {
             Event::Train { step, losses, learning_rate, gradient_norm, frames_per_second, .. } => {
-                losses.iter().for_each(|(name, loss)| events.scalar(*step, &format!("train/{name}"), *loss));
-                learning_rate
-                    .iter()
-                    .for_each(|(name, rate)| events.scalar(*step, &format!("learning rate/{name}"), *rate));
-                gradient_norm
-                    .iter()
-                    .for_each(|(name, norm)| events.scalar(*step, &format!("gradient norm/{name}"), *norm));
-                events.scalar(*step, "frames per second", *frames_per_second);
+                let losses = losses.iter().map(|(name, loss)| (format!("train/{name}"), *loss));
+                let rates = learning_rate.iter().map(|(name, rate)| (format!("learning rate/{name}"), *rate));
+                let norms = gradient_norm.iter().map(|(name, norm)| (format!("gradient norm/{name}"), *norm));
+                let speed = ("frames per second".to_owned(), *frames_per_second);
+                for (tag, value) in losses.chain(rates).chain(norms).chain([speed]) {
+                    events.scalar(*step, &tag, value);
+                }
             }
             Event::Heldout { step, figures, .. } => {
-                figures.iter().for_each(|(name, figure)| events.scalar(*step, &format!("held-out/{name}"), *figure));
+                for (name, figure) in *figures {
+                    events.scalar(*step, &format!("held-out/{name}"), *figure);
+                }
             }
             _ => {}
         }

@@ -215,9 +215,10 @@ impl Run {
         let read = std::fs::read_to_string(dir.join(RUN_FILE)).map_err(|error| error.to_string());
         let file = read.and_then(|text| serde_json::from_str::<RunFile>(&text).map_err(|error| error.to_string()));
         let config_file = dir.join(CONFIG_FILE);
-        if let Ok(file) = file
+        if let Ok(file) = &file
             && config_file.exists()
         {
+            let file = file.clone();
             return Ok(Self { config: config::read(&config_file, families)?, dir, file });
         }
         let reason =

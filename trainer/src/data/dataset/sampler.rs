@@ -121,7 +121,7 @@ impl ChunkSampler {
             let last_start = frames - self.chunk_frames as u64;
             match self.order {
                 Order::Sequential => {
-                    let left = (last_start % hop > 0).then_some(last_start);
+                    let left = (!last_start.is_multiple_of(hop)).then_some(last_start);
                     let starts = (0..=last_start).step_by(self.hop_frames).chain(left);
                     self.epoch.extend(starts.map(|start| (recording, start)));
                 }
