@@ -185,7 +185,8 @@ fn damaged_checkpoints_are_passed_over_and_the_loss_is_told() {
         std::fs::write(&newest, damaged).unwrap();
         let said = done(&[&"resume", &run, &CPU]);
         assert!(said.contains("step-0000000012.safetensors") && said.contains("after step 0 "), "{said}");
-        assert!(std::fs::read(&newest).unwrap().len() == whole.len());
+        // It is there again; the wall time in it has more or fewer digits.
+        assert!(std::fs::read(&newest).unwrap().len().abs_diff(whole.len()) < 50);
     }
     std::fs::write(&newest, half).unwrap();
     std::fs::remove_file(run.join("checkpoints/step-0000000000.safetensors")).unwrap();

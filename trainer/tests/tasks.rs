@@ -43,6 +43,7 @@ fn newest(run: &Run) -> Checkpoint {
     assert!(refused.is_empty());
     checkpoint.file = "checkpoint".into();
     checkpoint.progress.wall_seconds = 0.0;
+    checkpoint.about = None;
     checkpoint
 }
 

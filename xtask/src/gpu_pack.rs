@@ -29,7 +29,7 @@ pub struct Options {
     /// The sampled piano that plays MIDI files, made by `python3 kit/samples.py`.
     #[arg(long)]
     samples: Option<PathBuf>,
-    /// Model package to start from.
+    /// What training starts from there: a model package, or a run's folder whose newest checkpoint goes along.
     #[arg(long)]
     start: Option<PathBuf>,
 }
@@ -67,10 +67,11 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         let place = folder.join(piece.strip_prefix(&options.corpus).unwrap_or(piece));
         copy(piece, &place)?;
     }
-    for (file, name) in [(&options.samples, "samples.npz"), (&options.start, "start.continuo")] {
-        if let Some(file) = file {
-            copy(file, &out.join(name))?;
-        }
+    if let Some(samples) = &options.samples {
+        copy(samples, &out.join("samples.npz"))?;
+    }
+    if let Some(start) = &options.start {
+        copy_start(start, &out.join("start"))?;
     }
 
     let parts = sizes(&out)?;
@@ -84,6 +85,20 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     println!("there: bash run.sh --minutes 14");
     Ok(())
+}
+
+/// A package, or of a run what is needed to go on.
+fn copy_start(start: &Path, to: &Path) -> Result<()> {
+    if start.is_file() {
+        return copy(start, &to.join(start.file_name().unwrap_or_default()));
+    }
+    let run = to.join("run");
+    for name in ["config.toml", "run.json", "log.jsonl"] {
+        copy(&start.join(name), &run.join(name))?;
+    }
+    let newest = files(&start.join("checkpoints"))?.pop();
+    let newest = newest.with_context(|| format!("{} holds no checkpoint", start.display()))?;
+    copy(&newest, &run.join("checkpoints").join(newest.file_name().unwrap_or_default()))
 }
 
 /// The MIDI files of a folder and its subfolders, or if there are none the recordings, in order.
