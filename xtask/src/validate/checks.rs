@@ -24,7 +24,7 @@ const CHECKS: [(&str, Check); 9] = [
     ("text that is no value is refused", nonsense),
     ("a state brings every parameter back in a new instance", reproduces),
     ("a state read in small pieces is the same state", pieces),
-    ("a state that is none is refused and changes nothing", garbage),
+    ("a state that is none is refused, leaves nothing of what was, and is saved again as it came", garbage),
     ("a parameter set while stopped is the one set while processing", flush_is_process),
     ("an event for an unknown parameter changes nothing", stray_event),
 ];
@@ -124,13 +124,17 @@ fn pieces(clap: &Path) -> Result<()> {
 fn garbage(clap: &Path) -> Result<()> {
     let mut plugin = Plugin::load(clap)?;
     randomise(&mut plugin, &mut Rng::with_seed(9))?;
-    let before = plugin.values()?;
+    let fresh = Plugin::load(clap)?.values()?;
     let mut random = Rng::with_seed(11);
     let noise: Vec<u8> = (0..4096).map(|_| random.u8(..)).collect();
     let huge = [&u64::MAX.to_le_bytes()[..], &[0; 64]].concat();
     for state in [&[][..], &[0], b"not a state", &noise, &huge] {
         ensure!(!plugin.restore(state)?, "{} bytes of garbage were taken as a state", state.len());
-        ensure!(plugin.values()? == before, "{} bytes of garbage changed a parameter", state.len());
+        // What the project before had set is no part of this one.
+        ensure!(plugin.values()? == fresh, "after {} bytes of garbage, a parameter is not at its default", state.len());
+        let saved = plugin.save()?;
+        ensure!(state.is_empty() || saved == state, "{} bytes of garbage were not saved as they came", state.len());
+        randomise(&mut plugin, &mut Rng::with_seed(9))?;
     }
     Ok(())
 }
