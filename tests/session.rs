@@ -111,8 +111,9 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     send(&instance, Command::Prefer(preferred));
     wait(&instance, "the settings", |snapshot| snapshot.preferences == Some(preferred));
     let file = path("data").join("continuo/renderer.json");
-    let kept: Preferences = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-    assert_eq!(kept, preferred);
+    wait(&instance, "their file", |_| {
+        std::fs::read_to_string(&file).is_ok_and(|text| serde_json::from_str(&text).ok() == Some(preferred))
+    });
     let measured = || {
         let folder = std::fs::read_dir(path("data").join("continuo/calibrations")).unwrap();
         let texts = folder.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());

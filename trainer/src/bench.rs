@@ -44,6 +44,16 @@ pub struct Speed {
     pub device: String,
     /// Steps that were timed, after the warm-up.
     pub steps: u64,
+    /// Steps of the warm-up.
+    pub warmup_steps: u64,
+    /// Sequences of a step.
+    pub batch: usize,
+    /// Frames of each sequence that are new.
+    pub chunk_frames: usize,
+    /// Weights of all networks.
+    pub weights: usize,
+    /// Mean seconds of a step.
+    pub seconds_per_step: f64,
     /// Frames that count for the loss, per second of wall time: over all steps, and in the median step.
     pub frames_per_second: f64,
     /// The same of the median step: what a quiet machine does.
@@ -51,7 +61,7 @@ pub struct Speed {
     /// Seconds that the warm-up took: kernels are compiled and chosen in it.
     pub warmup_seconds: f64,
     /// Most memory that the process has held, in bytes, where the system tells.
-    pub memory_bytes: Option<u64>,
+    pub peak_memory_bytes: Option<u64>,
     /// Memory of the device that is in use, in bytes, if it has its own.
     pub device_memory_bytes: Option<u64>,
     /// Loss of the last step, to see that something was learnt.
@@ -70,7 +80,8 @@ pub fn run(args: &BenchArgs) -> Result<Speed, BenchError> {
         .map_err(|source| BenchError::Io { file: folder.path().to_path_buf(), source })?;
     let dataset = Dataset::open(folder.path()).map_err(RunError::from)?;
     let mut task = config.task(&device).map_err(RunError::Task)?;
-    let mut batches = Batches::new(&dataset, task.batches(), config.plan().rng_seed).map_err(RunError::from)?;
+    let plan = task.batches();
+    let mut batches = Batches::new(&dataset, plan, config.plan().rng_seed).map_err(RunError::from)?;
 
     let bar = ProgressBar::new(args.warmup + args.steps);
     // A template of our own that is written down here and cannot be wrong.
@@ -100,10 +111,15 @@ pub fn run(args: &BenchArgs) -> Result<Speed, BenchError> {
         config: args.config.clone(),
         device: task.device(),
         steps: args.steps,
+        warmup_steps: args.warmup,
+        batch: plan.sequences,
+        chunk_frames: plan.frames,
+        weights: task.networks().iter().map(|network| network.weights.values.len()).sum(),
+        seconds_per_step: seconds / args.steps as f64,
         frames_per_second: frames as f64 / seconds,
         median_frames_per_second: rates[rates.len() / 2],
         warmup_seconds,
-        memory_bytes: memory(),
+        peak_memory_bytes: memory(),
         device_memory_bytes: device.memory_in_use(),
         loss,
     };
@@ -113,7 +129,7 @@ pub fn run(args: &BenchArgs) -> Result<Speed, BenchError> {
         speed.device,
         speed.frames_per_second,
         speed.median_frames_per_second,
-        megabytes(speed.memory_bytes),
+        megabytes(speed.peak_memory_bytes),
         megabytes(speed.device_memory_bytes)
     );
     if let Some(file) = &args.json {

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use continuo_engine::audio::{AudioError, Decoder, StreamResampler, describe};
-use sha2::{Digest, Sha256};
+use continuo_package::hash::Hasher;
 
 use super::levels::{ClipCounter, Meter, dbfs};
 use super::progress::Progress;
 use super::scan::Found;
 use super::{PrepareError, SkipKind, Skipped};
-use crate::data::dataset::{Levels, hex};
+use crate::data::dataset::Levels;
 
 /// A recording whose peak stays below this (−66 dBFS) is silence.
 const SILENT_PEAK: f32 = 5e-4;
@@ -53,13 +53,13 @@ pub(super) fn hash_file(found: &Found, stop: &AtomicBool, progress: &Progress) -
     let unreadable =
         |e: std::io::Error| ImportError::Skip(Skipped::new(found.name.clone(), SkipKind::Unreadable, e.to_string()));
     let mut file = File::open(&found.path).map_err(unreadable)?;
-    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 18]);
+    let (mut hasher, mut buffer) = (Hasher::new(), vec![0; 1 << 18]);
     loop {
         if stop.load(Ordering::Relaxed) {
             return Err(ImportError::Fatal(PrepareError::Cancelled));
         }
         let read = match file.read(&mut buffer) {
-            Ok(0) => return Ok(hex(&hasher.finalize())),
+            Ok(0) => return Ok(hasher.finish_hex()),
             Ok(read) => read,
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(e) => return Err(unreadable(e)),
@@ -104,7 +104,7 @@ fn import_unguarded(
     let mut resampler = StreamResampler::new(info.sample_rate_hz, target.rate_hz, channels).map_err(skip)?;
     let mut out = Spool {
         meter: Meter::new(target.rate_hz, channels),
-        hasher: Sha256::new(),
+        hasher: Hasher::new(),
         file: BufWriter::with_capacity(1 << 18, File::create(spool).map_err(write_error)?),
         bytes: Vec::new(),
         frames: 0,
@@ -146,7 +146,7 @@ fn import_unguarded(
     Ok(Imported {
         spool: spool.to_path_buf(),
         frames: out.frames,
-        frames_sha256: hex(&out.hasher.finalize()),
+        frames_sha256: out.hasher.finish_hex(),
         source_rate_hz: info.sample_rate_hz,
         source_channels: info.channels as u16,
         levels,
@@ -157,7 +157,7 @@ fn import_unguarded(
 /// The frames on their way to the disk.
 struct Spool {
     meter: Meter,
-    hasher: Sha256,
+    hasher: Hasher,
     file: BufWriter<File>,
     bytes: Vec<u8>,
     frames: u64,

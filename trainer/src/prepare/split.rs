@@ -33,8 +33,8 @@ pub(super) fn assign(recordings: &mut [Recording], holdout: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::dataset::{Levels, hex};
-    use sha2::{Digest, Sha256};
+    use crate::data::dataset::Levels;
+    use continuo_package::hash::sha256_hex;
 
     fn recordings(n: usize) -> Vec<Recording> {
         (0..n)
@@ -44,7 +44,7 @@ mod tests {
                 frames: 1,
                 split: Split::Train,
                 source: "x".into(),
-                source_sha256: hex(&Sha256::digest(i.to_le_bytes())),
+                source_sha256: sha256_hex(&i.to_le_bytes()),
                 source_rate_hz: 16_000,
                 source_channels: 1,
                 levels: Levels::default(),

@@ -12,9 +12,9 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use continuo_package::hash::Hasher;
 use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::run_file::About;
 use crate::data::BatchCursor;
@@ -300,13 +300,13 @@ pub fn any(dir: &Path) -> Result<bool, CheckpointError> {
 
 /// Over the state and all tensors in the order of their names.
 fn hash<'a>(state: &str, tensors: impl Iterator<Item = (&'a str, &'a [usize], Cow<'a, [u8]>)>) -> String {
-    let mut hash = Sha256::new();
+    let mut hash = Hasher::new();
     hash.update(state);
     for (name, shape, data) in tensors {
         hash.update(format!("\0{name}{shape:?}"));
         hash.update(data);
     }
-    crate::data::dataset::hex(&hash.finalize())
+    hash.finish_hex()
 }
 
 impl Checkpoint {

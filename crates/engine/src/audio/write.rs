@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
+use continuo_package::files::NewFile;
 use hound::{SampleFormat, WavSpec, WavWriter};
-use tempfile::NamedTempFile;
 
 use super::{AudioError, Clip, MAX_CHANNELS, RATES_HZ};
 
@@ -57,7 +57,7 @@ pub struct WavSink {
     frames: u64,
     writer: WavWriter<BufWriter<File>>,
     /// The same file by its name: removed on drop, renamed on success.
-    file: NamedTempFile,
+    file: NewFile,
 }
 
 impl std::fmt::Debug for WavSink {
@@ -79,19 +79,7 @@ impl WavSink {
         if channels == 0 || channels > MAX_CHANNELS {
             return Err(invalid(format!("{channels} channels")));
         }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".continuo-").suffix(".wav.part");
-        #[cfg(unix)]
-        {
-            // Temporary files are private by default; a finished WAV is an ordinary file (the umask still applies).
-            use std::os::unix::fs::PermissionsExt as _;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let file = builder.tempfile_in(folder).map_err(|e| AudioError::io(path, "write", e))?;
+        let file = NewFile::create(path).map_err(|e| AudioError::io(path, "write", e))?;
         let handle = file.reopen().map_err(|e| AudioError::io(path, "write", e))?;
         let writer = WavWriter::new(BufWriter::new(handle), format.spec(channels as u16, sample_rate_hz))
             .map_err(|e| write_error(path, e))?;
@@ -141,9 +129,7 @@ impl WavSink {
     pub fn finish(self) -> Result<(), AudioError> {
         let Self { path, writer, file, .. } = self;
         writer.finalize().map_err(|e| write_error(&path, e))?;
-        file.as_file().sync_all().map_err(|e| AudioError::io(&path, "write", e))?;
-        file.persist(&path).map_err(|e| AudioError::io(&path, "write", e.error))?;
-        Ok(())
+        file.commit().map_err(|e| AudioError::io(&path, "write", e))
     }
 }
 

@@ -18,8 +18,8 @@ mod streams;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use continuo_package::hash::sha256_hex;
 use memmap2::Mmap;
-use sha2::{Digest, Sha256};
 
 pub use chunk::Chunk;
 pub use error::DatasetError;
@@ -99,7 +99,7 @@ impl Dataset {
             // truncates the file while it is mapped would raise SIGBUS, as with every memory-mapped file.
             Some(unsafe { Mmap::map(&file) }.map_err(io(&frames_path))?)
         };
-        Ok(Self { dir: dir.to_path_buf(), index, fingerprint: hex(&Sha256::digest(&bytes)), map })
+        Ok(Self { dir: dir.to_path_buf(), index, fingerprint: sha256_hex(&bytes), map })
     }
 
     /// The folder.
@@ -161,15 +161,6 @@ impl Dataset {
         let count = chunk.frames * self.channels();
         self.frames(recording).get(first..first.saturating_add(count)).unwrap_or(&[])
     }
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 // The file is little-endian and is mapped as it lies; no supported system is anything else.
