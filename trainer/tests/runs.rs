@@ -252,6 +252,13 @@ fn what_cannot_begin_leaves_nothing_behind() {
     let (config, data, run) = train(dir.path(), &[("chunk_frames = 400", "chunk_frames = 100000")]);
     let said = refused(&[&"train", &config, &"--data", &data, &"--out", &run, &CPU]);
     assert!(said.contains("100000 frames") && !run.exists(), "{said}");
+    // Nor does what begins take anything away that is no part of a run.
+    let shared = dir.path().join("shared");
+    std::fs::create_dir_all(shared.join("events")).unwrap();
+    std::fs::write(shared.join("events/mine.txt"), "mine").unwrap();
+    let (tiny, ..) = train(dir.path(), &[("steps = 12", "steps = 1")]);
+    done(&[&"train", &tiny, &"--data", &data, &"--out", &shared, &CPU, &"--force"]);
+    assert_eq!(std::fs::read_to_string(shared.join("events/mine.txt")).unwrap(), "mine");
     // Recordings that are too short beside others that are not are told.
     let (config, ..) = train(dir.path(), &[("chunk_frames = 400", "chunk_frames = 2000"), ("steps = 12", "steps = 1")]);
     let said = done(&[&"train", &config, &"--data", &data, &"--out", &run, &CPU]);

@@ -175,12 +175,17 @@ impl Run {
     /// # Errors
     /// [`RunError::Exists`] where there are checkpoints, without `force`; [`RunError::Io`].
     pub fn establish(&self, force: bool) -> Result<(), RunError> {
-        if checkpoint::any(&self.checkpoints())? && !force {
+        let begun = checkpoint::any(&self.checkpoints())?;
+        if begun && !force {
             return Err(RunError::Exists { dir: self.dir.clone() });
         }
-        for part in [self.checkpoints(), self.previews(), self.dir.join("events"), self.log(), self.dir.join(RUN_FILE)]
-        {
-            files::remove(&part).map_err(|source| RunError::Io { file: part, action: "removing", source })?;
+        // In a folder that is no run, what has these names is somebody's own.
+        if begun || self.dir.join(RUN_FILE).exists() {
+            for part in
+                [self.checkpoints(), self.previews(), self.dir.join("events"), self.log(), self.dir.join(RUN_FILE)]
+            {
+                files::remove(&part).map_err(|source| RunError::Io { file: part, action: "removing", source })?;
+            }
         }
         self.save()
     }
