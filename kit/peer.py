@@ -3,7 +3,7 @@
 
     peer.py CONFIG.toml [--device cpu|cuda] [--dtype f32|tf32|bf16|f64] [--compile] [--join-skips]
             [--steps N] [--warmup N] [--seconds S] [--threads N]
-    peer.py CONFIG.toml --golden FILE.npz [--device ...] [--dtype ...] [--steps N]
+    peer.py CONFIG.toml --golden FILE.npz [--against FILE.json] [--device ...] [--dtype ...] [--steps N]
 
 Both print one line of JSON. Network, loss, initial distribution, clipping, Adam, learning rate and averaged weights are those of
 trainer/src (family/wavenet, nn), and tensors have its names.
@@ -11,9 +11,10 @@ trainer/src (family/wavenet, nn), and tensors have its names.
 The first form measures training steps on random codes, each from codes in the host's memory to new weights and a loss that has been
 read, as the trainer's own are. `frames_per_second` counts the frames that the loss is taken over, not the receptive field before them.
 
-The second form makes steps from given weights on given batches. FILE.npz holds each tensor under its name (float32), and `codes`
+The second form makes steps from given weights on given batches, which `continuo-trainer golden` writes: FILE.npz holds each tensor under its name (float32), and `codes`
 (uint16, [steps, batch, receptive field + frames]); step n takes batch n, and begins again with the first after the last. The line then
-has the loss and the gradients' norms of the first batch and the loss of each step, to be compared with the trainer's.
+has the loss and the gradients' norms of the first batch and the loss of each step. FILE.json is what the trainer found: with it, the line
+also has how far apart both are, and the program fails if that is more than the bounds below.
 """
 import argparse
 import contextlib
@@ -31,10 +32,19 @@ from torch.nn import functional
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
+# Of the norm of a tensor's gradient, and of the norm of all where a tensor's own is next to nothing.
+GRADIENT_BOUND = 1e-4
+# Of the mean loss over the last tenth of the steps: rounding makes trainings drift apart, but not on average.
+LOSS_BOUND = 5e-3
+
+
 class Shape:
     """The hyper-parameters of a configuration's [model]."""
 
     def __init__(self, model):
+        unknown = [name for name in ("head", "activation", "output", "classes") if name in model]
+        if unknown:
+            sys.exit(f"{', '.join(unknown)}: only the 2016 network is written down here")
         self.levels, self.taps = model["levels"], model["filter_width"]
         self.residual, self.gate = model["residual_channels"], model["dilation_channels"]
         self.skip, self.end = model["skip_channels"], model["end_channels"]
@@ -228,6 +238,37 @@ def golden(trainer, codes, options):
     }
 
 
+def apart(found, path, steps):
+    """How far what was found here is from what the trainer found, and what of it is out of bounds."""
+    trainer = json.loads(path.read_text())
+    whole = math.hypot(*trainer["gradient_norms"].values())
+    gradients = {
+        name: abs(found["gradient_norms"][name] - norm) / max(norm, 1e-3 * whole)
+        for name, norm in trainer["gradient_norms"].items()
+    }
+    worst = max(gradients, key=gradients.get)
+    ours, theirs = found["step_losses_nats"][:steps], trainer["step_losses"][:steps]
+    if len(ours) != len(theirs):
+        sys.exit(f"{path}: {len(theirs)} steps, and {len(ours)} here")
+    last = max(1, len(ours) // 10)
+    ends = [sum(losses[-last:]) / last for losses in (ours, theirs)]
+    loss = abs(ends[0] - ends[1]) / abs(ends[1])
+    problems = []
+    if gradients[worst] > GRADIENT_BOUND:
+        problems.append(f"the gradient of {worst} differs by {gradients[worst]:.1e} of it")
+    if loss > LOSS_BOUND:
+        problems.append(f"the loss after {len(ours)} steps differs by {loss:.1e} of it")
+    figures = {
+        "worst_gradient": gradients[worst],
+        "first_loss": abs(ours[0] - theirs[0]),
+        "end_loss_nats": ends[0],
+        "trainers_end_loss_nats": ends[1],
+        "end_loss": loss,
+        "last_steps": last,
+    }
+    return figures, problems
+
+
 def read_golden(path, shape):
     """Weights and codes of a FILE.npz; anything that does not fit the configuration is refused."""
     with np.load(path) as stored:
@@ -255,6 +296,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=math.inf, help="end the measurement after so long")
     parser.add_argument("--threads", type=int, default=0, help="threads on the CPU; 0: as many as PyTorch takes")
     parser.add_argument("--golden", type=Path, help="weights and batches to start from")
+    parser.add_argument("--against", type=Path, help="what the trainer found with them")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -271,9 +313,12 @@ def main():
     device = torch.device(options.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         sys.exit("PyTorch sees no CUDA device; use --device cpu")
+    problems = []
     if options.golden:
         weights, codes = read_golden(options.golden, shape)
         figures = golden(Trainer(config, shape, weights, options), codes, options)
+        if options.against:
+            figures["apart"], problems = apart(figures, options.against, options.steps)
     else:
         weights = initial_weights(shape, torch.Generator().manual_seed(0))
         figures = measure(Trainer(config, shape, weights, options), shape, options)
@@ -289,6 +334,8 @@ def main():
         "join_skips": options.join_skips,
     }
     print(json.dumps(about | figures))
+    if problems:
+        sys.exit("; ".join(problems))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,9 @@ pub struct ContinuoParams {
     /// Sample from the `top_k` likeliest values only; 0 is off.
     #[id = "top_k"]
     pub top_k: IntParam,
+    /// Which of the kinds of recordings that the model knows it plays like, counted from 1; beyond the last it is the last.
+    #[id = "class"]
+    pub class: IntParam,
     /// The number that fixes the random choices of a render.
     #[id = "rng_seed"]
     pub rng_seed: IntParam,
@@ -107,6 +110,7 @@ impl Default for ContinuoParams {
                     let text = text.trim();
                     if text.eq_ignore_ascii_case("off") { Some(0) } else { text.parse().ok() }
                 })),
+            class: IntParam::new("Class", 1, IntRange::Linear { min: 1, max: MAX_CLASSES }),
             // The host's normalised `f32` names each of these numbers exactly; it could not for all of `i32`.
             rng_seed: IntParam::new("RNG seed", 1, IntRange::Linear { min: 0, max: 999_999 }),
             variations: IntParam::new("Variations", 1, IntRange::Linear { min: 1, max: MAX_VARIATIONS }),
@@ -149,6 +153,8 @@ impl Default for ContinuoParams {
     }
 }
 
+/// Most kinds of recordings that a model can know: as many as a package may name.
+pub const MAX_CLASSES: i32 = 256;
 /// Most variations that one render makes.
 pub const MAX_VARIATIONS: i32 = 8;
 /// The hidden `revision` wraps after this.
@@ -181,6 +187,7 @@ impl ContinuoParams {
             seconds,
             temperature: self.temperature.value(),
             top_k: self.top_k.value().unsigned_abs(),
+            class: (self.class.value().clamp(1, MAX_CLASSES) - 1).unsigned_abs(),
             rng_seed: u64::from(self.rng_seed.value().unsigned_abs()),
             variations: self.variations.value().clamp(1, MAX_VARIATIONS).unsigned_abs(),
             seed_source: self.seed_source.value(),
@@ -230,6 +237,7 @@ mod tests {
                 "length_unit",
                 "temperature",
                 "top_k",
+                "class",
                 "rng_seed",
                 "takes",
                 "take",

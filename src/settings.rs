@@ -67,6 +67,8 @@ pub struct Settings {
     pub temperature: f32,
     /// Likeliest values to sample from; 0 = all.
     pub top_k: u32,
+    /// Which of the model's kinds of recordings it plays like, counted from 0.
+    pub class: u32,
     /// Number that fixes the random choices.
     pub rng_seed: u64,
     /// Variations to make.

@@ -41,6 +41,7 @@ fn take(model: &Arc<Model>, seed: Clip) -> Take {
         seed: Some(seed.clone()),
         frames,
         sampling,
+        class: 0,
         variations: 0..TAKES,
         precision: None,
         workers: Workers::alone(),

@@ -21,7 +21,8 @@ const SWITCH: f32 = 64.0;
 /// What the next render does.
 pub fn generate(ui: &mut Ui, cx: &mut Cx<'_>) {
     row(ui, "Generate", |ui| {
-        let bar = bar_width(ui, UNIT + theme::ROW + 4.0, 5, 1);
+        let classes = cx.snapshot.card.as_ref().map(|card| card.classes().to_vec()).unwrap_or_default();
+        let bar = bar_width(ui, UNIT + theme::ROW + 4.0, if classes.is_empty() { 5 } else { 6 }, 1);
         let params = cx.params;
         let unit = params.length_unit.value();
         heeded(ui, cx, Setting::Length, |ui, cx| {
@@ -47,6 +48,10 @@ pub fn generate(ui: &mut Ui, cx: &mut Cx<'_>) {
             let tip = "Only the k likeliest values are ever chosen; off leaves all of them possible.";
             param_bar(ui, &cx.setter, &params.top_k, "Top-k", tip, bar, None)
         });
+        // Few models have a choice, so there is no room for one that means nothing.
+        if !classes.is_empty() {
+            class(ui, cx, &classes, bar);
+        }
         heeded(ui, cx, Setting::RngSeed, |ui, cx| rng_seed(ui, cx, bar));
         heeded(ui, cx, Setting::Variations, |ui, cx| {
             param_bar(
@@ -69,6 +74,23 @@ fn heeded(ui: &mut Ui, cx: &mut Cx<'_>, setting: Setting, control: impl FnOnce(&
     if let Some(reason) = why_not {
         response.on_disabled_hover_text(reason);
     }
+}
+
+/// Which of the kinds of recordings that the model knows it plays like.
+fn class(ui: &mut Ui, cx: &mut Cx<'_>, names: &[String], width: f32) {
+    let param = &cx.params.class;
+    let chosen = (param.value().max(1).unsigned_abs() as usize).min(names.len()) - 1;
+    captioned(ui, "Class", width, |ui| {
+        let list = egui::ComboBox::from_id_salt("class").width(width).truncate().selected_text(&names[chosen]);
+        let list = list.show_ui(ui, |ui| {
+            for (number, name) in (1..).zip(names) {
+                if ui.selectable_label(number == param.value(), name).clicked() {
+                    gesture(&cx.setter, param, |setter| setter.set_parameter(param, number));
+                }
+            }
+        });
+        list.response.on_hover_text("Which of the kinds of recordings that the model knows it plays like.")
+    });
 }
 
 /// How the take plays.

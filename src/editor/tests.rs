@@ -316,6 +316,7 @@ fn what_means_nothing_to_the_model_is_disabled_and_says_why() {
         channels: 1,
         can_continue: true,
         can_begin: true,
+        classes: Vec::new(),
         fixed_frames: None,
         settings: Setting::ALL.into(),
     };
@@ -324,6 +325,12 @@ fn what_means_nothing_to_the_model_is_disabled_and_says_why() {
     for name in bars.into_iter().chain(["Continue", "Unconditional", "Bars"]) {
         assert!(!disabled(&bench, name), "{name}");
     }
+    // A model that knows several kinds of recordings offers them by name; others offer nothing.
+    assert!(bench.harness.query_by_label("grand").is_none());
+    let classes = ["grand", "upright"].map(String::from).to_vec();
+    bench.params.session.post(|snapshot| snapshot.card = Some(card(Abilities { classes, ..all.clone() })));
+    bench.harness.run();
+    assert!(bench.harness.query_by_label("grand").is_some(), "the first of them");
     // One that knows neither temperature nor length and makes phrases out of nothing alone.
     let settings = [Setting::RngSeed, Setting::Variations].into();
     let few = Abilities { can_continue: false, fixed_frames: Some(16_384), settings, ..all.clone() };
@@ -362,7 +369,7 @@ fn a_model_that_is_chosen_brings_its_own_settings_once() {
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/packages/piano-16k-format1.continuo");
     let package = Package::open(golden.as_ref()).unwrap();
     let path = folder.path().join("daring.continuo");
-    let defaults = Defaults { temperature: Some(0.75), top_k: Some(40) };
+    let defaults = Defaults { temperature: Some(0.75), top_k: Some(40), noise: None };
     let mut writer = PackageWriter::new(Manifest { defaults, ..package.manifest }, package.licence);
     for (id, graph) in package.graphs {
         writer = writer.graph(id, graph);

@@ -78,6 +78,7 @@ struct Material {
     seed: Option<Arc<Clip>>,
     recipe: Recipe,
     sampling: Sampling,
+    class: u32,
     precision: Precision,
 }
 
@@ -85,7 +86,7 @@ fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), R
     let (ticket, settings) = (&request.ticket, &request.settings);
     stop_if_cancelled(ticket)?;
     session.post(|snapshot| snapshot.status = Status::Loading);
-    let Material { loaded: LoadedModel { model, forecasts }, seed, recipe, sampling, precision } =
+    let Material { loaded: LoadedModel { model, forecasts }, seed, recipe, sampling, class, precision } =
         gather(shared, session, settings)?;
     stop_if_cancelled(ticket)?;
 
@@ -94,6 +95,7 @@ fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), R
         seed: seed.as_deref().cloned(),
         frames: recipe.frames,
         sampling,
+        class,
         variations: 0..recipe.variations,
         precision: Some(precision),
         workers: shared.workers(session),
@@ -178,8 +180,13 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
     if settings.top_k > 0 && heeds(Setting::TopK) {
         recipe.set("top_k", &settings.top_k);
     }
+    let last = (abilities.classes.len() as u32).saturating_sub(1);
+    let class = settings.class.min(last);
+    if let Some(name) = abilities.classes.get(class as usize) {
+        recipe.set("class", name);
+    }
     recipe.set("precision", &precision);
-    Ok(Material { loaded, seed, recipe, sampling, precision })
+    Ok(Material { loaded, seed, recipe, sampling, class, precision })
 }
 
 fn seed_clip(session: &Session, source: SeedSource) -> Result<(String, Clip), RenderError> {

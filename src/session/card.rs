@@ -41,6 +41,11 @@ impl ModelCard {
         self.abilities.why_not(setting)
     }
 
+    /// Names of the kinds of recordings that the model knows; none where there is no choice.
+    pub fn classes(&self) -> &[String] {
+        &self.abilities.classes
+    }
+
     /// Why a render cannot start in this way; `None` where it can.
     pub fn why_not_mode(&self, mode: Mode) -> Option<&'static str> {
         match mode {

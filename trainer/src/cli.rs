@@ -36,6 +36,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Measure how fast a configuration trains on a device
     Bench(BenchArgs),
+    /// Write first weights, batches and what training does with them, for another program to be held against
+    Golden(GoldenArgs),
 }
 
 /// `prepare FOLDER --out DATASET`
@@ -145,6 +147,25 @@ pub struct BenchArgs {
     pub json: Option<PathBuf>,
 }
 
+/// `golden CONFIG.toml --out FILE.npz`
+#[derive(Debug, Clone, Args)]
+pub struct GoldenArgs {
+    /// Configuration that is trained, on synthetic music
+    pub config: PathBuf,
+    /// NumPy archive to write: the first weights by name, and the batches of codes
+    #[arg(long, value_name = "FILE.npz")]
+    pub out: PathBuf,
+    /// Where to compute
+    #[arg(long, default_value_t = DeviceArg::Cpu)]
+    pub device: DeviceArg,
+    /// Steps of training
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub steps: u64,
+    /// Write the losses and the first gradient to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
 /// `render RUN|PACKAGE --seed CLIP --seconds N --out WAV`
 #[derive(Debug, Clone, Args)]
 pub struct RenderArgs {
@@ -165,6 +186,9 @@ pub struct RenderArgs {
     /// Choose among the N likeliest values; 0 = all
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub top_k: u32,
+    /// Which of the model's kinds of recordings it plays like, by name; the first without one
+    #[arg(long, value_name = "NAME")]
+    pub class: Option<String>,
     /// Number that the random choices are made from
     #[arg(long, default_value_t = 0)]
     pub rng_seed: u64,

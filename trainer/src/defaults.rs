@@ -30,7 +30,8 @@ pub fn run(args: &DefaultsArgs) -> Result<(), ExportError> {
         return Ok(());
     };
     let mut manifest = package.manifest;
-    manifest.defaults = Defaults { temperature: Some(found.temperature), top_k: Some(found.top_k) };
+    let (temperature, top_k) = (Some(found.temperature), Some(found.top_k));
+    manifest.defaults = Defaults { temperature, top_k, ..manifest.defaults };
     let mut writer = PackageWriter::new(manifest, package.licence);
     for (id, graph) in package.graphs {
         writer = writer.graph(id, graph);

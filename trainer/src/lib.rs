@@ -12,6 +12,7 @@ pub mod device;
 pub mod evaluate;
 pub mod export;
 pub mod family;
+pub mod golden;
 pub mod inspect;
 pub mod kernels;
 pub mod names;

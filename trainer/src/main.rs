@@ -6,7 +6,7 @@ use clap::Parser as _;
 use continuo_trainer::cli::{Cli, Command};
 use continuo_trainer::names::printable_lines;
 use continuo_trainer::training::trainer::End;
-use continuo_trainer::{bench, check, defaults, export, inspect, prepare, render, train};
+use continuo_trainer::{bench, check, defaults, export, golden, inspect, prepare, render, train};
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -35,6 +35,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Inspect(args) => print!("{}", inspect::run(&args)?),
         Command::Defaults(args) => defaults::run(&args)?,
         Command::Check(args) => check::run(&args)?,
+        Command::Golden(args) => {
+            golden::run(&args)?;
+        }
         Command::Bench(args) => {
             bench::run(&args)?;
         }

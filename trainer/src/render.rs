@@ -35,6 +35,16 @@ pub enum RenderError {
     /// The ONNX Runtime library that was named.
     #[error(transparent)]
     Runtime(#[from] continuo_engine::RuntimeError),
+    /// A class that the model does not have.
+    #[error("{}: there is no class {class:?}; {there}", model.display())]
+    Class {
+        /// The model.
+        model: PathBuf,
+        /// What was asked for.
+        class: String,
+        /// What there is.
+        there: String,
+    },
     /// No room for the draft.
     #[error("{}: creating a folder failed: {source}", dir.display())]
     Temporary {
@@ -103,12 +113,28 @@ fn read_seed(file: &Path) -> Result<Clip, AudioError> {
     Ok(seed.clip)
 }
 
+/// The number of the class that is asked for.
+fn class(model: &Model, args: &RenderArgs) -> Result<u32, RenderError> {
+    let Some(class) = &args.class else { return Ok(0) };
+    let classes = &model.abilities().classes;
+    let found = classes.iter().position(|name| name == class);
+    found.map(|number| number as u32).ok_or_else(|| RenderError::Class {
+        model: args.model.clone(),
+        class: class.clone(),
+        there: match classes.len() {
+            0 => "the model knows one kind of recordings only; leave --class out".into(),
+            _ => format!("give one of: {}", classes.join(", ")),
+        },
+    })
+}
+
 /// Renders all takes; each with the seed clip in front.
 fn takes(model: &Arc<Model>, seed: Option<Clip>, args: &RenderArgs) -> Result<(Vec<Clip>, RenderSummary), RenderError> {
     let rate = model.sample_rate_hz();
     let request = RenderRequest {
         frames: (args.seconds * f64::from(rate)).round().max(1.0) as u64,
         sampling: Sampling { temperature: args.temperature, top_k: args.top_k, rng_seed: args.rng_seed },
+        class: class(model, args)?,
         variations: 0..args.takes,
         seed,
         precision: args.precision.0,

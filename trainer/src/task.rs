@@ -76,6 +76,19 @@ pub trait Task {
     /// One line about the model, for the beginning of the log.
     fn summary(&self) -> String;
 
+    /// Whether the recordings of a dataset are ones that it can be trained on.
+    ///
+    /// # Errors
+    /// Why not, in words, and what to do.
+    fn accept(&self, _dataset: &Dataset) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// What a user should know of the configuration before a night is spent on it, as sentences.
+    fn advice(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The batches of the present stage of training. After a step that changes them, sampling begins anew.
     fn batches(&self) -> BatchPlan;
 

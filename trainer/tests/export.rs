@@ -15,11 +15,11 @@ use continuo_package::family::wavenet::WaveNetShape;
 use continuo_package::{GraphId, GraphRole, Package, onnx};
 use continuo_trainer::cli::{DeviceArg, ExportArgs, InspectArgs, PrecisionArg, RenderArgs, TrainArgs};
 use continuo_trainer::family::FAMILIES;
-use continuo_trainer::family::wavenet::Compute as _;
 use continuo_trainer::family::wavenet::export::{Exported, VerifyError, centre_logits};
 use continuo_trainer::family::wavenet::fused::Fused;
 use continuo_trainer::family::wavenet::parameters::Table;
 use continuo_trainer::family::wavenet::parity;
+use continuo_trainer::family::wavenet::{Compute as _, Sequence};
 use continuo_trainer::kernels::Level;
 use continuo_trainer::nn::Tensors;
 use continuo_trainer::render::Rendered;
@@ -81,6 +81,7 @@ fn export_arguments(run: &Path, out: &Path) -> ExportArgs {
 
 fn render_arguments(model: PathBuf, out: PathBuf) -> RenderArgs {
     RenderArgs {
+        class: None,
         model,
         seed: None,
         seconds: 0.5,
@@ -264,15 +265,16 @@ fn a_sharply_trained_model_is_exported() {
     let exported = Exported::new(&table, &weights.values);
     let mut compute = Fused::new(&table, Level::detect(), 1).unwrap();
     // Codes that the model itself thinks likely, as real audio is after training.
-    let mut pieces = sequences(&shape, 1, 1, 8);
+    let mut codes = sequences(&shape, 1, 1, 8)[0].codes().to_vec();
     let receptive = shape.receptive_field_frames() as usize;
     for _ in 0..300 {
-        let codes = pieces[0][pieces[0].len() - receptive - 1..].to_vec();
-        let logits = compute.logits(exported.values(), &codes).unwrap();
+        let newest = codes[codes.len() - receptive - 1..].to_vec().into();
+        let logits = compute.outputs(exported.values(), &newest).unwrap();
         let likeliest = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap();
-        *pieces[0].last_mut().unwrap() = likeliest as u16;
-        pieces[0].push(0);
+        *codes.last_mut().unwrap() = likeliest as u16;
+        codes.push(0);
     }
+    let pieces = [Sequence::from(codes)];
     let graph = exported.graph();
     let found = parity::compare(&runtime, &graph, &shape, &mut compute, exported.values(), &pieces).unwrap();
     assert!(found.logit > 1e-4, "the logits are rounded visibly: {found:?}");
@@ -301,10 +303,10 @@ fn centred_logits_have_no_mean_and_the_same_distribution() {
     }
     let mut compute = Fused::new(&table, Level::detect(), 1).unwrap();
     let batch = sequences(&shape, 1, 300, 1);
-    let before = compute.logits(&weights.values, &batch[0]).unwrap();
+    let before = compute.outputs(&weights.values, &batch[0]).unwrap();
     let loss = compute.loss(&weights.values, &batch).unwrap();
     centre_logits(&mut weights, shape.levels as usize);
-    let after = compute.logits(&weights.values, &batch[0]).unwrap();
+    let after = compute.outputs(&weights.values, &batch[0]).unwrap();
     assert!((compute.loss(&weights.values, &batch).unwrap() - loss).abs() < 1e-6);
     let levels = shape.levels as usize;
     let mean = |row: &[f32]| row.iter().sum::<f32>() / levels as f32;

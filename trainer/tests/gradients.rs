@@ -6,28 +6,37 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{odd_shape, reference, sequences, small_shape, weights};
-use continuo_trainer::family::wavenet::Compute as _;
+use common::{
+    expected_loss, expected_outputs, odd_shape, plain_shape, real_shape, reference, sequences, small_shape, told_shape,
+    weights,
+};
+use continuo_package::family::wavenet::WaveNetShape;
 use continuo_trainer::family::wavenet::fused::Fused;
 use continuo_trainer::family::wavenet::network::Network;
 use continuo_trainer::family::wavenet::parameters::Table;
+use continuo_trainer::family::wavenet::{Compute as _, Sequence};
 use continuo_trainer::kernels::Level;
 
+/// Every kind of head, with and without biases and classes.
+fn shapes() -> [WaveNetShape; 6] {
+    [odd_shape(true), odd_shape(false), small_shape(), real_shape(), told_shape(), plain_shape()]
+}
+
 #[test]
-fn losses_and_logits_are_the_reference_s() {
-    for shape in [odd_shape(true), odd_shape(false), small_shape()] {
+fn losses_and_outputs_are_the_reference_s() {
+    for shape in shapes() {
         let table = Arc::new(Table::new(&shape));
         let values = weights(&table, 3);
         let mut reference = reference(&table, &values);
         // More targets than a tile holds, and not a whole number of tiles.
         let batch = sequences(&shape, 2, 131, 5);
-        let expected = reference.loss(&batch);
-        let rows: Vec<f64> = reference.logits(&batch[1]).concat();
+        let expected = expected_loss(&mut reference, &batch);
+        let rows = expected_outputs(&mut reference, &batch[1]);
         for level in Level::available() {
             let mut fused = Fused::new(&table, level, 2).unwrap();
             let loss = fused.loss(&values, &batch).unwrap();
             assert!((loss - expected).abs() < 1e-5, "{level}: {loss} is not {expected}");
-            let logits = fused.logits(&values, &batch[1]).unwrap();
+            let logits = fused.outputs(&values, &batch[1]).unwrap();
             assert_eq!(logits.len(), rows.len());
             let worst = logits.iter().zip(&rows).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
             assert!(worst < 2e-5, "{level}: logits differ by {worst}");
@@ -37,7 +46,7 @@ fn losses_and_logits_are_the_reference_s() {
 
 #[test]
 fn gradients_are_the_finite_differences() {
-    for shape in [odd_shape(true), small_shape()] {
+    for shape in shapes() {
         let table = Arc::new(Table::new(&shape));
         let values = weights(&table, 7);
         let batch = sequences(&shape, 2, 21, 9);
@@ -55,7 +64,7 @@ fn gradients_are_the_finite_differences() {
                 let width = 1e-5;
                 let mut loss_at = |value| {
                     reference.weights_mut(&tensor.name)[place] = value;
-                    reference.loss(&batch)
+                    expected_loss(&mut reference, &batch)
                 };
                 let (above, below) = (loss_at(middle + width), loss_at(middle - width));
                 loss_at(middle);
@@ -98,15 +107,18 @@ fn sequences_that_do_not_fit_are_refused() {
     let values = weights(&table, 1);
     let mut fused = Fused::new(&table, Level::detect(), 1).unwrap();
     let receptive = shape.receptive_field_frames() as usize;
-    assert!(fused.loss(&values, &[vec![0; receptive]]).is_err());
-    assert!(fused.loss(&values, &[vec![32; receptive + 1]]).is_err());
-    assert!(fused.loss(&values, &[vec![31; receptive + 1]]).is_ok());
+    assert!(fused.loss(&values, &[vec![0_u16; receptive].into()]).is_err());
+    assert!(fused.loss(&values, &[vec![32_u16; receptive + 1].into()]).is_err());
+    assert!(fused.loss(&values, &[vec![31_u16; receptive + 1].into()]).is_ok());
+    assert!(fused.loss(&values, &[vec![0.5_f32; receptive + 1].into()]).is_err(), "real values");
+    let other = Sequence { class: 1, ..vec![31_u16; receptive + 1].into() };
+    assert!(fused.loss(&values, &[other]).is_err(), "a class that is not there");
 }
 
 #[test]
 fn gradients_are_those_of_burn_s_automatic_differentiation() {
     type Backend = burn::backend::Autodiff<burn::backend::Flex>;
-    for shape in [odd_shape(true), odd_shape(false), small_shape()] {
+    for shape in shapes() {
         let table = Arc::new(Table::new(&shape));
         let values = weights(&table, 11);
         let batch = sequences(&shape, 3, 150, 13);
@@ -127,8 +139,8 @@ fn gradients_are_those_of_burn_s_automatic_differentiation() {
             assert!(theirs[tensor.range()].iter().any(|&g| g.abs() > 1e-5), "{} has a gradient", tensor.name);
         }
         assert!((fused.loss(&values, &batch).unwrap() - network.loss(&values, &batch).unwrap()).abs() < 2e-6);
-        let logits = fused.logits(&values, &batch[0]).unwrap();
-        let others = network.logits(&values, &batch[0]).unwrap();
+        let logits = fused.outputs(&values, &batch[0]).unwrap();
+        let others = network.outputs(&values, &batch[0]).unwrap();
         assert!(logits.iter().zip(&others).all(|(a, b)| (a - b).abs() < 1e-5));
     }
 }

@@ -137,7 +137,7 @@ impl Subject {
         let graph = &opened.graphs[&STEP];
         let weights = WaveNetWeights::from_graph(&package.shape, &onnx::decode(graph).unwrap().graph.unwrap()).unwrap();
         let session = StepGraph::new(&runtime(), graph, opened.manifest.graph(STEP).unwrap()).unwrap();
-        let mut state = session.bind(&session.initial_state().unwrap()).unwrap();
+        let mut state = session.bind::<u32>(&session.initial_state().unwrap(), 0).unwrap();
         let onnx_micros = step_micros(|| {
             black_box(session.step(&mut state, black_box(100)).unwrap());
         });
@@ -153,7 +153,7 @@ impl Subject {
             "", "takes", "µs/frame", "µs/take", "× ONNX", "× real", "% peak", "% read", "× takes alone"
         );
         for precision in Precision::ALL {
-            let net = PackedWaveNet::new(&self.weights, precision).unwrap();
+            let net = PackedWaveNet::new(&self.weights, precision, 0).unwrap();
             let bytes = net.lines() * 64;
             let mut alone = 0.0;
             for &takes in takes {
@@ -193,7 +193,7 @@ impl Subject {
         println!("\n{}: µs per pass by kernel", self.name);
         for kernel in Kernel::available().filter(|kernel| kernel.name() != "scalar") {
             for precision in Precision::ALL {
-                let net = PackedWaveNet::new(&self.weights, precision).unwrap();
+                let net = PackedWaveNet::new(&self.weights, precision, 0).unwrap();
                 let [one, eight] = [1, 8].map(|takes| {
                     let (mut states, codes) = (vec![net.new_state(); takes], vec![black_box(100); takes]);
                     let mut scratch = Scratch::default();
@@ -249,7 +249,7 @@ impl Subject {
         let codes: Vec<u32> = clip[clip.len() - reach..].iter().map(|&value| signal.encode(value)).collect();
         let mut logits = Vec::new();
         let onnx = seconds(3, || {
-            session.run(&mut session.initial_state().unwrap(), &codes, &mut logits).unwrap();
+            session.run(&mut session.initial_state().unwrap(), 0, &codes, &mut logits).unwrap();
         });
         println!("\n{}: priming with 10 s (the last {reach} frames are heard): ONNX Runtime {onnx:.3} s", self.name);
         for precision in Precision::ALL {
@@ -307,6 +307,7 @@ fn renders(minutes: f64, json: &mut Vec<Value>) {
             seed: None,
             frames: (seconds * RATE_HZ) as u64,
             sampling: Sampling::default(),
+            class: 0,
             variations: 0..takes,
             precision: None,
             workers: workers.clone(),
@@ -325,6 +326,7 @@ fn renders(minutes: f64, json: &mut Vec<Value>) {
         seed: None,
         frames: (60.0 * RATE_HZ) as u64,
         sampling: Sampling::default(),
+        class: 0,
         variations: 0..8,
         precision: None,
         workers,

@@ -28,7 +28,7 @@ fn step(criterion: &mut Criterion) {
     group.measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(300));
 
     let session = StepGraph::new(&runtime(), graph, package.manifest.graph(STEP).unwrap()).unwrap();
-    let mut state = session.bind(&session.initial_state().unwrap()).unwrap();
+    let mut state = session.bind::<u32>(&session.initial_state().unwrap(), 0).unwrap();
     let mut run = || {
         black_box(session.step(&mut state, black_box(100)).unwrap());
     };
@@ -37,7 +37,7 @@ fn step(criterion: &mut Criterion) {
     for (kernel, precision) in
         Kernel::available().flat_map(|kernel| Precision::ALL.map(|precision| (kernel, precision)))
     {
-        let net = PackedWaveNet::new(&weights, precision).unwrap();
+        let net = PackedWaveNet::new(&weights, precision, 0).unwrap();
         for takes in [1, 8] {
             let mut states = vec![net.new_state(); takes];
             let mut scratch = Scratch::default();

@@ -17,12 +17,14 @@ pub enum Setting {
     Precision,
     /// How many variations are made.
     Variations,
+    /// Which of the kinds of recordings that the model knows it plays like.
+    Class,
 }
 
 impl Setting {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Length, Self::Temperature, Self::TopK, Self::RngSeed, Self::Precision, Self::Variations];
+    pub const ALL: [Self; 7] =
+        [Self::Length, Self::Temperature, Self::TopK, Self::RngSeed, Self::Precision, Self::Variations, Self::Class];
 }
 
 /// What a model can do.
@@ -34,6 +36,8 @@ pub struct Abilities {
     pub can_continue: bool,
     /// Whether it can begin without one.
     pub can_begin: bool,
+    /// Names of the kinds of recordings of which one is asked for; none where there is no choice.
+    pub classes: Vec<String>,
     /// Frames of every phrase at the model's rate, where they cannot be chosen.
     pub fixed_frames: Option<u64>,
     /// The settings that mean something.
@@ -54,6 +58,7 @@ impl Abilities {
             }
             Setting::RngSeed => "This model leaves nothing to chance.",
             Setting::Precision => "This model is computed in one precision only.",
+            Setting::Class => "This model knows one kind of recordings only.",
             Setting::Variations => "This model leaves nothing to chance, so all variations would be the same.",
         })
     }

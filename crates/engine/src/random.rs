@@ -38,8 +38,25 @@ pub struct Place {
 
 /// The number for one place: from 0 (included) to 1 (excluded), 53 bits.
 pub fn uniform(rng_seed: u64, place: Place) -> f64 {
+    let [high, low, ..] = words(rng_seed, place);
+    from_words(high, low)
+}
+
+/// A draw from the standard normal distribution for one place (Box & Muller, *A Note on the Generation of Random Normal
+/// Deviates*, 1958).
+pub fn normal(rng_seed: u64, place: Place) -> f64 {
+    let [a, b, c, d] = words(rng_seed, place);
+    // Above 0, whose logarithm is none.
+    let radius = (-2.0 * (1.0 - from_words(a, b)).ln()).sqrt();
+    radius * (std::f64::consts::TAU * from_words(c, d)).cos()
+}
+
+fn words(rng_seed: u64, place: Place) -> [u32; 4] {
     let counter = [place.frame as u32, (place.frame >> 32) as u32, place.variation, place.channel];
-    let [high, low, ..] = philox4x32(counter, [rng_seed as u32, (rng_seed >> 32) as u32]);
+    philox4x32(counter, [rng_seed as u32, (rng_seed >> 32) as u32])
+}
+
+fn from_words(high: u32, low: u32) -> f64 {
     let bits = (u64::from(high) << 32 | u64::from(low)) >> 11;
     bits as f64 / (1u64 << 53) as f64
 }
@@ -59,6 +76,18 @@ mod tests {
         ];
         for (counter, key, expected) in known {
             assert_eq!(philox4x32(counter, key), expected);
+        }
+    }
+
+    #[test]
+    fn normal_is_normal() {
+        let count = 50_000;
+        let draw = |frame| normal(3, Place { variation: 1, frame, channel: 0 });
+        let moment = |power| (0..count).map(|frame| draw(frame).powi(power)).sum::<f64>() / count as f64;
+        // Within four standard errors of the moments 0, 1, 0 and 3.
+        for (power, expected, error) in [(1, 0.0, 1.0f64), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0)] {
+            let allowed = 4.0 * (error / count as f64).sqrt();
+            assert!((moment(power) - expected).abs() < allowed, "moment {power}: {}", moment(power));
         }
     }
 

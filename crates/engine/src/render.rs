@@ -29,6 +29,8 @@ pub struct RenderRequest {
     pub frames: u64,
     /// How symbols are drawn.
     pub sampling: Sampling,
+    /// Which of the model's classes is asked for; see [`crate::Abilities::classes`].
+    pub class: u32,
     /// The variations' numbers.
     pub variations: Range<u32>,
     /// In what the products are computed; `None` leaves it to the model.
@@ -118,6 +120,7 @@ pub fn render(
     }
     let mut voice = model.voice(&VoiceRequest {
         sampling: request.sampling,
+        class: request.class,
         variations: request.variations.clone(),
         precision: request.precision,
         workers: request.workers.clone(),

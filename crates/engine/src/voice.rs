@@ -16,6 +16,8 @@ pub const MOST_VARIATIONS: u32 = 64;
 pub struct VoiceRequest {
     /// How symbols are drawn.
     pub sampling: Sampling,
+    /// Which of the model's classes is asked for; see [`crate::Abilities::classes`].
+    pub class: u32,
     /// The variations' numbers.
     pub variations: Range<u32>,
     /// In what the products are computed; `None` leaves it to the model.
@@ -27,7 +29,7 @@ pub struct VoiceRequest {
 impl VoiceRequest {
     /// These variations on the calling thread, in the model's own precision.
     pub fn new(sampling: Sampling, variations: Range<u32>) -> Self {
-        Self { sampling, variations, precision: None, workers: Workers::alone() }
+        Self { sampling, class: 0, variations, precision: None, workers: Workers::alone() }
     }
 
     /// Checks what does not depend on the model.

@@ -4,14 +4,17 @@
 mod common;
 
 use common::support::clip::notes;
-use common::support::graph::{crooked, small, thirty_layers, wavenet_graph};
+use common::support::graph::{crooked, real, small, thirty_layers, told, wavenet_graph};
 use common::{RandomPackage, STEP, generate, manifest, piano, prime, runtime, seed_clips, voice, write_package};
 use continuo_engine::family::wavenet::WaveNetWeights;
 use continuo_engine::kernels::packed::{BLOCK, Block, floats};
 use continuo_engine::kernels::wavenet::{PackedWaveNet, Scratch};
 use continuo_engine::kernels::{Kernel, Precision};
 use continuo_engine::ort::StepGraph;
-use continuo_engine::{Backend, EngineError, LoadOptions, MOST_LOSS_NATS, Model, Sampling, Stepping, Verdict};
+use continuo_engine::{
+    Backend, EngineError, LoadOptions, MOST_LOSS_NATS, Model, Sampling, Setting, Stepping, Symbol, Verdict,
+    VoiceRequest,
+};
 use continuo_package::family::wavenet::{WaveNetShape, names};
 use continuo_package::{Package, onnx};
 use std::path::Path;
@@ -29,19 +32,32 @@ fn teacher_forced(path: &Path, kernel: Kernel, clip: &[f32]) -> f32 {
     let graph = &package.graphs[&STEP];
     let session = StepGraph::new(&runtime(), graph, package.manifest.graph(STEP).unwrap()).unwrap();
     let weights = WaveNetWeights::from_graph(shape, &onnx::decode(graph).unwrap().graph.unwrap()).unwrap();
-    let net = PackedWaveNet::new(&weights, Precision::F32).unwrap();
-
+    let class = shape.classes.len().saturating_sub(1);
+    let net = PackedWaveNet::new(&weights, Precision::F32, class).unwrap();
+    if shape.is_real() {
+        return largest_difference(&net, kernel, &session, class as u32, clip);
+    }
     let codes: Vec<u32> = clip.iter().map(|&value| package.manifest.signal.encode(value)).collect();
+    largest_difference(&net, kernel, &session, class as u32, &codes)
+}
+
+fn largest_difference<S: Symbol>(
+    net: &PackedWaveNet,
+    kernel: Kernel,
+    session: &StepGraph,
+    class: u32,
+    symbols: &[S],
+) -> f32 {
     let (mut expected, mut session_state) = (Vec::new(), session.initial_state().unwrap());
     let (mut state, mut scratch) = ([net.new_state()], Scratch::default());
     let mut logits = vec![Block::default(); net.logits_stride() / BLOCK];
     let (mut largest, mut loudest) = (0f32, 0f32);
     // Several runs, so that the state between them is compared too.
-    for piece in codes.chunks(1000) {
-        session.run(&mut session_state, piece, &mut expected).unwrap();
-        for (frame, &code) in piece.iter().enumerate() {
-            net.step(kernel, &mut scratch, &mut state, &[code], &mut logits);
-            for (level, found) in floats(&logits)[..shape.levels as usize].iter().enumerate() {
+    for piece in symbols.chunks(1000) {
+        session.run(&mut session_state, class, piece, &mut expected).unwrap();
+        for (frame, symbol) in piece.iter().enumerate() {
+            net.step(kernel, &mut scratch, &mut state, &[symbol.bits()], &mut logits);
+            for (level, found) in floats(&logits)[..net.shape().outputs() as usize].iter().enumerate() {
                 let expected = expected[level * piece.len() + frame];
                 largest = largest.max(difference(expected, *found));
                 loudest = loudest.max(expected.abs());
@@ -75,7 +91,7 @@ fn logits_are_onnx_runtimes_over_16000_frames() {
 
 #[test]
 fn every_kernel_agrees_with_onnx_runtime() {
-    for shape in [small(), crooked()] {
+    for shape in [small(), crooked(), real(), told()] {
         let package = RandomPackage::new(shape);
         for kernel in Kernel::available() {
             let difference = teacher_forced(&package.path, kernel, &notes(2_000, 16_000.0, 2));
@@ -92,6 +108,69 @@ fn the_factory_model_agrees_on_its_seed_clips() {
     let difference = teacher_forced(&path, Kernel::best(), &recordings(rate, 24_000));
     println!("largest difference: {difference:e}");
     assert!(difference <= 1e-4, "{difference:e}");
+}
+
+#[test]
+fn a_class_is_heard_and_one_that_is_not_there_is_refused() {
+    let package = RandomPackage::new(told());
+    let sounds = |stepping| {
+        let model = package.with_runtime(stepping);
+        assert_eq!(model.abilities().classes, ["grand", "upright", "harpsichord"]);
+        (0..3u32)
+            .map(|class| {
+                let sampling = Sampling { temperature: 0.0, ..Sampling::default() };
+                let mut voice = model.voice(&VoiceRequest { class, ..VoiceRequest::new(sampling, 0..1) }).unwrap();
+                prime(&mut *voice, &notes(300, 16_000.0, 3));
+                let mut sound = vec![Vec::new()];
+                generate(&mut *voice, 200, &mut sound);
+                sound.remove(0)
+            })
+            .collect::<Vec<_>>()
+    };
+    let native = sounds(Stepping::Native);
+    assert!(native[0] != native[1] && native[1] != native[2], "classes sound alike");
+    assert!(native == sounds(Stepping::OnnxRuntime), "the kernel and ONNX Runtime drew different codes");
+    let request = VoiceRequest { class: 3, ..VoiceRequest::new(Sampling::default(), 0..1) };
+    let error = package.native().voice(&request).unwrap_err().to_string();
+    assert!(error.starts_with("the class is 3; the model has 3"), "{error}");
+}
+
+#[test]
+fn a_model_of_real_values_plays_what_it_computes_or_adds_its_noise() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("real.continuo");
+    let shape = real();
+    let graph = wavenet_graph(&shape, 17);
+    let load = |noise: Option<f32>, stepping| {
+        let mut manifest = manifest(&shape);
+        manifest.defaults.noise = noise;
+        write_package(&path, manifest, &graph);
+        Model::load(&path, &LoadOptions { runtime: Some(runtime()), stepping, ..LoadOptions::default() }).unwrap()
+    };
+    let sound = |model: &Model, temperature, rng_seed| {
+        let sampling = Sampling { temperature, rng_seed, ..Sampling::default() };
+        let mut voice = voice(model, sampling, 0..2);
+        prime(&mut *voice, &notes(300, 16_000.0, 3));
+        let mut takes = vec![Vec::new(); 2];
+        generate(&mut *voice, 400, &mut takes);
+        takes
+    };
+    let model = load(None, Stepping::Native);
+    assert!(matches!(model.backend(None), Backend::Native { .. }));
+    let plain = sound(&model, 1.0, 0);
+    assert!(plain[0] == plain[1] && plain == sound(&model, 0.3, 9), "there is nothing left to chance");
+    assert!(plain[0].iter().any(|value| value.abs() > 0.1) && plain[0].iter().all(|value| value.is_finite()));
+    let session = sound(&load(None, Stepping::OnnxRuntime), 1.0, 0);
+    let apart = plain[0].iter().zip(&session[0]).map(|(a, b)| (a - b).abs()).take(100).fold(0f32, f32::max);
+    assert!(apart < 1e-3, "{apart}: ONNX Runtime plays something else");
+    assert!(model.abilities().why_not(Setting::Temperature).is_some());
+
+    let noisy = load(Some(0.01), Stepping::Native);
+    assert!(noisy.abilities().why_not(Setting::Temperature).is_none());
+    assert!(noisy.abilities().why_not(Setting::TopK).is_some());
+    let drawn = sound(&noisy, 1.0, 0);
+    assert!(drawn[0] != drawn[1] && drawn != sound(&noisy, 1.0, 1) && drawn == sound(&noisy, 1.0, 0));
+    assert!(sound(&noisy, 0.0, 0) == plain, "temperature 0 adds none");
 }
 
 fn sequence(model: &std::sync::Arc<Model>, frames: usize) -> Vec<Vec<f32>> {

@@ -104,7 +104,8 @@ fn abilities(manifest: &Manifest) -> Abilities {
         _ => None,
     };
     let settings = [Setting::RngSeed, Setting::Variations].into();
-    Abilities { channels: manifest.channels, can_continue: false, can_begin: true, fixed_frames, settings }
+    let (channels, classes) = (manifest.channels, Vec::new());
+    Abilities { channels, can_continue: false, can_begin: true, classes, fixed_frames, settings }
 }
 
 fn load(package: &mut Package, options: &LoadOptions) -> Result<Box<dyn LoadedFamily>, EngineError> {
@@ -214,7 +215,7 @@ fn package(folder: &std::path::Path) -> std::path::PathBuf {
 
 fn request(frames: u64, seed: Option<Clip>) -> RenderRequest {
     let sampling = Sampling { rng_seed: 7, ..Sampling::default() };
-    RenderRequest { seed, frames, sampling, variations: 0..3, precision: None, workers: Workers::alone() }
+    RenderRequest { seed, frames, sampling, class: 0, variations: 0..3, precision: None, workers: Workers::alone() }
 }
 
 #[test]
@@ -322,7 +323,7 @@ fn leak(variations: Range<u32>, workers: &Workers) -> Box<dyn Voice> {
     let stepper = Leak { states: vec![[0.0; 2]], values: Vec::new() };
     let past = Past { reach: None, silence_before: 3 };
     let request = VoiceRequest { workers: workers.clone(), ..VoiceRequest::new(Sampling::default(), variations) };
-    let voice = Autoregressive::new(source, stepper, Real, 2, past, &request).unwrap();
+    let voice = Autoregressive::new(source, stepper, Real::default(), 2, past, &request).unwrap();
     Box::new(voice.told(Box::<Wave>::default()))
 }
 

@@ -16,7 +16,7 @@ fn request(frames: u64) -> RenderRequest {
     let right = notes(3_000, 44_100.0, 7);
     let seed = Some(Clip { sample_rate_hz: 44_100, channels: vec![left, right] });
     let sampling = Sampling { rng_seed: 4, ..Sampling::default() };
-    RenderRequest { seed, frames, sampling, variations: 1..4, precision: None, workers: Workers::alone() }
+    RenderRequest { seed, frames, sampling, class: 0, variations: 1..4, precision: None, workers: Workers::alone() }
 }
 
 /// Renders and collects, checking that blocks come in order and without gaps.

@@ -54,6 +54,10 @@ pub struct Defaults {
     /// Likeliest values that are drawn from; 0 is all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top_k: Option<u32>,
+    /// Standard deviation of the white noise that a model of real values adds at temperature 1, full scale being 1: what its
+    /// mean squared error leaves open. None: each value is played as it was computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<f32>,
 }
 
 impl Manifest {

@@ -9,10 +9,14 @@ pub mod figures {
     pub const HELDOUT_NLL_NATS: &str = "heldout_nll_nats";
     /// The same in bits.
     pub const HELDOUT_NLL_BITS: &str = "heldout_nll_bits";
+    /// Mean squared error of the next frame on held-out recordings, full scale being 1.
+    pub const HELDOUT_SQUARED_ERROR: &str = "heldout_squared_error";
     /// Frames over which the held-out figures were measured.
     pub const HELDOUT_FRAMES: &str = "heldout_frames";
     /// Largest difference between the trainer's logits and ONNX Runtime's at export.
     pub const EXPORT_LOGIT_DIFFERENCE: &str = "export_largest_logit_difference";
+    /// Largest difference between the trainer's values and ONNX Runtime's at export, full scale being 1.
+    pub const EXPORT_VALUE_DIFFERENCE: &str = "export_largest_value_difference";
     /// Largest difference between their log-probabilities, of values that are not all but impossible, in nats.
     pub const EXPORT_LOG_PROBABILITY_DIFFERENCE: &str = "export_largest_log_probability_difference_nats";
 }

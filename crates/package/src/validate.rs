@@ -101,6 +101,11 @@ impl Manifest {
         {
             return wrong("defaults.temperature", format!("is {temperature}; it must be 0 to {MOST_TEMPERATURE}"));
         }
+        if let Some(noise) = self.defaults.noise
+            && !(0.0..=1.0).contains(&noise)
+        {
+            return wrong("defaults.noise", format!("is {noise}; it must be 0 to 1"));
+        }
         self.check_graphs()?;
         self.check_architecture()
     }

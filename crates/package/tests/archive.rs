@@ -45,7 +45,7 @@ fn manifest() -> Manifest {
         reach: Reach::None { length_frames: 4 },
         architecture: Architecture::new(&DUMMY, Dummy::new(4, 1)),
         graphs: Dummy::new(4, 1).generators(),
-        defaults: Defaults { temperature: Some(0.9), top_k: None },
+        defaults: Defaults { temperature: Some(0.9), ..Defaults::default() },
         training: TrainingFacts::default(),
         run_id: "run".into(),
         trainer_version: "0".into(),

@@ -43,12 +43,14 @@ pub struct Batch {
     pub values: Values,
     /// Per sequence whether it begins a recording, so that no state is carried into it.
     pub begins: Vec<bool>,
+    /// Per sequence the folder of its recording; see [`crate::data::dataset::Recording::folder`].
+    pub folders: Vec<String>,
 }
 
 impl Batch {
     fn empty(plan: &BatchPlan, channels: usize) -> Self {
         let values = if plan.signal == Signal::Real { Values::Frames(Vec::new()) } else { Values::Codes(Vec::new()) };
-        Self { shape: [0, channels, plan.context + plan.frames], values, begins: Vec::new() }
+        Self { shape: [0, channels, plan.context + plan.frames], values, begins: Vec::new(), folders: Vec::new() }
     }
 
     /// The codes `[C, T]` of each sequence; none for real values.
@@ -101,6 +103,13 @@ impl Coder {
         extend(&mut codes, recording, (1, 0), (start, frames, context), self.silence, |frame| self.code(frame));
         codes
     }
+}
+
+/// The same of real values.
+pub fn real_sequence(recording: &[i16], start: usize, frames: usize, context: usize) -> Vec<f32> {
+    let mut values = Vec::with_capacity(context + frames);
+    extend(&mut values, recording, (1, 0), (start, frames, context), 0.0, amplitude);
+    values
 }
 
 fn amplitude(frame: i16) -> f32 {
@@ -181,6 +190,11 @@ impl<'a> Batches<'a> {
         batch
     }
 
+    /// What they are cut from.
+    pub fn dataset(&self) -> &'a Dataset {
+        self.dataset
+    }
+
     /// Where the next batch begins.
     pub fn cursor(&self) -> BatchCursor {
         match &self.sampler {
@@ -239,6 +253,7 @@ fn push(batch: &mut Batch, dataset: &Dataset, coder: Option<&Coder>, chunk: &Chu
     }
     batch.shape[0] += 1;
     batch.begins.push(begins);
+    batch.folders.push(dataset.recording(chunk.recording).map_or("", |recording| recording.folder()).to_owned());
 }
 
 /// The same sequences of held-out recordings on every call, as many as the plan says and spread over all of them; fewer if

@@ -119,6 +119,7 @@ fn rendered_pops(model: &Arc<Model>, sampling: Sampling, workers: &Workers) -> R
         seed: None,
         frames: (SECONDS * f64::from(model.sample_rate_hz())) as u64,
         sampling: Sampling { rng_seed: 1, ..sampling },
+        class: 0,
         variations: 0..TAKES,
         precision: None,
         workers: workers.clone(),

@@ -57,7 +57,8 @@ pub fn run(args: &ExportArgs) -> Result<Exported, ExportError> {
     let defaults = defaults::find(&model, defaults::recordings(&dataset), choice)?;
     if let Some(sampling) = defaults {
         println!("default settings: temperature {}, top_k {}", sampling.temperature, sampling.top_k);
-        package.manifest.defaults = Defaults { temperature: Some(sampling.temperature), top_k: Some(sampling.top_k) };
+        let (temperature, top_k) = (Some(sampling.temperature), Some(sampling.top_k));
+        package.manifest.defaults = Defaults { temperature, top_k, ..package.manifest.defaults };
     }
 
     let manifest = &mut package.manifest;

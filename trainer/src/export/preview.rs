@@ -22,6 +22,7 @@ pub fn wav(model: &Arc<Model>, dataset: &Dataset, sampling: Sampling, folder: &P
     let mut sound = seed.clone();
     let clip = Clip { sample_rate_hz: model.sample_rate_hz(), channels: vec![seed] };
     let request = RenderRequest {
+        class: 0,
         seed: (clip.frames() > 0).then_some(clip),
         frames: (SECONDS * rate) as u64,
         sampling: Sampling { rng_seed: 1, ..sampling },

@@ -147,6 +147,58 @@ impl Operation for ReluBackward<'_> {
     }
 }
 
+/// `amplitude · tanh(slope · x)`, in place.
+#[derive(Debug)]
+pub struct Tanh<'a> {
+    /// Whole vectors.
+    pub x: &'a mut [f32],
+    /// What the tanh is multiplied with.
+    pub amplitude: f32,
+    /// What its argument is multiplied with.
+    pub slope: f32,
+}
+
+impl Operation for Tanh<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (amplitude, slope) = (s.splat(self.amplitude), s.splat(self.slope));
+        for i in (0..self.x.len()).step_by(LANES) {
+            let value = math::tanh(s, s.mul(slope, load(s, self.x, i)));
+            store(s, self.x, i, s.mul(amplitude, value));
+        }
+    }
+}
+
+/// Gradient of [`Tanh`], in place: `d · slope · (amplitude − y² / amplitude)`.
+#[derive(Debug)]
+pub struct TanhBackward<'a> {
+    /// The output of the forward pass.
+    pub y: &'a [f32],
+    /// The gradient.
+    pub d: &'a mut [f32],
+    /// What the tanh was multiplied with.
+    pub amplitude: f32,
+    /// What its argument was multiplied with.
+    pub slope: f32,
+}
+
+impl Operation for TanhBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (steepest, bend) = (s.splat(self.slope * self.amplitude), s.splat(self.slope / self.amplitude));
+        for i in (0..self.y.len()).step_by(LANES) {
+            let y = load(s, self.y, i);
+            let slope = s.sub(steepest, s.mul(bend, s.mul(y, y)));
+            let value = s.mul(load(s, self.d, i), slope);
+            store(s, self.d, i, value);
+        }
+    }
+}
+
 /// Softmax cross-entropy of rows of logits against one code each; the logits become their gradient.
 /// Gives back the sum of the losses, in nats.
 #[derive(Debug)]
@@ -315,6 +367,60 @@ impl Operation for Gather<'_> {
                 let value = s.add(load(s, out, i), load(s, row, i));
                 store(s, out, i, value);
             }
+        }
+    }
+}
+
+/// One tap of the causal convolution over real values: adds each frame's multiple of one row.
+#[derive(Debug)]
+pub struct AddScaled<'a> {
+    /// `[width]`, whole vectors.
+    pub row: &'a [f32],
+    /// What it is multiplied with, per frame.
+    pub values: &'a [f32],
+    /// `[T, width]`.
+    pub out: &'a mut [f32],
+}
+
+impl Operation for AddScaled<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let width = self.row.len();
+        for (out, &value) in self.out.chunks_exact_mut(width).zip(self.values) {
+            let by = s.splat(value);
+            for i in (0..width).step_by(LANES) {
+                let sum = s.add(load(s, out, i), s.mul(by, load(s, self.row, i)));
+                store(s, out, i, sum);
+            }
+        }
+    }
+}
+
+/// Gradient of [`AddScaled`]: adds each frame, times its value, to the row.
+#[derive(Debug)]
+pub struct SumScaled<'a> {
+    /// `[T, width]`.
+    pub from: &'a [f32],
+    /// What each frame's row was multiplied with.
+    pub values: &'a [f32],
+    /// `[width]`, whole vectors.
+    pub into: &'a mut [f32],
+}
+
+impl Operation for SumScaled<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let width = self.into.len();
+        for i in (0..width).step_by(LANES) {
+            let mut sum = load(s, self.into, i);
+            for (row, &value) in self.from.chunks_exact(width).zip(self.values) {
+                sum = s.add(sum, s.mul(s.splat(value), load(s, row, i)));
+            }
+            store(s, self.into, i, sum);
         }
     }
 }

@@ -7,6 +7,6 @@ pub mod schedule;
 pub mod tensors;
 
 pub use network::{Diverged, Network};
-pub use optimiser::{Adam, AdamSettings, Optimiser};
+pub use optimiser::{Adam, AdamSettings, Optimiser, RmsProp, RmsPropSettings, Sgd};
 pub use schedule::{Decay, Schedule};
 pub use tensors::{NamedTensor, TensorLayout, Tensors};

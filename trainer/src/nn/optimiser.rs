@@ -80,6 +80,106 @@ impl Optimiser for Adam {
     }
 }
 
+/// Constants of [`RmsProp`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RmsPropSettings {
+    /// Decay of the mean square.
+    pub decay: f64,
+    /// Share of the last step that is made again.
+    pub momentum: f64,
+    /// Keeps the division finite.
+    pub epsilon: f64,
+}
+
+/// `RMSprop` (Tieleman & Hinton, *Lecture 6.5*, 2012), with momentum as TensorFlow's optimiser has it: `s ← ρ s + (1 − ρ) g²`,
+/// `m ← µ m + η g / (√s + ε)`, `w ← w − m`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RmsProp {
+    settings: RmsPropSettings,
+    square: Vec<f32>,
+    momentum: Vec<f32>,
+    steps: u64,
+}
+
+impl RmsProp {
+    /// Before the first step, for `len` weights.
+    pub fn new(settings: RmsPropSettings, len: usize) -> Self {
+        Self { settings, square: vec![0.0; len], momentum: vec![0.0; len], steps: 0 }
+    }
+}
+
+impl Optimiser for RmsProp {
+    fn update(&mut self, learning_rate: f64, values: &mut [f32], gradient: &[f32]) {
+        self.steps += 1;
+        let RmsPropSettings { decay, momentum, epsilon } = self.settings;
+        let (decay, momentum, epsilon, rate) = (decay as f32, momentum as f32, epsilon as f32, learning_rate as f32);
+        let moments = self.square.iter_mut().zip(self.momentum.iter_mut());
+        for ((value, &g), (s, m)) in values.iter_mut().zip(gradient).zip(moments) {
+            *s = decay * *s + (1.0 - decay) * g * g;
+            *m = momentum * *m + rate * g / (s.sqrt() + epsilon);
+            *value -= *m;
+        }
+    }
+
+    fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    fn set_steps(&mut self, steps: u64) {
+        self.steps = steps;
+    }
+
+    fn moments(&self) -> Vec<(&'static str, &[f32])> {
+        vec![("mean-square", &self.square), ("momentum", &self.momentum)]
+    }
+
+    fn moments_mut(&mut self) -> Vec<(&'static str, &mut [f32])> {
+        vec![("mean-square", &mut self.square), ("momentum", &mut self.momentum)]
+    }
+}
+
+/// Stochastic gradient descent with momentum (Polyak 1964): `m ← µ m + g`, `w ← w − η m`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sgd {
+    decay: f64,
+    momentum: Vec<f32>,
+    steps: u64,
+}
+
+impl Sgd {
+    /// Before the first step, for `len` weights; `momentum` is the share of the last step that is made again.
+    pub fn new(momentum: f64, len: usize) -> Self {
+        Self { decay: momentum, momentum: vec![0.0; len], steps: 0 }
+    }
+}
+
+impl Optimiser for Sgd {
+    fn update(&mut self, learning_rate: f64, values: &mut [f32], gradient: &[f32]) {
+        self.steps += 1;
+        let (decay, rate) = (self.decay as f32, learning_rate as f32);
+        for ((value, &g), m) in values.iter_mut().zip(gradient).zip(&mut self.momentum) {
+            *m = decay * *m + g;
+            *value -= rate * *m;
+        }
+    }
+
+    fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    fn set_steps(&mut self, steps: u64) {
+        self.steps = steps;
+    }
+
+    fn moments(&self) -> Vec<(&'static str, &[f32])> {
+        vec![("momentum", &self.momentum)]
+    }
+
+    fn moments_mut(&mut self) -> Vec<(&'static str, &mut [f32])> {
+        vec![("momentum", &mut self.momentum)]
+    }
+}
+
 /// Scales `gradient` down to a Euclidean norm of `limit` over all weights together (Pascanu et al. 2013); 0 = no limit.
 /// Gives back the norm before.
 pub fn clip(gradient: &mut [f32], limit: f64) -> f64 {
@@ -112,6 +212,28 @@ mod tests {
         let v = (0.99 * 0.0025 + 0.01 * 0.25) / (1.0 - 0.9801);
         assert!((f64::from(values[0]) - (0.9 - 0.1 * m / f64::sqrt(v))).abs() < 1e-6, "{values:?}");
         assert_eq!(adam.steps(), 2);
+    }
+
+    #[test]
+    fn rmsprop_divides_by_the_running_mean_of_squares() {
+        let mut rmsprop = RmsProp::new(RmsPropSettings { decay: 0.9, momentum: 0.5, epsilon: 0.0 }, 1);
+        let mut values = [0.0];
+        rmsprop.update(0.1, &mut values, &[2.0]);
+        let first = 0.1 * 2.0 / f64::sqrt(0.1 * 4.0);
+        assert!((f64::from(values[0]) + first).abs() < 1e-6, "{values:?}");
+        rmsprop.update(0.1, &mut values, &[-1.0]);
+        let second = 0.5 * first - 0.1 / f64::sqrt(0.9 * 0.4 + 0.1);
+        assert!((f64::from(values[0]) + first + second).abs() < 1e-6, "{values:?}");
+    }
+
+    #[test]
+    fn sgd_rolls_on() {
+        let mut sgd = Sgd::new(0.5, 1);
+        let mut values = [1.0];
+        sgd.update(0.25, &mut values, &[2.0]);
+        assert_eq!(values, [0.5]);
+        sgd.update(0.25, &mut values, &[0.0]);
+        assert_eq!(values, [0.25], "half of the last step again");
     }
 
     #[test]

@@ -120,6 +120,7 @@ impl Previews {
         let clip = seed.map(|clip| Clip { sample_rate_hz: self.rate_hz, channels: vec![clip.clone(); channels] });
         let mut generated = vec![Vec::new(); channels];
         let request = RenderRequest {
+            class: 0,
             seed: clip.clone(),
             frames: model.abilities().fixed_frames.unwrap_or((SECONDS * f64::from(self.rate_hz)) as u64),
             sampling: Sampling { rng_seed: 1, ..Sampling::default() },

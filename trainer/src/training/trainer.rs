@@ -58,12 +58,17 @@ struct Since {
     frames: u64,
 }
 
+fn accepted(task: &dyn Task, dataset: &Dataset) -> Result<(), RunError> {
+    task.accept(dataset).map_err(|reason| RunError::Data { dir: dataset.dir().to_owned(), reason })
+}
+
 impl<'a> Trainer<'a> {
     /// Before the first step.
     ///
     /// # Errors
-    /// If the dataset has no recording that is long enough.
+    /// If the dataset has no recording that is long enough, or has some that the task cannot be trained on.
     pub fn begin(run: &'a Run, dataset: &'a Dataset, task: Box<dyn Task>) -> Result<Self, RunError> {
+        accepted(task.as_ref(), dataset)?;
         let batches = Batches::new(dataset, task.batches(), run.config.plan().rng_seed)?;
         let progress = Progress {
             step: 0,
@@ -89,6 +94,7 @@ impl<'a> Trainer<'a> {
         mut task: Box<dyn Task>,
         checkpoint: &Checkpoint,
     ) -> Result<Self, RunError> {
+        accepted(task.as_ref(), dataset)?;
         checkpoint.restore(task.as_mut())?;
         let mut batches = Batches::new(dataset, task.batches(), run.config.plan().rng_seed)?;
         batches.restore(&checkpoint.progress.cursor)?;
@@ -289,6 +295,7 @@ impl<'a> Trainer<'a> {
             self.batches.plan().frames,
             self.progress.device
         ));
+        self.task.advice().iter().for_each(|advice| log.say(advice));
         let (count, frames) = self.batches.too_short();
         if count > 0 {
             let rate = f64::from(self.dataset.sample_rate_hz());

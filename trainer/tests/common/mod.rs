@@ -4,9 +4,10 @@
 
 pub mod toy;
 
-use continuo_package::family::wavenet::WaveNetShape;
 use continuo_package::family::wavenet::reference::Reference;
+use continuo_package::family::wavenet::{Activation, WaveNetShape};
 use continuo_trainer::family::wavenet::parameters::Table;
+use continuo_trainer::family::wavenet::sequence::{Sequence, Symbols};
 use continuo_trainer::random::{Purpose, Random};
 
 /// A shape whose channels are no multiples of anything, with three taps and uneven dilations.
@@ -20,6 +21,7 @@ pub fn odd_shape(biases: bool) -> WaveNetShape {
         skip_channels: 7,
         end_channels: 17,
         biases,
+        ..WaveNetShape::default()
     }
 }
 
@@ -33,15 +35,62 @@ pub fn small_shape() -> WaveNetShape {
         dilation_channels: 12,
         skip_channels: 20,
         end_channels: 16,
-        biases: true,
+        ..WaveNetShape::default()
     }
 }
 
 /// Sequences of arbitrary codes with `targets` targets each.
-pub fn sequences(shape: &WaveNetShape, count: usize, targets: usize, rng_seed: u64) -> Vec<Vec<u16>> {
+pub fn sequences(shape: &WaveNetShape, count: usize, targets: usize, rng_seed: u64) -> Vec<Sequence> {
     let mut random = Random::new(rng_seed, Purpose::named("codes of the tests"), 0);
     let length = shape.receptive_field_frames() as usize + targets;
-    (0..count).map(|_| (0..length).map(|_| random.below(shape.levels.into()) as u16).collect()).collect()
+    let classes = shape.classes.len().max(1);
+    let sequence = |index: usize| {
+        let symbols = if shape.is_real() {
+            Symbols::Values((0..length).map(|_| 2.0 * random.uniform() - 1.0).collect())
+        } else {
+            Symbols::Codes((0..length).map(|_| random.below(shape.levels.into()) as u16).collect())
+        };
+        Sequence { symbols, class: index % classes }
+    };
+    (0..count).map(sequence).collect()
+}
+
+/// What the network in double precision puts out for the last N frames, row by row.
+pub fn expected_outputs(reference: &mut Reference, sequence: &Sequence) -> Vec<f64> {
+    reference.set_class(sequence.class);
+    match &sequence.symbols {
+        Symbols::Codes(codes) => reference.logits(codes).concat(),
+        Symbols::Values(values) => reference.predictions(values),
+    }
+}
+
+/// The mean loss of a batch whose sequences have one length.
+pub fn expected_loss(reference: &mut Reference, batch: &[Sequence]) -> f64 {
+    let loss = |sequence: &Sequence| {
+        reference.set_class(sequence.class);
+        match &sequence.symbols {
+            Symbols::Codes(codes) => reference.loss(std::slice::from_ref(codes)),
+            Symbols::Values(values) => reference.squared_error(std::slice::from_ref(values)),
+        }
+    };
+    batch.iter().map(loss).sum::<f64>() / batch.len() as f64
+}
+
+/// The odd shape over real values, with each of the functions that a head may have.
+pub fn real_shape() -> WaveNetShape {
+    let (activation, output) = (Activation::Tanh, Activation::ScaledTanh);
+    WaveNetShape { levels: 0, activation, output, ..odd_shape(true) }
+}
+
+/// The odd shape with three classes, and a head with a scaled tanh in place of rectified sums.
+pub fn told_shape() -> WaveNetShape {
+    let classes = ["grand", "upright", "harpsichord"].map(String::from).to_vec();
+    WaveNetShape { classes, activation: Activation::ScaledTanh, ..odd_shape(true) }
+}
+
+/// The odd shape whose head has no functions at all.
+pub fn plain_shape() -> WaveNetShape {
+    WaveNetShape { activation: Activation::None, ..odd_shape(true) }
 }
 
 /// Weights large enough that every non-linearity matters, biases included.

@@ -1,7 +1,7 @@
 //! From what a network puts out to the next symbol, and from symbols to amplitudes.
 
 use super::sampler::Sampler;
-use crate::random::Place;
+use crate::random::{Place, normal};
 use crate::sampling::Sampling;
 use continuo_package::Signal;
 use std::fmt::Debug;
@@ -61,9 +61,21 @@ impl Head for Softmax {
     }
 }
 
-/// Passes the network's value on as the next amplitude.
-#[derive(Debug, Clone, Copy)]
-pub struct Real;
+/// Passes the network's value on as the next amplitude, or adds noise to it: a network that is trained with the squared error
+/// puts out the mean of what may come, and what it leaves out is as loud as its error.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Real {
+    /// Standard deviation of the noise.
+    deviation: f64,
+    rng_seed: u64,
+}
+
+impl Real {
+    /// With white noise of `noise` times the temperature.
+    pub fn with_noise(noise: f32, sampling: Sampling) -> Self {
+        Self { deviation: f64::from(noise) * f64::from(sampling.temperature), rng_seed: sampling.rng_seed }
+    }
+}
 
 impl Head for Real {
     type Symbol = f32;
@@ -80,8 +92,10 @@ impl Head for Real {
         value
     }
 
-    fn draw(&mut self, values: &[f32], _place: Place) -> Option<f32> {
-        values.first().copied().filter(|value| value.is_finite()).map(|value| value.clamp(-1.0, 1.0))
+    fn draw(&mut self, values: &[f32], place: Place) -> Option<f32> {
+        let value = values.first().copied().filter(|value| value.is_finite())?;
+        let noise = if self.deviation > 0.0 { self.deviation * normal(self.rng_seed, place) } else { 0.0 };
+        Some((f64::from(value) + noise).clamp(-1.0, 1.0) as f32)
     }
 }
 
@@ -92,15 +106,33 @@ mod tests {
     #[test]
     fn a_real_head_passes_what_is_a_number() {
         let place = Place { variation: 0, frame: 0, channel: 0 };
-        assert_eq!(Real.draw(&[0.25], place), Some(0.25));
-        assert_eq!(Real.draw(&[3.0], place), Some(1.0));
+        let mut real = Real::default();
+        assert_eq!(real.draw(&[0.25], place), Some(0.25));
+        assert_eq!(real.draw(&[3.0], place), Some(1.0));
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            assert_eq!(Real.draw(&[bad], place), None);
+            assert_eq!(real.draw(&[bad], place), None);
         }
-        assert_eq!(Real.draw(&[], place), None);
+        assert_eq!(real.draw(&[], place), None);
         for (amplitude, value) in [(f32::NAN, 0.0f32), (-7.0, -1.0), (0.5, 0.5)] {
-            assert_eq!(Real.encode(amplitude).to_bits(), value.to_bits());
+            assert_eq!(real.encode(amplitude).to_bits(), value.to_bits());
         }
+    }
+
+    #[test]
+    fn noise_is_as_loud_as_stated_and_depends_on_its_place() {
+        let draw = |temperature, variation, frame| {
+            let sampling = Sampling { temperature, rng_seed: 5, ..Sampling::default() };
+            let place = Place { variation, frame, channel: 0 };
+            Real::with_noise(0.02, sampling).draw(&[0.25], place).map(f64::from).unwrap_or_default()
+        };
+        assert_eq!(draw(0.0, 0, 0).to_bits(), 0.25f64.to_bits(), "temperature 0 adds none");
+        for temperature in [0.5f32, 1.0] {
+            let squares: f64 = (0..10_000).map(|frame| (draw(temperature, 0, frame) - 0.25).powi(2)).sum();
+            let (found, stated) = ((squares / 10_000.0).sqrt(), 0.02 * f64::from(temperature));
+            assert!((found / stated - 1.0).abs() < 0.04, "{found} in place of {stated}");
+        }
+        assert_eq!(draw(1.0, 2, 9).to_bits(), draw(1.0, 2, 9).to_bits());
+        assert_ne!(draw(1.0, 2, 9).to_bits(), draw(1.0, 3, 9).to_bits());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! ONNX Runtime behind types: [`Graph`] is any graph of a package with its state pairs, [`StepGraph`] one that takes codes
-//! and gives logits, frame by frame.
+//! or real values, frame by frame.
 
 mod graph;
 mod step;

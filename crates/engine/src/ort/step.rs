@@ -1,35 +1,43 @@
-//! Stepping a causal graph over codes in ONNX Runtime.
+//! Stepping a causal graph over codes or real values in ONNX Runtime.
 
 use super::graph::{Graph, GraphState, Tensor, Values};
 use crate::runtime::Runtime;
+use crate::symbol::Symbol;
 use continuo_package::{ElementType, GraphSpec, StatePair};
 use ort::session::IoBinding;
 use ort::value::{DynTensor, DynValue, PrimitiveTensorElementType, Tensor as OrtTensor, ValueType};
 
-/// A causal graph `codes [1, T] → logits [1, Q, T]` with its state pairs. One variation per run: how ONNX Runtime tiles a
-/// batch depends on its size, and a variation's bits must not.
+/// A causal graph `symbols [1, T] → outputs [1, Q, T]` with its state pairs, which may be told a class `[1]` besides. One
+/// variation per run: how ONNX Runtime tiles a batch depends on its size, and a variation's bits must not.
 #[derive(Debug)]
 pub struct StepGraph {
     graph: Graph,
-    /// Names of the only input and the only output.
-    codes: String,
-    logits: String,
+    /// Names of the input of symbols and the only output.
+    symbols: String,
+    outputs: String,
+    /// Name of the class, where the graph is told one.
+    class: Option<String>,
     /// `Q`
-    levels: i64,
+    width: i64,
 }
 
 impl StepGraph {
-    /// Loads a graph with one input of codes and one output of logits.
+    /// Loads a graph with one input of codes or real values, perhaps a class, and one output.
     ///
     /// # Errors
     /// What ONNX Runtime said, or why the graph is none of these.
     pub fn new(runtime: &Runtime, graph: &[u8], spec: &GraphSpec) -> Result<Self, String> {
-        let ([codes], [logits]) = (&spec.inputs[..], &spec.outputs[..]) else {
+        let ([symbols, told @ ..], [outputs]) = (&spec.inputs[..], &spec.outputs[..]) else {
             return Err("a step graph has one input and one output besides its state".into());
         };
-        let levels = logits.shape.get(1).copied().filter(|&levels| levels > 0).ok_or("the logits have no levels")?;
-        let (codes, logits) = (codes.name.clone(), logits.name.clone());
-        Ok(Self { graph: Graph::new(runtime, graph, spec, 1)?, codes, logits, levels })
+        let class = match told {
+            [] => None,
+            [class] if class.element == ElementType::I64 => Some(class.name.clone()),
+            _ => return Err("a step graph is told one class at most".into()),
+        };
+        let width = outputs.shape.get(1).copied().filter(|&width| width > 0).ok_or("the output has no width")?;
+        let (symbols, outputs) = (symbols.name.clone(), outputs.name.clone());
+        Ok(Self { graph: Graph::new(runtime, graph, spec, 1)?, symbols, outputs, class, width })
     }
 
     /// The state before the first step.
@@ -51,18 +59,26 @@ impl StepGraph {
         self.graph.state_of(1, content)
     }
 
-    /// Runs the graph over `codes` and moves the state on. `logits` gets `[Q, T]`, row by row.
+    /// Runs the graph over `symbols` and moves the state on. `outputs` gets `[Q, T]`, row by row. A graph without classes does
+    /// not heed the class.
     ///
     /// # Errors
     /// What ONNX Runtime said. The state is then of no more use.
-    pub fn run(&self, state: &mut GraphState, codes: &[u32], logits: &mut Vec<f32>) -> Result<(), String> {
-        let codes = Tensor::i64(&[1, codes.len() as i64], codes.iter().map(|&code| i64::from(code)).collect());
-        match self.graph.run(state, vec![codes])?.pop() {
+    pub fn run<S: Symbol>(
+        &self,
+        state: &mut GraphState,
+        class: u32,
+        symbols: &[S],
+        outputs: &mut Vec<f32>,
+    ) -> Result<(), String> {
+        let class = self.class.as_ref().map(|_| Tensor::i64(&[1], vec![class.into()]));
+        let inputs = std::iter::once(S::tensor(symbols)).chain(class).collect();
+        match self.graph.run(state, inputs)?.pop() {
             Some(Tensor { values: Values::F32(values), .. }) => {
-                *logits = values;
+                *outputs = values;
                 Ok(())
             }
-            _ => Err("there are no logits".into()),
+            _ => Err("there is no output of floats".into()),
         }
     }
 
@@ -70,7 +86,7 @@ impl StepGraph {
     ///
     /// # Errors
     /// What ONNX Runtime said.
-    pub fn bind(&self, state: &GraphState) -> Result<BoundState, String> {
+    pub fn bind<S: Symbol>(&self, state: &GraphState, class: u32) -> Result<BoundState<S>, String> {
         let text = |error: ort::Error| error.to_string();
         let session = self.graph.session();
         let allocator = session.allocator();
@@ -88,55 +104,61 @@ impl StepGraph {
                 ElementType::I64 => copy::<i64>(from, to)?,
             }
         }
-        let mut codes = OrtTensor::<i64>::new(allocator, [1i64, 1]).map_err(text)?;
-        let mut logits = OrtTensor::<f32>::new(allocator, [1, self.levels, 1]).map_err(text)?;
+        let mut symbols = OrtTensor::<S::Element>::new(allocator, [1i64, 1]).map_err(text)?;
+        let mut outputs = OrtTensor::<f32>::new(allocator, [1, self.width, 1]).map_err(text)?;
+        let mut told = OrtTensor::<i64>::new(allocator, [1i64]).map_err(text)?;
+        told.extract_tensor_mut().1.fill(class.into());
         let bind = |from: &mut [DynTensor],
                     to: &mut [DynTensor],
-                    codes: &mut OrtTensor<i64>,
-                    logits: &mut OrtTensor<f32>|
+                    symbols: &mut OrtTensor<S::Element>,
+                    outputs: &mut OrtTensor<f32>|
          -> Result<IoBinding, ort::Error> {
             let mut binding = session.create_binding()?;
-            binding.bind_input(&self.codes, &*codes)?;
-            binding.bind_output(&self.logits, logits)?;
+            binding.bind_input(&self.symbols, &*symbols)?;
+            if let Some(class) = &self.class {
+                binding.bind_input(class, &told)?;
+            }
+            binding.bind_output(&self.outputs, outputs)?;
             for ((pair, from), to) in self.states().zip(from).zip(to) {
                 binding.bind_input(&pair.input, &*from)?;
                 binding.bind_output(&pair.output, to)?;
             }
             Ok(binding)
         };
-        let there = bind(&mut front, &mut back, &mut codes, &mut logits).map_err(text)?;
-        let again = bind(&mut back, &mut front, &mut codes, &mut logits).map_err(text)?;
-        Ok(BoundState { bindings: [there, again], states: [front, back], codes, logits, turn: 0 })
+        let there = bind(&mut front, &mut back, &mut symbols, &mut outputs).map_err(text)?;
+        let again = bind(&mut back, &mut front, &mut symbols, &mut outputs).map_err(text)?;
+        Ok(BoundState { bindings: [there, again], states: [front, back], symbols, outputs, told, turn: 0 })
     }
 
-    /// Runs the graph over one frame and moves the state on; gives the `Q` logits of the next.
+    /// Runs the graph over one frame and moves the state on; gives the `Q` outputs for the next.
     ///
     /// # Errors
     /// What ONNX Runtime said. The state is then of no more use.
-    pub fn step<'a>(&self, state: &'a mut BoundState, code: u32) -> Result<&'a [f32], String> {
+    pub fn step<'a, S: Symbol>(&self, state: &'a mut BoundState<S>, symbol: S) -> Result<&'a [f32], String> {
         let text = |error: ort::Error| error.to_string();
-        let (_, codes) = state.codes.extract_tensor_mut();
-        codes.fill(i64::from(code));
+        let (_, symbols) = state.symbols.extract_tensor_mut();
+        symbols.fill(symbol.element());
         let mut session = self.graph.session();
-        // A binding may keep a copy of what was bound, so the code is bound anew.
+        // A binding may keep a copy of what was bound, so the symbol is bound anew.
         let binding = &mut state.bindings[state.turn];
-        binding.bind_input(&self.codes, &state.codes).map_err(text)?;
+        binding.bind_input(&self.symbols, &state.symbols).map_err(text)?;
         session.run_binding(binding).map_err(text)?;
         state.turn = 1 - state.turn;
-        Ok(state.logits.extract_tensor().1)
+        Ok(state.outputs.extract_tensor().1)
     }
 
     /// Another variation with the same state.
     ///
     /// # Errors
     /// What ONNX Runtime said.
-    pub fn copy(&self, state: &BoundState) -> Result<BoundState, String> {
+    pub fn copy<S: Symbol>(&self, state: &BoundState<S>) -> Result<BoundState<S>, String> {
         let newest = &state.states[state.turn];
         let copy = |(pair, value): (&StatePair, &DynTensor)| {
             Tensor::from_ort(&value.view().into_dyn(), pair.element)?.into_ort()
         };
         let values = self.states().zip(newest).map(copy).collect::<Result<_, _>>()?;
-        self.bind(&GraphState(values))
+        let class = state.told.extract_tensor().1.first().copied().unwrap_or_default();
+        self.bind(&GraphState(values), u32::try_from(class).unwrap_or_default())
     }
 
     fn states(&self) -> impl Iterator<Item = &StatePair> {
@@ -146,11 +168,13 @@ impl StepGraph {
 
 /// The state of one variation that is stepped frame by frame: two sets of tensors which are input and output by turns.
 #[derive(Debug)]
-pub struct BoundState {
+pub struct BoundState<S: Symbol> {
     bindings: [IoBinding; 2],
     states: [Vec<DynTensor>; 2],
-    codes: OrtTensor<i64>,
-    logits: OrtTensor<f32>,
+    symbols: OrtTensor<S::Element>,
+    outputs: OrtTensor<f32>,
+    /// The class.
+    told: OrtTensor<i64>,
     /// The set that holds the newest state, and the binding that reads it.
     turn: usize,
 }

@@ -2,33 +2,35 @@
 
 use super::step::{BoundState, StepGraph};
 use crate::autoregressive::Stepper;
+use crate::symbol::Symbol;
 use std::sync::Arc;
 
 /// Variations that ONNX Runtime steps, one after another and one frame per run: how it rounds depends on the number of
 /// frames and variations in a run, and a variation's bits must not.
 #[derive(Debug)]
-pub struct GraphStepper {
+pub struct GraphStepper<S: Symbol> {
     graph: Arc<StepGraph>,
-    states: Vec<BoundState>,
-    logits: Vec<f32>,
+    states: Vec<BoundState<S>>,
+    class: u32,
+    outputs: Vec<f32>,
 }
 
-impl GraphStepper {
-    /// One variation before its first frame.
+impl<S: Symbol> GraphStepper<S> {
+    /// One variation of this class before its first frame.
     ///
     /// # Errors
     /// What ONNX Runtime said.
-    pub fn new(graph: Arc<StepGraph>) -> Result<Self, String> {
-        let states = vec![graph.bind(&graph.initial_state()?)?];
-        Ok(Self { graph, states, logits: Vec::new() })
+    pub fn new(graph: Arc<StepGraph>, class: u32) -> Result<Self, String> {
+        let states = vec![graph.bind(&graph.initial_state()?, class)?];
+        Ok(Self { graph, states, class, outputs: Vec::new() })
     }
 }
 
-impl Stepper for GraphStepper {
-    type Symbol = u32;
+impl<S: Symbol> Stepper for GraphStepper<S> {
+    type Symbol = S;
 
     fn restart(&mut self) -> Result<(), String> {
-        self.states = vec![self.graph.bind(&self.graph.initial_state()?)?];
+        self.states = vec![self.graph.bind(&self.graph.initial_state()?, self.class)?];
         Ok(())
     }
 
@@ -39,28 +41,28 @@ impl Stepper for GraphStepper {
     fn fork(&self, batch: usize) -> Result<Self, String> {
         let first = self.states.first().ok_or("there is no variation to copy")?;
         let states = (0..batch).map(|_| self.graph.copy(first)).collect::<Result<_, _>>()?;
-        Ok(Self { graph: Arc::clone(&self.graph), states, logits: Vec::new() })
+        Ok(Self { graph: Arc::clone(&self.graph), states, class: self.class, outputs: Vec::new() })
     }
 
-    fn prime(&mut self, codes: &[u32], _condition: Option<&[f32]>, _steps_after: usize) -> Result<(), String> {
-        let steps = codes.len() / self.states.len().max(1);
-        for (state, codes) in self.states.iter_mut().zip(codes.chunks_exact(steps.max(1))) {
-            for &code in codes {
-                self.graph.step(state, code)?;
+    fn prime(&mut self, symbols: &[S], _condition: Option<&[f32]>, _steps_after: usize) -> Result<(), String> {
+        let steps = symbols.len() / self.states.len().max(1);
+        for (state, symbols) in self.states.iter_mut().zip(symbols.chunks_exact(steps.max(1))) {
+            for &symbol in symbols {
+                self.graph.step(state, symbol)?;
             }
         }
         Ok(())
     }
 
-    fn step(&mut self, codes: &[u32], _condition: Option<&[f32]>) -> Result<usize, String> {
-        self.logits.clear();
-        for (state, &code) in self.states.iter_mut().zip(codes) {
-            self.logits.extend_from_slice(self.graph.step(state, code)?);
+    fn step(&mut self, symbols: &[S], _condition: Option<&[f32]>) -> Result<usize, String> {
+        self.outputs.clear();
+        for (state, &symbol) in self.states.iter_mut().zip(symbols) {
+            self.outputs.extend_from_slice(self.graph.step(state, symbol)?);
         }
-        Ok(self.logits.len() / self.states.len().max(1))
+        Ok(self.outputs.len() / self.states.len().max(1))
     }
 
     fn outputs(&self) -> &[f32] {
-        &self.logits
+        &self.outputs
     }
 }

@@ -66,7 +66,7 @@ pub fn manifest(shape: &WaveNetShape) -> Manifest {
         licence: "CC0-1.0".into(),
         sample_rate_hz: 16_000,
         channels: 1,
-        signal: Signal::MuLaw { levels: shape.levels },
+        signal: if shape.is_real() { Signal::Real } else { Signal::MuLaw { levels: shape.levels } },
         reach: shape.reach(),
         architecture: Architecture::new(&FAMILY, shape.clone()),
         graphs: shape.graphs(),

@@ -1,7 +1,7 @@
 //! WaveNet graphs with random weights.
 
-use continuo_package::family::wavenet::WaveNetShape;
 use continuo_package::family::wavenet::graph::step_graph;
+use continuo_package::family::wavenet::{Activation, WaveNetShape};
 use continuo_package::onnx::ModelProto;
 
 /// `SplitMix64` (Steele, Lea & Flood, 2014): enough for weights and clips that are the same everywhere.
@@ -32,7 +32,7 @@ pub fn thirty_layers() -> WaveNetShape {
         dilation_channels: 64,
         skip_channels: 256,
         end_channels: 256,
-        biases: true,
+        ..WaveNetShape::default()
     }
 }
 
@@ -57,7 +57,20 @@ pub fn crooked() -> WaveNetShape {
         skip_channels: 37,
         end_channels: 70,
         biases: false,
+        ..WaveNetShape::default()
     }
+}
+
+/// As crooked, over real values, with each of the functions that a head may have.
+pub fn real() -> WaveNetShape {
+    let (activation, output) = (Activation::Tanh, Activation::ScaledTanh);
+    WaveNetShape { levels: 0, activation, output, biases: true, ..crooked() }
+}
+
+/// As crooked, told one of three classes, and without functions in its head.
+pub fn told() -> WaveNetShape {
+    let classes = ["grand", "upright", "harpsichord"].map(String::from).to_vec();
+    WaveNetShape { classes, biases: true, activation: Activation::None, ..crooked() }
 }
 
 /// Small and quick, with the proportions of a real one.
@@ -70,7 +83,7 @@ pub fn small() -> WaveNetShape {
         dilation_channels: 32,
         skip_channels: 64,
         end_channels: 64,
-        biases: true,
+        ..WaveNetShape::default()
     }
 }
 

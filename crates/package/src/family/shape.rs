@@ -34,6 +34,11 @@ pub trait Shape: Any + Debug + Send + Sync {
         1
     }
 
+    /// Names of the kinds of recordings of which one is asked for; none where there is no choice.
+    fn classes(&self) -> &[String] {
+        &[]
+    }
+
     /// Number of weights in all graphs together.
     fn parameters(&self) -> u64;
 

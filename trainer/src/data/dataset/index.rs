@@ -57,6 +57,13 @@ pub struct Recording {
     pub warnings: Vec<String>,
 }
 
+impl Recording {
+    /// The first folder of its path below the imported one; empty where it lies in that one itself.
+    pub fn folder(&self) -> &str {
+        self.name.split_once('/').map_or("", |(folder, _)| folder)
+    }
+}
+
 /// Levels of one recording.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Levels {

@@ -1,5 +1,9 @@
 //! What computes a WaveNet's loss and gradient.
 
+use continuo_package::family::wavenet::WaveNetShape;
+
+use super::sequence::{Sequence, Symbols};
+
 /// Why a pass cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum ComputeError {
@@ -27,6 +31,22 @@ pub enum ComputeError {
         /// `Q`.
         levels: u32,
     },
+    /// Codes for a model of real values, or the other way round.
+    #[error("a sequence holds {found}; the model takes {wanted}")]
+    Symbols {
+        /// What it holds.
+        found: &'static str,
+        /// What it should.
+        wanted: &'static str,
+    },
+    /// A class that the model does not have.
+    #[error("a sequence is of class {class}, counted from 0; the model has {classes}")]
+    Class {
+        /// The class.
+        class: usize,
+        /// How many there are.
+        classes: usize,
+    },
     /// The device failed.
     #[error("{device}: {reason}")]
     Device {
@@ -37,33 +57,67 @@ pub enum ComputeError {
     },
 }
 
+/// Checks that sequences fit a model, and counts their targets.
+///
+/// # Errors
+/// What does not fit.
+pub fn count_targets(shape: &WaveNetShape, batch: &[Sequence]) -> Result<usize, ComputeError> {
+    let receptive = shape.receptive_field_frames() as usize;
+    let classes = shape.classes.len().max(1);
+    let mut targets = 0;
+    for sequence in batch {
+        if sequence.len() <= receptive {
+            return Err(ComputeError::TooShort { frames: sequence.len(), receptive });
+        }
+        match &sequence.symbols {
+            Symbols::Codes(_) if shape.is_real() => {
+                return Err(ComputeError::Symbols { found: "codes", wanted: "real values" });
+            }
+            Symbols::Values(_) if !shape.is_real() => {
+                return Err(ComputeError::Symbols { found: "real values", wanted: "codes" });
+            }
+            Symbols::Codes(codes) => {
+                if let Some(&code) = codes.iter().find(|&&code| u32::from(code) >= shape.levels) {
+                    return Err(ComputeError::Code { code, levels: shape.levels });
+                }
+            }
+            Symbols::Values(_) => {}
+        }
+        if sequence.class >= classes {
+            return Err(ComputeError::Class { class: sequence.class, classes });
+        }
+        targets += sequence.len() - receptive;
+    }
+    Ok(targets)
+}
+
 /// Something that computes a WaveNet's loss and gradient from the flat vector of its weights.
 ///
-/// A sequence is receptive field + N codes: each of the last N is predicted from the receptive field before it.
+/// The loss is the cross-entropy in nats, or where values are real the squared error.
 pub trait Compute {
     /// The device, in words.
     fn device(&self) -> String;
 
     /// From now on, gradients are those of the cross-entropy plus `weight` times the logits' mean square. At first the
-    /// weight is 0.
+    /// weight is 0. A model of real values has no logits.
     fn penalise_logits(&mut self, weight: f64);
 
-    /// The mean cross-entropy over all targets of the batch, in nats; the gradient of it, and of the penalty on logits if
-    /// there is one, goes to `gradient`.
+    /// The mean loss over all targets of the batch; the gradient of it, and of the penalty on logits if there is one, goes to
+    /// `gradient`.
     ///
     /// # Errors
     /// [`ComputeError`] if the sequences do not fit the model, or the device fails.
-    fn gradient(&mut self, values: &[f32], batch: &[Vec<u16>], gradient: &mut [f32]) -> Result<f64, ComputeError>;
+    fn gradient(&mut self, values: &[f32], batch: &[Sequence], gradient: &mut [f32]) -> Result<f64, ComputeError>;
 
-    /// The mean cross-entropy over all targets of the batch, in nats.
+    /// The mean loss over all targets of the batch.
     ///
     /// # Errors
     /// As [`Compute::gradient`].
-    fn loss(&mut self, values: &[f32], batch: &[Vec<u16>]) -> Result<f64, ComputeError>;
+    fn loss(&mut self, values: &[f32], batch: &[Sequence]) -> Result<f64, ComputeError>;
 
-    /// The logits `[N, Q]` of one sequence, row by row, for the last N frames of `codes`.
+    /// The logits `[N, Q]` of one sequence, row by row, for its last N frames; or what values are computed for them, `[N, 1]`.
     ///
     /// # Errors
     /// As [`Compute::gradient`].
-    fn logits(&mut self, values: &[f32], codes: &[u16]) -> Result<Vec<f32>, ComputeError>;
+    fn outputs(&mut self, values: &[f32], sequence: &Sequence) -> Result<Vec<f32>, ComputeError>;
 }

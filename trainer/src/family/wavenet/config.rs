@@ -1,12 +1,11 @@
 //! The configuration of a WaveNet, `family = "wavenet"`.
 
 use continuo_package::Shape as _;
-use continuo_package::family::wavenet::WaveNetShape;
+use continuo_package::family::wavenet::{Activation, WaveNetShape};
 use serde::{Deserialize, Serialize};
 
+use super::optimisation::Training;
 use crate::config::{ConfigFault, Corpus};
-use crate::data::dataset::Order;
-use crate::nn::{AdamSettings, Decay, Schedule};
 
 /// The family's name.
 pub const NAME: &str = "wavenet";
@@ -35,7 +34,11 @@ pub struct Config {
 pub struct Model {
     /// Frames per second; the dataset must have the same.
     pub sample_rate_hz: u32,
-    /// µ-law levels.
+    /// What the network says of the next frame.
+    #[serde(default)]
+    pub head: Head,
+    /// µ-law levels; none with a real value.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub levels: u32,
     /// How often the dilations start again from 1.
     pub stacks: u32,
@@ -54,72 +57,27 @@ pub struct Model {
     /// Whether convolutions have biases.
     #[serde(default = "yes")]
     pub biases: bool,
+    /// What the sum of the skip paths and the first of the two last convolutions go through.
+    #[serde(default, skip_serializing_if = "Activation::is_relu")]
+    pub activation: Activation,
+    /// What a real value goes through at the end.
+    #[serde(default = "none", skip_serializing_if = "Activation::is_none")]
+    pub output: Activation,
+    /// Folders of the dataset, by name, each of which holds one kind of recordings (a composer, an instrument): the network
+    /// is told which, and in the plugin one chooses. Without them it is told nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
 }
 
-/// Optimisation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Training {
-    /// Steps of the optimiser after which training is finished.
-    pub steps: u64,
-    /// Sequences per step.
-    pub batch: usize,
-    /// Frames of each sequence that count for the loss; the receptive field comes in front of them.
-    pub chunk_frames: usize,
-    /// Shuffled over the whole dataset, or recording after recording.
-    #[serde(default = "shuffled")]
-    pub order: Order,
-    /// Learning rate of Adam, at its highest.
-    pub learning_rate: f64,
-    /// Steps over which the learning rate rises from 0.
-    #[serde(default)]
-    pub warmup_steps: u64,
-    /// How the learning rate falls towards the end.
-    #[serde(default)]
-    pub decay: Decay,
-    /// The last steps, over which it falls; 0 with `decay = "none"`.
-    #[serde(default)]
-    pub decay_steps: u64,
-    /// Share of the learning rate that is left at the last step.
-    #[serde(default)]
-    pub decay_to: f64,
-    /// Adam's decay of the first moment.
-    #[serde(default = "beta1")]
-    pub beta1: f64,
-    /// Adam's decay of the second moment.
-    #[serde(default = "beta2")]
-    pub beta2: f64,
-    /// Adam's ε.
-    #[serde(default = "epsilon")]
-    pub epsilon: f64,
-    /// Largest norm of the gradient over all weights together; larger ones are scaled down. 0 = no limit.
-    #[serde(default)]
-    pub clip_norm: f64,
-    /// Weight of the logits' mean square in what is minimised (never in the losses that are shown). Where a frame is
-    /// certain, as in digital silence, cross-entropy alone lets logits grow for ever, which gains nothing. 0 = none.
-    #[serde(default)]
-    pub logit_penalty: f64,
-    /// Decay of the moving average of the weights, which is what is measured and exported. 0 = the weights themselves.
-    #[serde(default = "average")]
-    pub average_decay: f64,
-    /// Decides the initial weights and the order of the chunks.
-    #[serde(default)]
-    pub rng_seed: u64,
-    /// Threads on the CPU; 0 = one per core. Results do not depend on it.
-    #[serde(default)]
-    pub threads: usize,
-    /// Minutes between checkpoints.
-    #[serde(default = "checkpoint_minutes")]
-    pub checkpoint_minutes: f64,
-    /// So many of the newest checkpoints stay; the one that measured best stays in any case.
-    #[serde(default = "keep_checkpoints")]
-    pub keep_checkpoints: usize,
-    /// Checkpoints of every so many steps stay for good; 0 = none.
-    #[serde(default)]
-    pub keep_every_steps: u64,
-    /// Steps between lines of the log.
-    #[serde(default = "log_every_steps")]
-    pub log_every_steps: u64,
+/// What a network says of the next frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Head {
+    /// How likely each code is.
+    #[default]
+    Softmax,
+    /// One real value, trained with the squared error (Kresge & Ratzlaff).
+    Real,
 }
 
 /// Measuring on held-out recordings.
@@ -145,29 +103,14 @@ impl Default for Evaluation {
 fn yes() -> bool {
     true
 }
-fn shuffled() -> Order {
-    Order::Shuffled
+
+fn none() -> Activation {
+    Activation::None
 }
-fn beta1() -> f64 {
-    0.9
-}
-fn beta2() -> f64 {
-    0.999
-}
-fn epsilon() -> f64 {
-    1e-8
-}
-fn average() -> f64 {
-    0.999
-}
-fn checkpoint_minutes() -> f64 {
-    5.0
-}
-fn keep_checkpoints() -> usize {
-    2
-}
-fn log_every_steps() -> u64 {
-    50
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(levels: &u32) -> bool {
+    *levels == 0
 }
 
 impl Config {
@@ -188,67 +131,30 @@ impl Config {
         check((1_000..=384_000).contains(&model.sample_rate_hz), "model.sample_rate_hz", "must be 1000 to 384000")?;
         check((1..=64).contains(&model.stacks), "model.stacks", "must be 1 to 64")?;
         check((1..=20).contains(&model.layers), "model.layers", "must be 1 to 20")?;
-        check(model.levels <= 65_536, "model.levels", "must be at most 65536")?;
+        match model.head {
+            Head::Softmax => check((2..=65_536).contains(&model.levels), "model.levels", "must be 2 to 65536")?,
+            Head::Real => check(model.levels == 0, "model.levels", "must be left out where head is \"real\"")?,
+        }
         let shape = model.shape().validate();
         shape.map_err(|(field, reason)| ConfigFault::Value { field: "model", reason: format!("{field} {reason}") })?;
-        check(training.steps > 0, "training.steps", "must be at least 1")?;
-        check((1..=4096).contains(&training.batch), "training.batch", "must be 1 to 4096")?;
-        check((1..=1 << 24).contains(&training.chunk_frames), "training.chunk_frames", "must be 1 to 16777216")?;
-        let share = |value: f64| (0.0..1.0).contains(&value);
+        training.validate()?;
         check(
-            training.learning_rate.is_finite() && training.learning_rate > 0.0,
-            "training.learning_rate",
-            "must be above 0",
-        )?;
-        check((0.0..=1.0).contains(&training.decay_to), "training.decay_to", "must be 0 to 1")?;
-        check(share(training.beta1), "training.beta1", "must be at least 0 and below 1")?;
-        check(share(training.beta2), "training.beta2", "must be at least 0 and below 1")?;
-        check(share(training.average_decay), "training.average_decay", "must be at least 0 and below 1")?;
-        check(training.epsilon.is_finite() && training.epsilon > 0.0, "training.epsilon", "must be above 0")?;
-        check(
-            training.clip_norm.is_finite() && training.clip_norm >= 0.0,
-            "training.clip_norm",
-            "must not be negative",
-        )?;
-        check(
-            (0.0..=1.0).contains(&training.logit_penalty),
+            !(model.is_real() && training.logit_penalty > 0.0),
             "training.logit_penalty",
-            "must be 0 to 1; 0.00001 bounds the logits without a cost that shows",
+            "must be 0 where head is \"real\": there are no logits",
         )?;
-        check(training.threads <= 1024, "training.threads", "must be at most 1024")?;
-        check(
-            training.checkpoint_minutes.is_finite() && training.checkpoint_minutes > 0.0,
-            "training.checkpoint_minutes",
-            "must be above 0",
-        )?;
-        check((1..=1 << 20).contains(&training.keep_checkpoints), "training.keep_checkpoints", "must be 1 to 1048576")?;
-        check(training.log_every_steps > 0, "training.log_every_steps", "must be at least 1")?;
         let evaluation = &self.evaluation;
         check((1..=65_536).contains(&evaluation.chunks), "evaluation.chunks", "must be 1 to 65536")?;
         check((1..=1 << 24).contains(&evaluation.chunk_frames), "evaluation.chunk_frames", "must be 1 to 16777216")
     }
 }
 
-impl Training {
-    /// The learning rate's course.
-    pub fn schedule(&self) -> Schedule {
-        Schedule {
-            steps: self.steps,
-            learning_rate: self.learning_rate,
-            warmup_steps: self.warmup_steps,
-            decay: self.decay,
-            decay_steps: self.decay_steps,
-            decay_to: self.decay_to,
-        }
-    }
-
-    /// Adam's constants.
-    pub fn adam(&self) -> AdamSettings {
-        AdamSettings { beta1: self.beta1, beta2: self.beta2, epsilon: self.epsilon }
-    }
-}
-
 impl Model {
+    /// Whether real values come out.
+    pub fn is_real(&self) -> bool {
+        self.head == Head::Real
+    }
+
     /// The shape of the graph.
     pub fn shape(&self) -> WaveNetShape {
         WaveNetShape {
@@ -260,6 +166,9 @@ impl Model {
             skip_channels: self.skip_channels,
             end_channels: self.end_channels,
             biases: self.biases,
+            activation: self.activation,
+            output: self.output,
+            classes: self.classes.clone(),
         }
     }
 }
@@ -292,7 +201,7 @@ mod tests {
             assert_eq!((again.family(), again.to_toml()), (config.family(), config.to_toml()));
             seen += 1;
         }
-        assert!(seen >= 3);
+        assert!(seen >= 6);
     }
 
     #[test]
@@ -302,6 +211,33 @@ mod tests {
         assert_eq!(shape.dilations.len(), 55);
         assert_eq!(shape.receptive_field_frames(), 10_237);
         assert_eq!((shape.residual_channels, shape.dilation_channels, shape.skip_channels), (64, 64, 1024));
+    }
+
+    #[test]
+    fn the_long_models_see_as_far_as_the_paper_says() {
+        // Kresge & Ratzlaff: five stacks of 1 to 4096, "nearly 3 s" at 16 kHz.
+        let shape = Config::parse(&text("gated-long-piano.toml")).unwrap().model.shape();
+        assert_eq!((shape.dilations.len(), shape.dilations.iter().max()), (65, Some(&4096)));
+        assert_eq!(shape.receptive_field_frames(), 40_957);
+        let one =
+            text("gated-long-piano.toml").replace("stacks = 5", "stacks = 1").replace("layers = 13", "layers = 15");
+        assert_eq!(Config::parse(&one).unwrap().model.shape().receptive_field_frames(), 32_769);
+        let small = Config::parse(&text("gated-long-small.toml")).unwrap();
+        assert!(small.model.shape().is_real());
+    }
+
+    #[test]
+    fn what_does_not_go_with_real_values_is_named() {
+        let good = text("gated-long-small.toml");
+        let said = |from: &str, to: &str| {
+            assert!(good.contains(from));
+            Config::parse(&good.replace(from, to)).unwrap_err().to_string()
+        };
+        assert!(said("head = \"real\"", "head = \"real\"\nlevels = 256").contains("model.levels"));
+        assert!(said("head = \"real\"", "").contains("model.levels"), "a softmax needs levels");
+        assert!(said("output = \"scaled-tanh\"", "output = \"relu\"").contains("output"));
+        assert!(said("l2 = ", "logit_penalty = ").contains("training.logit_penalty"));
+        assert!(said("rho = 0.9", "rho = 1.0").contains("training.rho"));
     }
 
     #[test]

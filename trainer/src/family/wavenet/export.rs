@@ -4,19 +4,22 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use continuo_engine::{EngineError, LoadOptions, Model, Precision, Stepping};
-use continuo_package::family::wavenet::{FAMILY, graph, names};
+use continuo_package::family::wavenet::{FAMILY, WaveNetShape, graph, names};
 use continuo_package::{
-    Architecture, Defaults, FORMAT_VERSION, GraphId, GraphRole, Manifest, PackageError, Shape as _, Signal,
-    TrainingFacts, figures,
+    Architecture, Defaults, FORMAT_VERSION, GraphId, GraphRole, Manifest, PackageError, Shape as _, TrainingFacts,
+    figures,
 };
 use prost::Message as _;
 
 use super::compute::{Compute, ComputeError};
 use super::config::Config;
 use super::parameters::Table;
-use super::parity::{self, COMPARED_FRAMES, Parity, ParityError};
-use crate::data::batches::{BatchPlan, Coder, held_out};
-use crate::data::dataset::{Dataset, DatasetError, Split};
+use super::parity::{self, COMPARED_FRAMES, ParityError};
+use super::sequence::{Sequence, Symbols};
+use super::signal::{class_of, sequences, signal};
+use super::value_parity;
+use crate::data::batches::{BatchPlan, Coder, held_out, real_sequence};
+use crate::data::dataset::{Dataset, DatasetError, Recording, Split};
 use crate::nn::Tensors;
 use crate::task::{ModelPackage, Verification};
 
@@ -38,14 +41,13 @@ pub enum VerifyError {
     Parity(#[from] ParityError),
     /// The comparison found a difference.
     #[error(
-        "the exported graph is not the trained model: over {} frames of real audio, {reason}. Nothing was written. This is a \
+        "the exported graph is not the trained model: over {frames} frames of real audio, {reason}. Nothing was written. This is a \
          fault of the trainer or of ONNX Runtime, not of the run: try another library with --runtime, and report it with \
-         the run's configuration",
-        found.frames
+         the run's configuration"
     )]
     Different {
-        /// What was found.
-        found: Parity,
+        /// Frames compared.
+        frames: usize,
         /// Which bound is broken.
         reason: String,
     },
@@ -88,10 +90,12 @@ pub struct Exported<'a> {
 }
 
 impl<'a> Exported<'a> {
-    /// The averaged weights of a run, with the logits centred.
+    /// The averaged weights of a run, with the logits centred where there are some.
     pub fn new(table: &'a Table, average: &[f32]) -> Self {
         let mut weights = Tensors { layout: table.layout.clone(), values: average.to_vec() };
-        centre_logits(&mut weights, table.shape.levels as usize);
+        if !table.shape.is_real() {
+            centre_logits(&mut weights, table.shape.levels as usize);
+        }
         Self { table, weights }
     }
 
@@ -138,7 +142,7 @@ pub fn package(config: &Config, table: &Table, average: &[f32]) -> ModelPackage 
         licence: "NOASSERTION".into(),
         sample_rate_hz: config.model.sample_rate_hz,
         channels: 1,
-        signal: Signal::MuLaw { levels: shape.levels },
+        signal: signal(shape),
         reach: shape.reach(),
         graphs: shape.graphs(),
         architecture: Architecture::new(&FAMILY, shape.clone()),
@@ -167,11 +171,14 @@ pub fn verify(
     let bits = |nats: f64| nats / std::f64::consts::LN_2;
     let mut said = Vec::new();
 
-    let pieces = pieces(check.dataset, heldout, COMPARED_PIECES);
+    let pieces = pieces(check.dataset, shape, heldout, COMPARED_PIECES);
     if pieces.len() < COMPARED_PIECES {
         return Err(VerifyError::TooLittleAudio { found: pieces.len() });
     }
     let graph = package.graphs.get(&STEP).map_or(&[][..], Vec::as_slice);
+    if shape.is_real() {
+        return verify_values(exported, heldout, compute, package, check, &pieces);
+    }
     let found = parity::compare(check.runtime, graph, shape, compute, exported.values(), &pieces)?;
     said.push(format!(
         "trainer and ONNX Runtime over {} frames of real audio: log-probabilities within {:.2e}, mean likelihoods within {:.2e} \
@@ -183,12 +190,12 @@ pub fn verify(
         found.drawn,
         found.logit
     ));
-    found.check().map_err(|reason| VerifyError::Different { found, reason })?;
+    found.check().map_err(|reason| VerifyError::Different { frames: found.frames, reason })?;
 
     let figures = &mut package.manifest.training.figures;
     figures.insert(figures::EXPORT_LOGIT_DIFFERENCE.into(), found.logit);
     figures.insert(figures::EXPORT_LOG_PROBABILITY_DIFFERENCE.into(), found.log_probability);
-    let measured: Vec<Vec<u16>> = held_out(check.dataset, heldout)?.codes().map(<[u16]>::to_vec).collect();
+    let measured = sequences(shape, &held_out(check.dataset, heldout)?);
     if !measured.is_empty() {
         let nats = compute.loss(exported.values(), &measured)?;
         figures.insert(figures::HELDOUT_NLL_NATS.into(), nats);
@@ -196,7 +203,7 @@ pub fn verify(
         figures.insert(figures::HELDOUT_FRAMES.into(), (measured.len() * heldout.frames) as f64);
         said.push(format!("held-out: {nats:.4} nats, {:.4} bits per frame", bits(nats)));
     }
-    let losses = precision_losses(package, check.dataset, heldout)?;
+    let losses = precision_losses(package, shape, check.dataset, heldout)?;
     for (precision, nats) in &losses {
         said.push(format!("computed in {precision}: {:.4} bits per frame on real audio", bits(*nats)));
     }
@@ -206,15 +213,13 @@ pub fn verify(
 
 /// Sequences of real audio, context and [`PIECE_FRAMES`] new frames each: first one from the middle of every recording, held-out
 /// ones before others, then what lies beside those. Fewer than `most` if there are fewer.
-fn pieces(dataset: &Dataset, plan: &BatchPlan, most: usize) -> Vec<Vec<u16>> {
-    let coder = Coder::new(plan.signal);
-    let recordings: Vec<&[i16]> = [Split::Heldout, Split::Train]
-        .into_iter()
-        .flat_map(|split| dataset.recordings(split))
-        .map(|recording| dataset.frames(recording))
-        .collect();
+fn pieces(dataset: &Dataset, shape: &WaveNetShape, plan: &BatchPlan, most: usize) -> Vec<Sequence> {
+    let coder = (!shape.is_real()).then(|| Coder::new(plan.signal));
+    let recordings: Vec<&Recording> =
+        [Split::Heldout, Split::Train].into_iter().flat_map(|split| dataset.recordings(split)).collect();
     let mut places: Vec<(usize, usize, usize)> = Vec::new();
-    for (at, frames) in recordings.iter().enumerate() {
+    for (at, recording) in recordings.iter().enumerate() {
+        let frames = dataset.frames(recording);
         let count = frames.len() / PIECE_FRAMES;
         let first = (frames.len() - count * PIECE_FRAMES) / 2;
         // From the middle outwards.
@@ -223,19 +228,61 @@ fn pieces(dataset: &Dataset, plan: &BatchPlan, most: usize) -> Vec<Vec<u16>> {
         places.extend(order.into_iter().enumerate().map(|(round, piece)| (round, at, first + piece * PIECE_FRAMES)));
     }
     places.sort_unstable();
-    let cut =
-        |&(_, at, start): &(usize, usize, usize)| coder.sequence(recordings[at], start, PIECE_FRAMES, plan.context);
+    let cut = |&(_, at, start): &(usize, usize, usize)| {
+        let frames = dataset.frames(recordings[at]);
+        let symbols = match &coder {
+            Some(coder) => Symbols::Codes(coder.sequence(frames, start, PIECE_FRAMES, plan.context)),
+            None => Symbols::Values(real_sequence(frames, start, PIECE_FRAMES, plan.context)),
+        };
+        Sequence { symbols, class: class_of(shape, recordings[at].folder()) }
+    };
     places.iter().take(most).map(cut).collect()
+}
+
+/// The same for a model of real values. The noise that the plugin adds is as loud as the error of the next frame: what the
+/// squared error leaves open.
+fn verify_values(
+    exported: &Exported<'_>,
+    heldout: &BatchPlan,
+    compute: &mut dyn Compute,
+    package: &mut ModelPackage,
+    check: &Verification<'_>,
+    pieces: &[Sequence],
+) -> Result<Vec<String>, VerifyError> {
+    let shape = &exported.table.shape;
+    let graph = package.graphs.get(&STEP).map_or(&[][..], Vec::as_slice);
+    let found = value_parity::compare(check.runtime, graph, shape, compute, exported.values(), pieces)?;
+    found.check().map_err(|reason| VerifyError::Different { frames: found.frames, reason })?;
+    let mut said = vec![format!(
+        "trainer and ONNX Runtime over {} frames of real audio: values within {:.2e} of full scale",
+        found.frames, found.difference
+    )];
+    let manifest = &mut package.manifest;
+    let figures = &mut manifest.training.figures;
+    figures.insert(figures::EXPORT_VALUE_DIFFERENCE.into(), found.difference);
+    let measured = sequences(shape, &held_out(check.dataset, heldout)?);
+    // Without held-out recordings, the noise is that of the pieces.
+    let error = compute.loss(exported.values(), if measured.is_empty() { pieces } else { &measured })?;
+    if !measured.is_empty() {
+        figures.insert(figures::HELDOUT_SQUARED_ERROR.into(), error);
+        figures.insert(figures::HELDOUT_FRAMES.into(), (measured.len() * heldout.frames) as f64);
+        said.push(format!("held-out: mean squared error {error:.3e} of full scale's"));
+    }
+    let noise = error.sqrt().min(1.0) as f32;
+    manifest.defaults.noise = Some(noise);
+    said.push(format!("noise at temperature 1: {noise:.2e} of full scale, as loud as the error"));
+    Ok(said)
 }
 
 /// What the model loses in each precision that the engine can step it in, on the same audio; in nats per frame.
 fn precision_losses(
     package: &ModelPackage,
+    shape: &WaveNetShape,
     dataset: &Dataset,
     plan: &BatchPlan,
 ) -> Result<BTreeMap<String, f64>, VerifyError> {
-    let wide = |codes: Vec<u16>| codes.into_iter().map(u32::from).collect();
-    let sequences: Vec<Vec<u32>> = pieces(dataset, plan, MEASURED_PIECES).into_iter().map(wide).collect();
+    let wide = |piece: &Sequence| piece.codes().iter().map(|&code| u32::from(code)).collect();
+    let sequences: Vec<Vec<u32>> = pieces(dataset, shape, plan, MEASURED_PIECES).iter().map(wide).collect();
     let folder = tempfile::tempdir().map_err(|source| VerifyError::Temporary { dir: std::env::temp_dir(), source })?;
     let file = folder.path().join("measured.continuo");
     package.write_draft(&file)?;

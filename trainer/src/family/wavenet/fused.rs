@@ -6,10 +6,11 @@ use rayon::iter::{
     IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
 };
 
-use super::compute::{Compute, ComputeError};
+use super::compute::{Compute, ComputeError, count_targets};
 use super::layout::{Layout, contexts, transpose};
 use super::parameters::Table;
 use super::pass::{self, Weights, Workspace};
+use super::sequence::Sequence;
 use crate::kernels::{Level, padded};
 
 /// Forward and backward passes on the CPU.
@@ -66,7 +67,7 @@ impl Fused {
             forward: &self.forward,
             transposed: &self.transposed,
             contexts: &self.contexts,
-            levels: self.table.shape.levels as usize,
+            shape: &self.table.shape,
             logit_penalty: self.logit_penalty,
             level: self.level,
         }
@@ -79,21 +80,6 @@ impl Fused {
         let mut workspace = self.workspaces[thread].lock().unwrap_or_else(PoisonError::into_inner);
         f(&mut workspace)
     }
-
-    fn check(&self, batch: &[Vec<u16>]) -> Result<usize, ComputeError> {
-        let receptive = self.contexts[0] + self.table.shape.filter_width as usize;
-        let mut targets = 0;
-        for sequence in batch {
-            if sequence.len() <= receptive {
-                return Err(ComputeError::TooShort { frames: sequence.len(), receptive });
-            }
-            if let Some(&code) = sequence.iter().find(|&&code| u32::from(code) >= self.table.shape.levels) {
-                return Err(ComputeError::Code { code, levels: self.table.shape.levels });
-            }
-            targets += sequence.len() - receptive;
-        }
-        Ok(targets)
-    }
 }
 
 impl Compute for Fused {
@@ -105,8 +91,8 @@ impl Compute for Fused {
         self.logit_penalty = weight;
     }
 
-    fn gradient(&mut self, values: &[f32], batch: &[Vec<u16>], gradient: &mut [f32]) -> Result<f64, ComputeError> {
-        let targets = self.check(batch)?;
+    fn gradient(&mut self, values: &[f32], batch: &[Sequence], gradient: &mut [f32]) -> Result<f64, ComputeError> {
+        let targets = count_targets(&self.table.shape, batch)?;
         self.load(values);
         let mut gradients = std::mem::take(&mut self.gradients);
         gradients.resize_with(batch.len(), Vec::new);
@@ -116,10 +102,10 @@ impl Compute for Fused {
                 .par_iter()
                 .zip(gradients.par_iter_mut())
                 .with_max_len(1)
-                .map(|(codes, gradient)| {
+                .map(|(sequence, gradient)| {
                     gradient.clear();
                     gradient.resize(self.layout.len, 0.0);
-                    self.with_workspace(|workspace| pass::run(&weights, workspace, codes, Some(gradient), None))
+                    self.with_workspace(|workspace| pass::run(&weights, workspace, sequence, Some(gradient), None))
                 })
                 .collect()
         });
@@ -135,27 +121,27 @@ impl Compute for Fused {
         Ok(losses.iter().sum::<f64>() / targets as f64)
     }
 
-    fn loss(&mut self, values: &[f32], batch: &[Vec<u16>]) -> Result<f64, ComputeError> {
-        let targets = self.check(batch)?;
+    fn loss(&mut self, values: &[f32], batch: &[Sequence]) -> Result<f64, ComputeError> {
+        let targets = count_targets(&self.table.shape, batch)?;
         self.load(values);
         let weights = self.weights();
         let losses: Vec<f64> = self.pool.install(|| {
             batch
                 .par_iter()
                 .with_max_len(1)
-                .map(|codes| self.with_workspace(|workspace| pass::run(&weights, workspace, codes, None, None)))
+                .map(|sequence| self.with_workspace(|workspace| pass::run(&weights, workspace, sequence, None, None)))
                 .collect()
         });
         Ok(losses.iter().sum::<f64>() / targets as f64)
     }
 
-    fn logits(&mut self, values: &[f32], codes: &[u16]) -> Result<Vec<f32>, ComputeError> {
-        self.check(std::slice::from_ref(&codes.to_vec()))?;
+    fn outputs(&mut self, values: &[f32], sequence: &Sequence) -> Result<Vec<f32>, ComputeError> {
+        count_targets(&self.table.shape, std::slice::from_ref(sequence))?;
         self.load(values);
-        let levels = self.table.shape.levels as usize;
+        let width = self.table.shape.outputs() as usize;
         let mut rows = Vec::new();
         let weights = self.weights();
-        self.with_workspace(|workspace| pass::run(&weights, workspace, codes, None, Some(&mut rows)));
-        Ok(rows.chunks_exact(padded(levels)).flat_map(|row| &row[..levels]).copied().collect())
+        self.with_workspace(|workspace| pass::run(&weights, workspace, sequence, None, Some(&mut rows)));
+        Ok(rows.chunks_exact(padded(width)).flat_map(|row| &row[..width]).copied().collect())
     }
 }

@@ -1,10 +1,11 @@
 //! Starting from a WaveNet that was trained before.
 
 use continuo_package::family::wavenet::FAMILY;
-use continuo_package::{Architecture, GraphId, GraphRole, Package, Signal, onnx};
+use continuo_package::{Architecture, GraphId, GraphRole, Package, onnx};
 
 use super::config::Config;
 use super::parameters::Table;
+use super::signal::signal;
 
 /// The weights of a package, which must hold a model of the configuration's architecture.
 ///
@@ -16,7 +17,7 @@ pub fn weights(package: &Package, config: &Config, table: &Table) -> Result<Vec<
     let same = manifest.architecture == Architecture::new(&FAMILY, shape.clone())
         && manifest.sample_rate_hz == config.model.sample_rate_hz
         && manifest.channels == 1
-        && manifest.signal == Signal::MuLaw { levels: shape.levels };
+        && manifest.signal == signal(shape);
     if !same {
         return Err(
             "its model has another architecture or rate than the configuration; `continuo-trainer inspect` shows \

@@ -23,6 +23,12 @@ impl Matrix {
     pub fn range(&self) -> Range<usize> {
         self.offset..self.offset + self.rows * self.columns
     }
+
+    /// Where a row lies.
+    pub fn row(&self, row: usize) -> Range<usize> {
+        let first = self.offset + row * self.columns;
+        first..first + self.columns
+    }
 }
 
 /// The matrices and biases of one layer.
@@ -34,6 +40,8 @@ pub struct LayerLayout {
     pub taps: Vec<Matrix>,
     /// `[2D]`.
     pub bias: Range<usize>,
+    /// `[G, 2D]`: what is added to the bias, per class; of no rows without classes.
+    pub classes: Matrix,
     /// `[D, S]`; the layers' follow one another and make one `[layers · D, S]`.
     pub skip: Matrix,
     /// `[D, R]` and `[R]`; none in the last layer.
@@ -52,9 +60,9 @@ pub struct Layout {
     pub s: usize,
     /// Padded channels: end.
     pub e: usize,
-    /// Padded levels.
+    /// Padded outputs.
     pub q: usize,
-    /// `[Q, R]` for each tap.
+    /// `[Q, R]` for each tap; of real values the first row alone counts.
     pub causal: Vec<Matrix>,
     /// `[R]`.
     pub causal_bias: Range<usize>,
@@ -88,9 +96,14 @@ impl Layout {
     /// The arena for the tensors of `table`.
     pub fn new(table: &Table) -> Self {
         let shape = &table.shape;
-        let [r, d, s, e, q] =
-            [shape.residual_channels, shape.dilation_channels, shape.skip_channels, shape.end_channels, shape.levels]
-                .map(|channels| padded(channels as usize));
+        let [r, d, s, e, q] = [
+            shape.residual_channels,
+            shape.dilation_channels,
+            shape.skip_channels,
+            shape.end_channels,
+            shape.outputs(),
+        ]
+        .map(|channels| padded(channels as usize));
         let width = shape.filter_width as usize;
         let count = shape.dilations.len();
         let mut arena = Arena(0);
@@ -103,6 +116,7 @@ impl Layout {
                 dilation: shape.dilations[layer] as usize,
                 taps: (0..width).map(|_| arena.matrix(r, 2 * d)).collect(),
                 bias: arena.vector(2 * d),
+                classes: arena.matrix(shape.classes.len(), 2 * d),
                 skip: skips[layer],
                 residual: (layer + 1 < count).then(|| (arena.matrix(d, r), arena.vector(r))),
             })
@@ -143,6 +157,9 @@ impl Layout {
         for (index, layer) in self.layers.iter().enumerate() {
             place(names::dilated_weight(index), &|output, input, tap| across(layer.taps[tap])(gate(output), input, 0));
             place(names::dilated_bias(index), &|output, _, _| layer.bias.start + gate(output));
+            place(names::class_bias(index), &|class, channel, _| {
+                layer.classes.offset + class * layer.classes.columns + gate(channel)
+            });
             place(names::skip_weight(index), &across(layer.skip));
             place(names::skip_bias(index), &along(&self.skip_bias));
             if let Some((matrix, bias)) = &layer.residual {

@@ -12,12 +12,17 @@ pub mod initial;
 pub mod layout;
 pub mod network;
 pub mod open;
+pub mod optimisation;
 pub mod parameters;
 pub mod parity;
 pub mod pass;
+pub mod sequence;
+pub mod signal;
 pub mod task;
+mod value_parity;
 
 pub use compute::{Compute, ComputeError};
+pub use sequence::Sequence;
 
 use crate::config::Family;
 

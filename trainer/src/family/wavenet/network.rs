@@ -1,6 +1,7 @@
 //! The same network in Burn's operations, over any backend with automatic differentiation: what trains on CUDA, and the
 //! reference that the tests hold the hand-written passes against.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::activation::{log_softmax, relu, sigmoid};
@@ -8,10 +9,11 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::module::conv1d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Int, Tensor, TensorData};
-use continuo_package::family::wavenet::names;
+use continuo_package::family::wavenet::{Activation, WaveNetShape, names};
 
-use super::compute::{Compute, ComputeError};
+use super::compute::{Compute, ComputeError, count_targets};
 use super::parameters::Table;
+use super::sequence::Sequence;
 
 /// Sequences of the held-out measurement that run at once: without a gradient memory is no limit, but time is little.
 const MEASURED_TOGETHER: usize = 8;
@@ -21,6 +23,8 @@ const MEASURED_TOGETHER: usize = 8;
 struct Layer<B: AutodiffBackend> {
     dilation: usize,
     dilated: (Tensor<B, 3>, Option<Tensor<B, 1>>),
+    /// `[G, 2D]`
+    classes: Option<Tensor<B, 2>>,
     skip: (Tensor<B, 3>, Option<Tensor<B, 1>>),
     residual: Option<(Tensor<B, 3>, Option<Tensor<B, 1>>)>,
 }
@@ -83,6 +87,7 @@ impl<B: AutodiffBackend> Weights<B> {
                 Ok(Layer {
                     dilation: dilation as usize,
                     dilated: reader.pair(&names::dilated_weight(index), &names::dilated_bias(index))?,
+                    classes: reader.find(&names::class_bias(index)),
                     skip: reader.pair(&names::skip_weight(index), &names::skip_bias(index))?,
                     residual: if last { None } else { Some(residual()?) },
                 })
@@ -101,17 +106,22 @@ impl<B: AutodiffBackend> Weights<B> {
         })
     }
 
-    /// Logits `[B, Q, N]` for `codes` `[B, receptive field − 1 + N]`.
-    fn logits(&self, codes: &Tensor<B, 2, Int>) -> Tensor<B, 3> {
-        let [batch, length] = codes.dims();
+    /// What comes out `[B, Q, N]` of a batch of inputs.
+    fn outputs(&self, shape: &WaveNetShape, inputs: &Inputs<B>) -> Tensor<B, 3> {
         let taps = self.causal.len();
-        let frames = length + 1 - taps;
-        let embedded = self.causal.iter().enumerate().map(|(tap, weight)| {
-            let codes = codes.clone().narrow(1, tap, frames).reshape([batch * frames]);
-            weight.clone().select(0, codes)
+        let (batch, frames, device) = match &inputs.symbols {
+            Symbols::Codes(codes) => (codes.dims()[0], codes.dims()[1] + 1 - taps, codes.device()),
+            Symbols::Values(values) => (values.dims()[0], values.dims()[1] + 1 - taps, values.device()),
+        };
+        let heard = self.causal.iter().enumerate().map(|(tap, weight)| match &inputs.symbols {
+            Symbols::Codes(codes) => {
+                weight.clone().select(0, codes.clone().narrow(1, tap, frames).reshape([batch * frames]))
+            }
+            Symbols::Values(values) => {
+                values.clone().narrow(1, tap, frames).reshape([batch * frames, 1]) * weight.clone()
+            }
         });
-        let sum = embedded.reduce(|a, b| a + b);
-        let mut x: Tensor<B, 3> = match sum {
+        let mut x: Tensor<B, 3> = match heard.reduce(|a, b| a + b) {
             Some(sum) => {
                 let channels = sum.dims()[1];
                 let sum = match &self.causal_bias {
@@ -121,7 +131,7 @@ impl<B: AutodiffBackend> Weights<B> {
                 sum.reshape([batch, frames, channels]).swap_dims(1, 2)
             }
             // A filter has two taps at least.
-            None => Tensor::zeros([batch, 1, frames], &codes.device()),
+            None => Tensor::zeros([batch, 1, frames], &device),
         };
         let reach: usize = self.layers.iter().map(|layer| layer.dilation * (taps - 1)).sum();
         let kept = frames - reach;
@@ -129,7 +139,10 @@ impl<B: AutodiffBackend> Weights<B> {
         for layer in &self.layers {
             let (weight, bias) = &layer.dilated;
             let options = ConvOptions::new([1], [0], [layer.dilation], 1);
-            let h = conv1d(x.clone(), weight.clone(), bias.clone(), options);
+            let mut h = conv1d(x.clone(), weight.clone(), bias.clone(), options);
+            if let Some(biases) = &layer.classes {
+                h = h + biases.clone().select(0, inputs.classes.clone()).unsqueeze_dim(2);
+            }
             let [_, wide, length] = h.dims();
             let z = h.clone().narrow(1, 0, wide / 2).tanh() * sigmoid(h.narrow(1, wide / 2, wide / 2));
             let skip = mix(z.clone().narrow(2, length - kept, kept), &layer.skip);
@@ -141,8 +154,9 @@ impl<B: AutodiffBackend> Weights<B> {
                 x = x.narrow(2, layer.dilation * (taps - 1), length) + mix(z, residual);
             }
         }
-        let y = skips.unwrap_or(x);
-        mix(relu(mix(relu(y), &self.ends[0])), &self.ends[1])
+        let inner = |x| activate(shape.activation, x);
+        let y = inner(mix(inner(skips.unwrap_or(x)), &self.ends[0]));
+        activate(shape.output, mix(y, &self.ends[1]))
     }
 
     /// The weights with their names, each flattened by `f`.
@@ -170,6 +184,35 @@ impl<B: AutodiffBackend> Weights<B> {
         if let Some(bias) = &self.causal_bias {
             f(names::CAUSAL_BIAS.to_owned(), bias);
         }
+        for (i, layer) in self.layers.iter().enumerate() {
+            if let Some(biases) = &layer.classes {
+                f(names::class_bias(i), biases);
+            }
+        }
+    }
+}
+
+/// A batch on the device, without what is to be predicted.
+#[derive(Debug)]
+struct Inputs<B: AutodiffBackend> {
+    symbols: Symbols<B>,
+    /// `[B]`
+    classes: Tensor<B, 1, Int>,
+}
+
+/// `[B, receptive field − 1 + N]`
+#[derive(Debug)]
+enum Symbols<B: AutodiffBackend> {
+    Codes(Tensor<B, 2, Int>),
+    Values(Tensor<B, 2>),
+}
+
+fn activate<B: AutodiffBackend>(activation: Activation, x: Tensor<B, 3>) -> Tensor<B, 3> {
+    match activation {
+        Activation::None => x,
+        Activation::Relu => relu(x),
+        Activation::Tanh => x.tanh(),
+        Activation::ScaledTanh => (x * Activation::SLOPE).tanh() * Activation::AMPLITUDE,
     }
 }
 
@@ -199,44 +242,54 @@ impl<B: AutodiffBackend> Network<B> {
         ComputeError::Device { device: self.name.clone(), reason: reason.to_string() }
     }
 
-    /// Inputs `[B, receptive field − 1 + N]` and targets `[B · N, 1]`.
-    #[allow(clippy::type_complexity)]
-    fn tensors(&self, batch: &[Vec<u16>]) -> Result<(Tensor<B, 2, Int>, Tensor<B, 2, Int>), ComputeError> {
-        let shape = &self.table.shape;
-        let receptive = shape.receptive_field_frames() as usize;
-        let length = batch.first().map_or(0, Vec::len);
-        for sequence in batch {
-            if sequence.len() <= receptive {
-                return Err(ComputeError::TooShort { frames: sequence.len(), receptive });
-            }
-            if sequence.len() != length {
-                return Err(self.failed("the sequences of a batch differ in length"));
-            }
-            if let Some(&code) = sequence.iter().find(|&&code| u32::from(code) >= shape.levels) {
-                return Err(ComputeError::Code { code, levels: shape.levels });
-            }
+    /// What goes in of a batch whose sequences have one length.
+    fn inputs(&self, batch: &[Sequence]) -> Result<Inputs<B>, ComputeError> {
+        count_targets(&self.table.shape, batch)?;
+        let length = batch.first().map_or(0, Sequence::len);
+        if batch.iter().any(|sequence| sequence.len() != length) {
+            return Err(self.failed("the sequences of a batch differ in length"));
         }
-        let part = |from: usize, to: usize| -> Vec<i32> {
-            batch.iter().flat_map(|sequence| &sequence[from..to]).map(|&code| i32::from(code)).collect()
+        let axes = [batch.len(), length - 1];
+        let symbols = if self.table.shape.is_real() {
+            Symbols::Values(self.values(batch, 0..length - 1, axes))
+        } else {
+            Symbols::Codes(self.codes(batch, 0..length - 1, axes))
         };
-        let count = batch.len();
-        let targets = length - receptive;
-        let inputs = TensorData::new(part(0, length - 1), [count, length - 1]);
-        let expected = TensorData::new(part(receptive, length), [count * targets, 1]);
-        Ok((Tensor::from_data(inputs, &self.device), Tensor::from_data(expected, &self.device)))
+        let classes: Vec<i32> = batch.iter().map(|sequence| i32::try_from(sequence.class).unwrap_or(0)).collect();
+        let classes = Tensor::from_data(TensorData::new(classes, [batch.len()]), &self.device);
+        Ok(Inputs { symbols, classes })
     }
 
-    /// The mean cross-entropy of a batch and its logits `[B · N, Q]`, still on the device.
-    fn cross_entropy(
+    fn codes<const D: usize>(&self, batch: &[Sequence], part: Range<usize>, axes: [usize; D]) -> Tensor<B, D, Int> {
+        let codes = batch.iter().flat_map(|sequence| &sequence.codes()[part.clone()]);
+        let codes: Vec<i32> = codes.map(|&code| i32::from(code)).collect();
+        Tensor::from_data(TensorData::new(codes, axes), &self.device)
+    }
+
+    fn values<const D: usize>(&self, batch: &[Sequence], part: Range<usize>, axes: [usize; D]) -> Tensor<B, D> {
+        let values = batch.iter().flat_map(|sequence| &sequence.values()[part.clone()]).copied().collect();
+        Tensor::from_data(TensorData::new::<f32, _>(values, axes), &self.device)
+    }
+
+    /// The mean loss of a batch, and what came out `[B · N, Q]`, still on the device.
+    fn mean_loss(
         &self,
         weights: &Weights<B>,
-        batch: &[Vec<u16>],
+        batch: &[Sequence],
     ) -> Result<(Tensor<B, 1>, Tensor<B, 2>), ComputeError> {
-        let (inputs, targets) = self.tensors(batch)?;
-        let logits = weights.logits(&inputs);
-        let [count, levels, frames] = logits.dims();
-        let rows = logits.swap_dims(1, 2).reshape([count * frames, levels]);
-        Ok((log_softmax(rows.clone(), 1).gather(1, targets).mean().neg(), rows))
+        let shape = &self.table.shape;
+        let outputs = weights.outputs(shape, &self.inputs(batch)?);
+        let [count, width, frames] = outputs.dims();
+        let rows = outputs.swap_dims(1, 2).reshape([count * frames, width]);
+        let length = batch.first().map_or(0, Sequence::len);
+        let (part, axes) = (length - frames..length, [count * frames, 1]);
+        let loss = if shape.is_real() {
+            let errors = rows.clone() - self.values(batch, part, axes);
+            (errors.clone() * errors).mean()
+        } else {
+            log_softmax(rows.clone(), 1).gather(1, self.codes(batch, part, axes)).mean().neg()
+        };
+        Ok((loss, rows))
     }
 }
 
@@ -249,9 +302,9 @@ impl<B: AutodiffBackend> Compute for Network<B> {
         self.logit_penalty = weight;
     }
 
-    fn gradient(&mut self, values: &[f32], batch: &[Vec<u16>], gradient: &mut [f32]) -> Result<f64, ComputeError> {
+    fn gradient(&mut self, values: &[f32], batch: &[Sequence], gradient: &mut [f32]) -> Result<f64, ComputeError> {
         let weights = Weights::<B>::new(&self.table, values, &self.device)?;
-        let (loss, logits) = self.cross_entropy(&weights, batch)?;
+        let (loss, logits) = self.mean_loss(&weights, batch)?;
         let minimised = if self.logit_penalty > 0.0 {
             loss.clone() + (logits.clone() * logits).mean() * self.logit_penalty
         } else {
@@ -278,12 +331,12 @@ impl<B: AutodiffBackend> Compute for Network<B> {
         scalar(loss).ok_or_else(|| self.failed("the loss could not be read"))
     }
 
-    fn loss(&mut self, values: &[f32], batch: &[Vec<u16>]) -> Result<f64, ComputeError> {
+    fn loss(&mut self, values: &[f32], batch: &[Sequence]) -> Result<f64, ComputeError> {
         let weights = Weights::<B>::new(&self.table, values, &self.device)?;
         let receptive = self.table.shape.receptive_field_frames() as usize;
         let (mut total, mut count) = (0.0, 0);
         for part in batch.chunks(MEASURED_TOGETHER) {
-            let (loss, _) = self.cross_entropy(&weights, part)?;
+            let (loss, _) = self.mean_loss(&weights, part)?;
             let targets: usize = part.iter().map(|sequence| sequence.len() - receptive).sum();
             total += scalar(loss).ok_or_else(|| self.failed("the loss could not be read"))? * targets as f64;
             count += targets;
@@ -291,10 +344,10 @@ impl<B: AutodiffBackend> Compute for Network<B> {
         Ok(total / count as f64)
     }
 
-    fn logits(&mut self, values: &[f32], codes: &[u16]) -> Result<Vec<f32>, ComputeError> {
+    fn outputs(&mut self, values: &[f32], sequence: &Sequence) -> Result<Vec<f32>, ComputeError> {
         let weights = Weights::<B>::new(&self.table, values, &self.device)?;
-        let (inputs, _) = self.tensors(std::slice::from_ref(&codes.to_vec()))?;
-        let rows = weights.logits(&inputs).swap_dims(1, 2).flatten::<1>(0, 2);
+        let inputs = self.inputs(std::slice::from_ref(sequence))?;
+        let rows = weights.outputs(&self.table.shape, &inputs).swap_dims(1, 2).flatten::<1>(0, 2);
         rows.into_data().to_vec::<f32>().map_err(|e| self.failed(format!("{e:?}")))
     }
 }

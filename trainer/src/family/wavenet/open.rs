@@ -31,6 +31,7 @@ mod cuda {
     use crate::family::wavenet::compute::{Compute, ComputeError};
     use crate::family::wavenet::network::Network;
     use crate::family::wavenet::parameters::Table;
+    use crate::family::wavenet::sequence::Sequence;
 
     /// Opens a device that exists.
     #[allow(clippy::unnecessary_wraps)] // A build without CUDA has to refuse.
@@ -71,16 +72,16 @@ mod cuda {
             self.0.penalise_logits(weight);
         }
 
-        fn gradient(&mut self, values: &[f32], batch: &[Vec<u16>], gradient: &mut [f32]) -> Result<f64, ComputeError> {
+        fn gradient(&mut self, values: &[f32], batch: &[Sequence], gradient: &mut [f32]) -> Result<f64, ComputeError> {
             self.guard(|compute| compute.gradient(values, batch, gradient))
         }
 
-        fn loss(&mut self, values: &[f32], batch: &[Vec<u16>]) -> Result<f64, ComputeError> {
+        fn loss(&mut self, values: &[f32], batch: &[Sequence]) -> Result<f64, ComputeError> {
             self.guard(|compute| compute.loss(values, batch))
         }
 
-        fn logits(&mut self, values: &[f32], codes: &[u16]) -> Result<Vec<f32>, ComputeError> {
-            self.guard(|compute| compute.logits(values, codes))
+        fn outputs(&mut self, values: &[f32], sequence: &Sequence) -> Result<Vec<f32>, ComputeError> {
+            self.guard(|compute| compute.outputs(values, sequence))
         }
     }
 }

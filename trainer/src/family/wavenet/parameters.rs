@@ -42,11 +42,19 @@ impl Table {
     }
 }
 
+/// Whether a tensor is added to what is multiplied with weights: of a convolution, or of a class.
+pub fn is_bias(name: &str) -> bool {
+    name.ends_with("bias")
+}
+
 /// Fresh weights: Glorot's uniform distribution as in tensorflow-wavenet, biases zero. The input of the causal convolution
-/// is one-hot, so that each of its outputs sums F weights, not F·Q: its fan-in is F.
+/// is one-hot, so that each of its outputs sums F weights, not F·Q: its fan-in is F. One real value is one input.
 pub fn initial(table: &Table, rng_seed: u64) -> Tensors {
     let mut weights = Tensors::zeros(Arc::clone(&table.layout));
     for (index, tensor) in table.tensors().iter().enumerate() {
+        if is_bias(&tensor.name) {
+            continue;
+        }
         let taps = table.shape.filter_width as usize;
         let (fan_in, fan_out) = match tensor.shape[..] {
             [outputs, inputs, taps] => (inputs * taps, outputs * taps),
@@ -79,6 +87,7 @@ mod tests {
                 skip_channels: 40,
                 end_channels: 36,
                 biases,
+                ..WaveNetShape::default()
             };
             assert_eq!(Table::new(&shape).weights() as u64, shape.parameters());
         }
@@ -94,7 +103,7 @@ mod tests {
             dilation_channels: 4,
             skip_channels: 4,
             end_channels: 4,
-            biases: true,
+            ..WaveNetShape::default()
         });
         let first = initial(&table, 1);
         assert_eq!(first, initial(&table, 1));

@@ -10,6 +10,7 @@ use continuo_engine::random::{self, Place};
 use continuo_package::family::wavenet::WaveNetShape;
 
 use super::compute::{Compute, ComputeError};
+use super::sequence::Sequence;
 
 /// Frames of real audio on which a graph is compared.
 pub const COMPARED_FRAMES: usize = 16_000;
@@ -81,6 +82,11 @@ pub enum ParityError {
     Compute(#[from] ComputeError),
 }
 
+/// Lengths of the runs into which a sequence is cut: one, and uneven ones with single frames among them.
+pub fn cuts(receptive: usize) -> [Vec<usize>; 2] {
+    [vec![usize::MAX], vec![receptive + 3, 1, 1, 17, 1, 500, usize::MAX]]
+}
+
 /// Compares on `sequences` of codes (receptive field + N each): once over all frames in one run, and once in runs of
 /// uneven lengths, single frames among them, with the state carried from run to run.
 ///
@@ -92,32 +98,33 @@ pub fn compare(
     shape: &WaveNetShape,
     compute: &mut dyn Compute,
     values: &[f32],
-    sequences: &[Vec<u16>],
+    sequences: &[Sequence],
 ) -> Result<Parity, ParityError> {
     let session = StepGraph::new(runtime, graph, &shape.step_graph()).map_err(ParityError::Session)?;
     let levels = shape.levels as usize;
     let receptive = shape.receptive_field_frames() as usize;
     let mut comparison = Comparison::default();
     for sequence in sequences {
-        let inputs: Vec<u32> = sequence[..sequence.len() - 1].iter().map(|&code| u32::from(code)).collect();
-        let own = compute.logits(values, sequence)?;
+        let codes = sequence.codes();
+        let inputs: Vec<u32> = codes[..codes.len() - 1].iter().map(|&code| u32::from(code)).collect();
+        let own = compute.outputs(values, sequence)?;
         if own.len() != levels * (sequence.len() - receptive) {
             let reason = format!("the trainer gave {} logits for {} frames", own.len(), sequence.len());
             return Err(ParityError::Session(reason));
         }
         let first_frame = comparison.found.frames;
-        for lengths in [&[usize::MAX][..], &[receptive + 3, 1, 1, 17, 1, 500, usize::MAX]] {
+        for lengths in cuts(receptive) {
             let mut state = session.initial_state().map_err(ParityError::Session)?;
             let mut logits = Vec::new();
             let mut position = 0_usize;
             comparison.found.frames = first_frame;
-            for &length in lengths {
+            for length in lengths {
                 let end = inputs.len().min(position.saturating_add(length));
                 if end == position {
                     break;
                 }
                 let run = &inputs[position..end];
-                session.run(&mut state, run, &mut logits).map_err(ParityError::Session)?;
+                session.run(&mut state, sequence.class as u32, run, &mut logits).map_err(ParityError::Session)?;
                 if logits.len() != levels * run.len() {
                     let reason = format!("{} logits came out for {} frames", logits.len(), run.len());
                     return Err(ParityError::Session(reason));
@@ -126,7 +133,7 @@ pub fn compare(
                 for frame in position.max(receptive - 1)..end {
                     let at = (frame + 1 - receptive) * levels;
                     let theirs = logits[frame - position..].iter().step_by(run.len());
-                    comparison.frame(&own[at..at + levels], theirs, usize::from(sequence[frame + 1]));
+                    comparison.frame(&own[at..at + levels], theirs, usize::from(codes[frame + 1]));
                 }
                 position = end;
             }

@@ -4,10 +4,14 @@
 //! frame-major, and each stage runs over tiles of [`TILE`] frames that stay in the second-level cache. Stored for the
 //! way back: each layer's input and its two gate halves; everything else is computed again from them.
 
+use continuo_package::family::wavenet::{Activation, WaveNetShape};
+
 use super::layout::Layout;
+use super::sequence::{Sequence, Symbols};
 use crate::kernels::Level;
 use crate::kernels::activations::{
-    AddBias, Gate, GateBackward, Gather, Product, Relu, ReluBackward, Scatter, SoftmaxLoss, SumRows,
+    AddBias, AddInto, AddScaled, Gate, GateBackward, Gather, Product, Relu, ReluBackward, Scatter, SoftmaxLoss,
+    SumRows, SumScaled, Tanh, TanhBackward,
 };
 use crate::kernels::gemm::{Gemm, Strided};
 
@@ -25,8 +29,8 @@ pub struct Weights<'a> {
     pub transposed: &'a [f32],
     /// Context of every layer; see [`super::layout::contexts`].
     pub contexts: &'a [usize],
-    /// `Q`.
-    pub levels: usize,
+    /// The hyper-parameters.
+    pub shape: &'a WaveNetShape,
     /// Weight of the logits' mean square in what is minimised.
     pub logit_penalty: f64,
     /// Instruction set.
@@ -56,10 +60,13 @@ struct Tiles {
     end: Vec<f32>,
     logits: Vec<f32>,
     logit_row: Vec<f32>,
+    values: Vec<f32>,
     d_end: Vec<f32>,
     d_skip: Vec<f32>,
     dz: Vec<f32>,
     dh: Vec<f32>,
+    /// `[2D]`: a layer's bias for a class.
+    bias: Vec<f32>,
 }
 
 /// Makes `buffer` hold at least `len` values; what it held is of no use.
@@ -89,10 +96,12 @@ impl Workspace {
         grow(&mut tiles.end, TILE * layout.e);
         grow(&mut tiles.logits, TILE * layout.q);
         grow(&mut tiles.logit_row, layout.q);
+        grow(&mut tiles.values, if weights.shape.is_real() { TILE * layout.q } else { 0 });
         grow(&mut tiles.d_end, TILE * layout.e);
         grow(&mut tiles.d_skip, TILE * layout.s);
         grow(&mut tiles.dz, TILE * layout.d);
         grow(&mut tiles.dh, TILE * 2 * layout.d);
+        grow(&mut tiles.bias, 2 * layout.d);
     }
 }
 
@@ -101,30 +110,29 @@ fn tiles(frames: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..frames).step_by(TILE).map(move |first| (first, TILE.min(frames - first)))
 }
 
-/// Takes `codes` (receptive field + N of them; the last N are the targets) through the network. Gives back the sum of
-/// the losses in nats; adds their gradient to `gradient`, in the arena's layout, if one is given. With `logits`,
-/// the raw logits `[N, Q]` (padded rows) go there.
+/// Takes a sequence (receptive field + N symbols; the last N are the targets) through the network. Gives back the sum of the
+/// losses; adds their gradient to `gradient`, in the arena's layout, if one is given. With `outputs`, the logits or
+/// values `[N, Q]` (padded rows) go there.
 pub fn run(
     weights: &Weights<'_>,
     workspace: &mut Workspace,
-    codes: &[u16],
+    sequence: &Sequence,
     mut gradient: Option<&mut [f32]>,
-    logits: Option<&mut Vec<f32>>,
+    outputs: Option<&mut Vec<f32>>,
 ) -> f64 {
     let taps = weights.layout.causal.len();
-    let frames = codes.len() - weights.contexts[0] - taps;
+    let frames = sequence.len() - weights.contexts[0] - taps;
     workspace.fit(weights, frames);
-    forward(weights, workspace, codes, frames);
-    let targets = &codes[codes.len() - frames..];
-    let loss = head(weights, workspace, targets, gradient.as_deref_mut(), logits);
+    forward(weights, workspace, sequence, frames);
+    let loss = head(weights, workspace, (sequence, frames), gradient.as_deref_mut(), outputs);
     if let Some(gradient) = gradient {
-        backward(weights, workspace, codes, frames, gradient);
+        backward(weights, workspace, sequence, frames, gradient);
     }
     loss
 }
 
 /// The causal convolution and the stack of layers.
-fn forward(weights: &Weights<'_>, workspace: &mut Workspace, codes: &[u16], frames: usize) {
+fn forward(weights: &Weights<'_>, workspace: &mut Workspace, sequence: &Sequence, frames: usize) {
     let Weights { layout, forward, contexts, level, .. } = *weights;
     let (r, d) = (layout.r, layout.d);
     let length = frames + contexts[0];
@@ -132,18 +140,27 @@ fn forward(weights: &Weights<'_>, workspace: &mut Workspace, codes: &[u16], fram
         let out = &mut workspace.x[0][first * r..(first + count) * r];
         level.run(AddBias { x: &[], bias: &forward[layout.causal_bias.clone()], out });
         for (tap, matrix) in layout.causal.iter().enumerate() {
-            let codes = &codes[first + tap..first + tap + count];
-            level.run(Gather { table: &forward[matrix.range()], codes, width: r, out });
+            let (heard, table) = (first + tap..first + tap + count, &forward[matrix.range()]);
+            match &sequence.symbols {
+                Symbols::Codes(codes) => level.run(Gather { table, codes: &codes[heard], width: r, out }),
+                Symbols::Values(values) => level.run(AddScaled { row: &table[..r], values: &values[heard], out }),
+            }
         }
     }
-    let z = &mut workspace.tiles.z;
+    let Tiles { z, bias: told, .. } = &mut workspace.tiles;
     for (index, layer) in layout.layers.iter().enumerate() {
         let reach = contexts[index] - contexts[index + 1];
         let (inputs, outputs) = workspace.x.split_at_mut(index + 1);
         let x = &inputs[index];
+        let mut bias = &forward[layer.bias.clone()];
+        if layer.classes.rows > 0 {
+            told[..2 * d].copy_from_slice(bias);
+            level.run(AddInto { from: &forward[layer.classes.row(sequence.class)], into: &mut told[..2 * d] });
+            bias = &told[..2 * d];
+        }
         for (first, count) in tiles(frames + contexts[index + 1]) {
             let h = &mut workspace.gates[index][first * 2 * d..(first + count) * 2 * d];
-            level.run(AddBias { x: &[], bias: &forward[layer.bias.clone()], out: h });
+            level.run(AddBias { x: &[], bias, out: h });
             for (tap, matrix) in layer.taps.iter().enumerate() {
                 level.run(Gemm {
                     rows: count,
@@ -183,13 +200,15 @@ fn forward(weights: &Weights<'_>, workspace: &mut Workspace, codes: &[u16], fram
 fn head(
     weights: &Weights<'_>,
     workspace: &mut Workspace,
-    targets: &[u16],
+    (sequence, frames): (&Sequence, usize),
     mut gradient: Option<&mut [f32]>,
     mut keep: Option<&mut Vec<f32>>,
 ) -> f64 {
-    let Weights { layout, forward, transposed, contexts, levels, logit_penalty, level } = *weights;
+    let Weights { layout, forward, transposed, contexts, shape, logit_penalty, level } = *weights;
     // The gradient of the mean over the levels of a logit's square.
-    let pull = (2.0 * logit_penalty / levels as f64) as f32;
+    let pull = (2.0 * logit_penalty / f64::from(shape.outputs())) as f32;
+    let inner = shape.activation;
+    let before = sequence.len() - frames;
     let (d, s, e, q) = (layout.d, layout.s, layout.e, layout.q);
     let count_layers = layout.layers.len();
     let wide = count_layers * d;
@@ -197,7 +216,7 @@ fn head(
     let skips = layout.layers[0].skip.offset..layout.layers[count_layers - 1].skip.range().end;
     let Workspace { gates, dz, tiles: tile, .. } = workspace;
     let mut loss = 0.0;
-    for (first, count) in tiles(targets.len()) {
+    for (first, count) in tiles(frames) {
         let zs = &mut tile.zs[..count * wide];
         for (index, gates) in gates.iter().enumerate() {
             let from = first + contexts[index + 1];
@@ -207,25 +226,36 @@ fn head(
         let skip = &mut tile.skip[..count * s];
         level.run(AddBias { x: &[], bias: &forward[layout.skip_bias.clone()], out: skip });
         product(level, count, (zs, wide), &forward[skips.clone()], skip, s);
-        level.run(Relu(skip));
+        activate(level, inner, skip);
         let end = &mut tile.end[..count * e];
         level.run(AddBias { x: &[], bias: &forward[bias0.clone()], out: end });
         product(level, count, (skip, s), &forward[end0.range()], end, e);
-        level.run(Relu(end));
+        activate(level, inner, end);
         let logits = &mut tile.logits[..count * q];
         level.run(AddBias { x: &[], bias: &forward[bias1.clone()], out: logits });
         product(level, count, (end, e), &forward[end1.range()], logits, q);
+        activate(level, shape.output, logits);
         if let Some(keep) = keep.as_deref_mut() {
             keep.extend_from_slice(logits);
         }
-        loss += level.run(SoftmaxLoss {
-            logits,
-            pull,
-            scratch: &mut tile.logit_row[..q],
-            width: q,
-            levels,
-            targets: &targets[first..first + count],
-        });
+        let targets = before + first..before + first + count;
+        match &sequence.symbols {
+            Symbols::Codes(codes) => {
+                loss += level.run(SoftmaxLoss {
+                    logits,
+                    pull,
+                    scratch: &mut tile.logit_row[..q],
+                    width: q,
+                    levels: shape.levels as usize,
+                    targets: &codes[targets],
+                });
+            }
+            Symbols::Values(values) => {
+                tile.values[..count * q].copy_from_slice(logits);
+                loss += squared_error(logits, q, &values[targets]);
+                activate_backward(level, shape.output, &tile.values[..count * q], logits);
+            }
+        }
 
         let Some(gradient) = gradient.as_deref_mut() else { continue };
         level.run(SumRows { tile: logits, into: &mut gradient[bias1.clone()] });
@@ -233,13 +263,13 @@ fn head(
         let d_end = &mut tile.d_end[..count * e];
         d_end.fill(0.0);
         product(level, count, (logits, q), &transposed[end1.range()], d_end, e);
-        level.run(ReluBackward { y: end, d: d_end });
+        activate_backward(level, inner, end, d_end);
         level.run(SumRows { tile: d_end, into: &mut gradient[bias0.clone()] });
         weight_gradient(level, count, (skip, s), (d_end, e), &mut gradient[end0.range()]);
         let d_skip = &mut tile.d_skip[..count * s];
         d_skip.fill(0.0);
         product(level, count, (d_end, e), &transposed[end0.range()], d_skip, s);
-        level.run(ReluBackward { y: skip, d: d_skip });
+        activate_backward(level, inner, skip, d_skip);
         level.run(SumRows { tile: d_skip, into: &mut gradient[layout.skip_bias.clone()] });
         weight_gradient(level, count, (zs, wide), (d_skip, s), &mut gradient[skips.clone()]);
         for (layer, dz) in layout.layers.iter().zip(dz.iter_mut()) {
@@ -261,7 +291,13 @@ fn head(
 }
 
 /// Back through the layers, from the last to the first, and the causal convolution.
-fn backward(weights: &Weights<'_>, workspace: &mut Workspace, codes: &[u16], frames: usize, gradient: &mut [f32]) {
+fn backward(
+    weights: &Weights<'_>,
+    workspace: &mut Workspace,
+    sequence: &Sequence,
+    frames: usize,
+    gradient: &mut [f32],
+) {
     let Weights { layout, transposed, contexts, level, .. } = *weights;
     let (r, d) = (layout.r, layout.d);
     let Workspace { x, gates, dz: dz_skip, dx, tiles: tile, .. } = workspace;
@@ -296,6 +332,9 @@ fn backward(weights: &Weights<'_>, workspace: &mut Workspace, codes: &[u16], fra
                 weight_gradient(level, count, (z, d), (inner, r), &mut gradient[matrix.range()]);
             }
             level.run(SumRows { tile: dh, into: &mut gradient[layer.bias.clone()] });
+            if layer.classes.rows > 0 {
+                level.run(SumRows { tile: dh, into: &mut gradient[layer.classes.row(sequence.class)] });
+            }
             let newest = layer.taps.len() - 1;
             for (tap, matrix) in layer.taps.iter().enumerate() {
                 let x = &x[(first + tap * layer.dilation) * r..];
@@ -308,9 +347,48 @@ fn backward(weights: &Weights<'_>, workspace: &mut Workspace, codes: &[u16], fra
     }
     level.run(SumRows { tile: &dx[..length * r], into: &mut gradient[layout.causal_bias.clone()] });
     for (tap, matrix) in layout.causal.iter().enumerate() {
-        let codes = &codes[tap..tap + length];
-        level.run(Scatter { from: &dx[..length * r], codes, width: r, table: &mut gradient[matrix.range()] });
+        let (heard, from, table) = (tap..tap + length, &dx[..length * r], &mut gradient[matrix.range()]);
+        match &sequence.symbols {
+            Symbols::Codes(codes) => level.run(Scatter { from, codes: &codes[heard], width: r, table }),
+            Symbols::Values(values) => level.run(SumScaled { from, values: &values[heard], into: &mut table[..r] }),
+        }
     }
+}
+
+/// The head's function of each value, in place.
+fn activate(level: Level, activation: Activation, x: &mut [f32]) {
+    match activation {
+        Activation::None => {}
+        Activation::Relu => level.run(Relu(x)),
+        Activation::Tanh => level.run(Tanh { x, amplitude: 1.0, slope: 1.0 }),
+        Activation::ScaledTanh => {
+            level.run(Tanh { x, amplitude: Activation::AMPLITUDE, slope: Activation::SLOPE });
+        }
+    }
+}
+
+/// Gradient of [`activate`], in place, from what came out of it.
+fn activate_backward(level: Level, activation: Activation, y: &[f32], d: &mut [f32]) {
+    match activation {
+        Activation::None => {}
+        Activation::Relu => level.run(ReluBackward { y, d }),
+        Activation::Tanh => level.run(TanhBackward { y, d, amplitude: 1.0, slope: 1.0 }),
+        Activation::ScaledTanh => {
+            level.run(TanhBackward { y, d, amplitude: Activation::AMPLITUDE, slope: Activation::SLOPE });
+        }
+    }
+}
+
+/// Sum of the squared errors of rows of one value each, padded to `width`; the rows become its gradient.
+fn squared_error(rows: &mut [f32], width: usize, targets: &[f32]) -> f64 {
+    let mut sum = 0.0;
+    for (row, &target) in rows.chunks_exact_mut(width).zip(targets) {
+        let error = row[0] - target;
+        row.fill(0.0);
+        row[0] = 2.0 * error;
+        sum += f64::from(error) * f64::from(error);
+    }
+    sum
 }
 
 /// `out [T, width] += tile [T, k] · matrix [k, width]`; the tile comes with its own width.

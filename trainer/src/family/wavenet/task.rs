@@ -2,25 +2,37 @@
 
 use std::sync::Arc;
 
+use continuo_package::Package;
 use continuo_package::family::wavenet::WaveNetShape;
-use continuo_package::{Package, Signal};
 
 use super::compute::Compute;
 use super::config::{Config, NAME};
-use super::parameters::{self, Table};
+use super::layout::contexts;
+use super::parameters::{self, Table, is_bias};
+use super::signal::{sequences, signal};
 use super::{export, initial, open};
 use crate::config::{Configuration, Corpus, Plan};
 use crate::data::batches::{Batch, BatchPlan, Batches};
+use crate::data::dataset::{Dataset, Split};
 use crate::device::Device;
-use crate::nn::{Adam, Network};
+use crate::nn::Network;
 use crate::task::{Figures, Gradients, ModelPackage, StepReport, Task, TaskError, Verification};
 use crate::training::checkpoint::Keep;
 
 /// The name of its only network.
 pub const NETWORK: &str = "wavenet";
 
+/// The name of the loss of real values: the mean of (value − frame)², full scale being 1.
+pub const SQUARED_ERROR: &str = "squared_error";
+
 /// A loss of so many times what drawing by chance costs does not come back by itself. Bad first steps cost a few times.
 const MANY_TIMES_CHANCE: f64 = 10.0;
+
+/// A squared error of so many times full scale's is beyond all hope too.
+const MANY_TIMES_FULL_SCALE: f64 = 10.0;
+
+/// Share of a training step's work that may be spent on the context in front of the targets before it is told.
+const DEAR_CONTEXT: f64 = 0.25;
 
 /// A WaveNet, what computes it and what trains it.
 pub struct WaveNetTask {
@@ -42,8 +54,8 @@ impl WaveNetTask {
         let mut compute = open::open(device, &table, training.threads).map_err(TaskError::failed)?;
         compute.penalise_logits(training.logit_penalty);
         let weights = parameters::initial(&table, training.rng_seed);
-        let adam = Adam::new(training.adam(), table.weights());
-        let mut network = Network::new(NETWORK, weights, Box::new(adam), training.schedule());
+        let optimiser = training.optimiser(table.weights());
+        let mut network = Network::new(NETWORK, weights, optimiser, training.schedule());
         network.clip_norm = training.clip_norm;
         network.average_decay = training.average_decay;
         let gradient = vec![0.0; table.weights()];
@@ -54,12 +66,32 @@ impl WaveNetTask {
         &self.table.shape
     }
 
+    /// A mean loss under its names: in both units of a likelihood, or as a squared error.
+    fn loss(&self, name: &str, loss: f64) -> Figures {
+        if self.shape().is_real() { Figures::from([(SQUARED_ERROR.to_owned(), loss)]) } else { likelihood(name, loss) }
+    }
+
+    /// Adds the gradient of the weights' squares.
+    fn regularise(&mut self) {
+        let by = self.config.training.l2 as f32;
+        if by == 0.0 {
+            return;
+        }
+        for tensor in self.table.tensors().iter().filter(|tensor| !is_bias(&tensor.name)) {
+            let weights = &self.network.weights.values[tensor.range()];
+            self.gradient[tensor.range()]
+                .iter_mut()
+                .zip(weights)
+                .for_each(|(gradient, weight)| *gradient += by * weight);
+        }
+    }
+
     fn plan(&self, sequences: usize, frames: usize) -> BatchPlan {
         BatchPlan {
             sequences,
             frames,
             context: self.shape().receptive_field_frames() as usize,
-            signal: Signal::MuLaw { levels: self.shape().levels },
+            signal: signal(self.shape()),
             order: self.config.training.order,
             carried: false,
         }
@@ -109,11 +141,6 @@ impl Configuration for Config {
     }
 }
 
-/// The sequences of a batch, each by itself.
-fn sequences(batch: &Batch) -> Vec<Vec<u16>> {
-    batch.codes().map(<[u16]>::to_vec).collect()
-}
-
 /// A likelihood in both of its units.
 fn likelihood(name: &str, nats: f64) -> Figures {
     Figures::from([(format!("{name}_nats"), nats), (format!("{name}_bits"), nats / std::f64::consts::LN_2)])
@@ -126,6 +153,48 @@ impl Task for WaveNetTask {
 
     fn summary(&self) -> String {
         format!("{} weights, receptive field {} frames", self.table.weights(), self.shape().receptive_field_frames())
+    }
+
+    fn accept(&self, dataset: &Dataset) -> Result<(), String> {
+        let classes = &self.shape().classes;
+        if classes.is_empty() {
+            return Ok(());
+        }
+        let all = || dataset.recordings(Split::Train).chain(dataset.recordings(Split::Heldout));
+        if let Some(other) = all().find(|recording| !classes.iter().any(|class| class == recording.folder())) {
+            return Err(format!(
+                "the recording {:?} lies in none of the folders that model.classes names ({}); prepare a folder that holds \
+                 one folder per class and nothing else, or change model.classes",
+                other.name,
+                classes.join(", ")
+            ));
+        }
+        let trained = |class: &&String| dataset.recordings(Split::Train).any(|recording| recording.folder() == **class);
+        match classes.iter().find(|class| !trained(class)) {
+            Some(class) => {
+                Err(format!("no recording of the class {class:?} is left to train on; add some, or take the class out"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn advice(&self) -> Vec<String> {
+        let frames = self.config.training.chunk_frames as f64;
+        let contexts = contexts(self.shape());
+        // Each layer computes its own context in front of the targets.
+        let mean =
+            contexts[1..].iter().map(|&context| context as f64).sum::<f64>() / (contexts.len() - 1).max(1) as f64;
+        let share = mean / (mean + frames);
+        if share <= DEAR_CONTEXT {
+            return Vec::new();
+        }
+        let longer = (mean / DEAR_CONTEXT - mean).ceil();
+        vec![format!(
+            "{:.0} % of the layers' work goes into the receptive field in front of each chunk: training.chunk_frames of {longer:.0} \
+             or more makes it less than {:.0} %",
+            100.0 * share,
+            100.0 * DEAR_CONTEXT
+        )]
     }
 
     fn batches(&self) -> BatchPlan {
@@ -145,36 +214,46 @@ impl Task for WaveNetTask {
     }
 
     fn step(&mut self, number: u64, batches: &mut Batches<'_>) -> Result<StepReport, TaskError> {
-        let batch = sequences(&batches.next_batch());
+        let batch = sequences(self.shape(), &batches.next_batch());
         let weights = &self.network.weights.values;
         let loss = self.compute.gradient(weights, &batch, &mut self.gradient).map_err(TaskError::failed)?;
         if !loss.is_finite() {
             return Err(TaskError::Diverged { what: "the loss".into(), value: loss });
         }
+        self.regularise();
         let moved = self.network.update(&mut self.gradient, number);
         let norm = moved.map_err(|diverged| TaskError::diverged(&self.network, diverged))?;
         Ok(StepReport {
-            losses: likelihood("loss", loss),
+            losses: self.loss("loss", loss),
             gradient_norms: Figures::from([(NETWORK.to_owned(), norm)]),
             frames: (batch.len() * self.config.training.chunk_frames) as u64,
         })
     }
 
     fn gradient(&mut self, batches: &mut Batches<'_>) -> Result<Option<Gradients>, TaskError> {
-        let batch = sequences(&batches.next_batch());
+        let batch = sequences(self.shape(), &batches.next_batch());
         let weights = &self.network.weights.values;
         self.compute.gradient(weights, &batch, &mut self.gradient).map_err(TaskError::failed)?;
         Ok(Some(vec![(NETWORK, self.gradient.clone())]))
     }
 
     fn measure(&mut self, heldout: &Batch) -> Result<Figures, TaskError> {
-        let nats = self.compute.loss(&self.network.average, &sequences(heldout)).map_err(TaskError::failed)?;
-        let mut figures = likelihood("nll", nats);
+        let batch = sequences(self.shape(), heldout);
+        let loss = self.compute.loss(&self.network.average, &batch).map_err(TaskError::failed)?;
+        let mut figures = self.loss("nll", loss);
         figures.insert("frames".into(), (heldout.shape[0] * self.config.evaluation.chunk_frames) as f64);
         Ok(figures)
     }
 
+    fn judged_by(&self) -> &'static str {
+        if self.shape().is_real() { SQUARED_ERROR } else { "nll_nats" }
+    }
+
     fn hopeless(&self, losses: &Figures) -> Option<String> {
+        if let Some(error) = losses.get(SQUARED_ERROR) {
+            let reason = || format!("the squared error is {error:.1}, where full scale is 1");
+            return (*error > MANY_TIMES_FULL_SCALE).then(reason);
+        }
         let (loss, chance) = (*losses.get("loss_bits")?, f64::from(self.shape().levels).log2());
         let reason = || format!("the loss is {loss:.1} bits, where drawing by chance costs {chance:.1}");
         (loss > MANY_TIMES_CHANCE * chance).then(reason)

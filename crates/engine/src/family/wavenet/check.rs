@@ -5,6 +5,7 @@ use crate::kernels::packed::{BLOCK, Block, floats};
 use crate::kernels::wavenet::{PackedWaveNet, Scratch};
 use crate::ort::{StepGraph, Values};
 use crate::random::philox4x32;
+use crate::symbol::Symbol;
 use crate::verdict::Verdict;
 use continuo_package::ElementType;
 use continuo_package::family::wavenet::names;
@@ -13,7 +14,7 @@ use std::collections::HashMap;
 /// Frames that are compared. The state before them is random too, so every weight of every layer takes part at once.
 const FRAMES: usize = 8;
 
-/// The largest difference between two logits that is put down to rounding, where the largest logit is 1 or less.
+/// The largest difference between two outputs that is put down to rounding, where the largest output is 1 or less.
 const ALLOWED: f32 = 1e-4;
 
 /// Runs a few frames from the same random state through both.
@@ -21,7 +22,7 @@ pub(super) fn compare(net: &PackedWaveNet, kernel: Kernel, graph: &StepGraph) ->
     differences(net, kernel, graph).map_or_else(|reason| Verdict::Failed { reason }, |found| found.verdict())
 }
 
-/// What is seen of pairs of logits.
+/// What is seen of pairs of outputs.
 #[derive(Default)]
 struct Differences {
     /// The largest difference within a pair. NaN where a logit is not finite: two that are not agree on nothing, whatever
@@ -48,6 +49,14 @@ impl Differences {
 }
 
 fn differences(net: &PackedWaveNet, kernel: Kernel, graph: &StepGraph) -> Result<Differences, String> {
+    if net.shape().is_real() {
+        differences_of::<f32>(net, kernel, graph)
+    } else {
+        differences_of::<u32>(net, kernel, graph)
+    }
+}
+
+fn differences_of<S: Symbol>(net: &PackedWaveNet, kernel: Kernel, graph: &StepGraph) -> Result<Differences, String> {
     let shape = net.shape();
     let mut counter = 0u32;
     let mut random = || {
@@ -55,40 +64,46 @@ fn differences(net: &PackedWaveNet, kernel: Kernel, graph: &StepGraph) -> Result
         philox4x32([counter, 0, 0, 0], [0, 0])[0]
     };
     let history = shape.filter_width as usize - 1;
-    let before: Vec<u32> = (0..history).map(|_| random() % shape.levels).collect();
+    let signed = |random: u32| random as f32 / (1u32 << 31) as f32 - 1.0;
+    let symbol =
+        |random: u32| S::of_bits(if shape.is_real() { signed(random).to_bits() } else { random % shape.levels });
+    let before: Vec<S> = (0..history).map(|_| symbol(random())).collect();
     let layers: Vec<Vec<f32>> = shape
         .dilations
         .iter()
         .map(|&dilation| shape.residual_channels as usize * dilation as usize * history)
-        .map(|length| (0..length).map(|_| random() as f32 / (1u32 << 31) as f32 - 1.0).collect())
+        .map(|length| (0..length).map(|_| signed(random())).collect())
         .collect();
-    let codes: Vec<u32> = (0..FRAMES).map(|_| random() % shape.levels).collect();
+    let symbols: Vec<S> = (0..FRAMES).map(|_| symbol(random())).collect();
 
     let mut expected = Vec::new();
     // The manifest's order need not be the layers'.
     let by_name: HashMap<String, &Vec<f32>> =
         layers.iter().enumerate().map(|(layer, values)| (names::state_layer(layer), values)).collect();
     let mut random_state = graph.state_of(|pair, _| match pair.element {
-        ElementType::I64 => Ok(Values::I64(before.iter().map(|&code| i64::from(code)).collect())),
+        _ if pair.input == names::STATE_CAUSAL => Ok(S::tensor(&before).values),
+        ElementType::I64 => Err(format!("{} is no layer", pair.input)),
         ElementType::F32 => {
             let values = by_name.get(&pair.input).ok_or_else(|| format!("{} is no layer", pair.input))?;
             Ok(Values::F32((*values).clone()))
         }
     })?;
-    graph.run(&mut random_state, &codes, &mut expected)?;
-    let levels = shape.levels as usize;
-    if expected.len() != levels * FRAMES {
-        return Err(format!("{} logits came out for {FRAMES} frames of {levels}", expected.len()));
+    // The kernel is packed for the first class.
+    graph.run(&mut random_state, 0, &symbols, &mut expected)?;
+    let width = shape.outputs() as usize;
+    if expected.len() != width * FRAMES {
+        return Err(format!("{} values came out for {FRAMES} frames of {width}", expected.len()));
     }
 
     let mut state = [net.new_state()];
-    state[0].set(kernel, &before, &layers);
+    let bits: Vec<u32> = before.iter().map(|symbol| symbol.bits()).collect();
+    state[0].set(kernel, &bits, &layers);
     let mut scratch = Scratch::default();
-    let mut logits = vec![Block::default(); net.logits_stride() / BLOCK];
+    let mut outputs = vec![Block::default(); net.logits_stride() / BLOCK];
     let mut differences = Differences::default();
-    for (frame, &code) in codes.iter().enumerate() {
-        net.step(kernel, &mut scratch, &mut state, &[code], &mut logits);
-        for (level, &found) in floats(&logits)[..levels].iter().enumerate() {
+    for (frame, symbol) in symbols.iter().enumerate() {
+        net.step(kernel, &mut scratch, &mut state, &[symbol.bits()], &mut outputs);
+        for (level, &found) in floats(&outputs)[..width].iter().enumerate() {
             differences.add(expected[level * FRAMES + frame], found);
         }
     }

@@ -1,4 +1,4 @@
-//! WaveNets over codes: the native kernel where it computes what the graph says, else ONNX Runtime.
+//! WaveNets over codes or real values: the native kernel where it computes what the graph says, else ONNX Runtime.
 
 mod check;
 mod native;
@@ -8,7 +8,7 @@ pub use weights::{LayerWeights, Matrix, WaveNetWeights};
 
 use super::family::{LoadedFamily, Loader};
 use crate::abilities::{Abilities, Setting};
-use crate::autoregressive::{Autoregressive, Past, Softmax, Stepper, nll_nats};
+use crate::autoregressive::{Autoregressive, Head, Past, Real, Softmax, Stepper, nll_nats};
 use crate::backend::{Backend, LoadOptions, MOST_LOSS_NATS, Stepping};
 use crate::error::EngineError;
 use crate::kernels::wavenet::PackedWaveNet;
@@ -16,12 +16,14 @@ use crate::kernels::{Kernel, Precision};
 use crate::ort::{GraphStepper, StepGraph};
 use crate::runtime::Runtime;
 use crate::source::Source;
+use crate::symbol::Symbol;
 use crate::verdict::Verdict;
 use crate::voice::{Voice, VoiceRequest};
 use continuo_package::family::wavenet::{FAMILY, WaveNetShape};
 use continuo_package::{GraphId, GraphRole, Manifest, Package, Signal, onnx};
 use native::NativeStepper;
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most values that one variation may remember (256 MB): some twenty times the largest published model.
 const MOST_STATE: u64 = 1 << 26;
@@ -35,8 +37,27 @@ const STEP: GraphId = GraphId::of(GraphRole::Step);
 pub const LOADER: Loader = Loader { family: FAMILY, abilities, load };
 
 fn abilities(manifest: &Manifest) -> Abilities {
-    let settings = Setting::ALL.into_iter().collect();
-    Abilities { channels: manifest.channels, can_continue: true, can_begin: true, fixed_frames: None, settings }
+    let chance = [Setting::Temperature, Setting::RngSeed, Setting::Variations];
+    let classes = manifest.architecture.shape().classes().to_vec();
+    let meaningless = |setting: &Setting| match manifest.signal {
+        _ if *setting == Setting::Class => classes.is_empty(),
+        // A real value is computed, not drawn; its noise, where it has some, is.
+        Signal::Real => *setting == Setting::TopK || (noise(manifest) == 0.0 && chance.contains(setting)),
+        _ => false,
+    };
+    Abilities {
+        channels: manifest.channels,
+        can_continue: true,
+        can_begin: true,
+        fixed_frames: None,
+        settings: Setting::ALL.into_iter().filter(|setting| !meaningless(setting)).collect(),
+        classes,
+    }
+}
+
+/// Standard deviation of what is added to real values at temperature 1.
+fn noise(manifest: &Manifest) -> f32 {
+    manifest.defaults.noise.unwrap_or(0.0)
 }
 
 /// A loaded WaveNet.
@@ -45,6 +66,7 @@ struct WaveNet {
     source: Source,
     shape: WaveNetShape,
     signal: Signal,
+    noise: f32,
     abilities: Abilities,
     steps: Steps,
 }
@@ -56,27 +78,31 @@ enum Steps {
     OnnxRuntime { graph: Arc<StepGraph>, reason: String },
 }
 
-/// The native kernel's weights, packed in a precision when it is first asked for.
+/// A packed network, or the bytes that it would need.
+type Packed = Result<Arc<PackedWaveNet>, u64>;
+
+/// The native kernel's weights, packed in a precision and for a class when they are first asked for.
 #[derive(Debug)]
 struct Native {
     kernel: Kernel,
     weights: WaveNetWeights,
-    nets: [OnceLock<Result<Arc<PackedWaveNet>, u64>>; 3],
+    nets: Mutex<BTreeMap<(Precision, u32), Packed>>,
     precision: Precision,
 }
 
 impl Native {
-    fn net(&self, precision: Precision) -> Result<Arc<PackedWaveNet>, String> {
-        let pack = || PackedWaveNet::new(&self.weights, precision).map(Arc::new);
-        let net = self.nets[precision as usize].get_or_init(pack);
-        net.clone().map_err(too_large)
+    fn net(&self, precision: Precision, class: u32) -> Result<Arc<PackedWaveNet>, String> {
+        let pack = || PackedWaveNet::new(&self.weights, precision, class as usize).map(Arc::new);
+        // What a thread that panicked has left is whole: an entry is put in at once.
+        let mut nets = self.nets.lock().unwrap_or_else(PoisonError::into_inner);
+        nets.entry((precision, class)).or_insert_with(pack).clone().map_err(too_large)
     }
 
     /// In f32; kept only if that is what the model is stepped in.
     fn exact(&self) -> Result<Arc<PackedWaveNet>, String> {
         match self.precision {
-            Precision::F32 => self.net(Precision::F32),
-            _ => PackedWaveNet::new(&self.weights, Precision::F32).map(Arc::new).map_err(too_large),
+            Precision::F32 => self.net(Precision::F32, 0),
+            _ => PackedWaveNet::new(&self.weights, Precision::F32, 0).map(Arc::new).map_err(too_large),
         }
     }
 }
@@ -104,7 +130,7 @@ fn load(package: &mut Package, options: &LoadOptions) -> Result<Box<dyn LoadedFa
     let native = Native {
         kernel: options.kernel.unwrap_or_else(Kernel::best),
         weights,
-        nets: Default::default(),
+        nets: Mutex::default(),
         precision: options.precision.unwrap_or_else(|| best_precision(manifest)),
     };
     let session = |runtime: &Runtime| StepGraph::new(runtime, &bytes, spec);
@@ -113,6 +139,7 @@ fn load(package: &mut Package, options: &LoadOptions) -> Result<Box<dyn LoadedFa
         source,
         shape: shape.clone(),
         signal: manifest.signal,
+        noise: noise(manifest),
         abilities: abilities(manifest),
         steps,
     }))
@@ -130,7 +157,7 @@ fn choose(
     let packed = if options.stepping == Stepping::OnnxRuntime {
         Err("it was asked for".to_owned())
     } else {
-        native.net(native.precision).map(drop)
+        native.net(native.precision, 0).map(drop)
     };
     let stepped_by = |native: Native, verdict: Verdict| {
         if let Verdict::Failed { reason } = &verdict {
@@ -175,26 +202,44 @@ impl WaveNet {
         if matches!(self.steps, Steps::OnnxRuntime { .. }) { 2 * state } else { state }
     }
 
-    fn native_stepper(&self, native: &Native, precision: Option<Precision>) -> Result<NativeStepper, EngineError> {
-        let net = native.net(precision.unwrap_or(native.precision));
+    fn native_stepper<S: Symbol>(
+        &self,
+        native: &Native,
+        precision: Option<Precision>,
+        class: u32,
+    ) -> Result<NativeStepper<S>, EngineError> {
+        let net = native.net(precision.unwrap_or(native.precision), class);
         let net = net.map_err(|reason| self.source.needs_runtime(reason))?;
         Ok(NativeStepper::new(net, native.kernel))
     }
 
-    fn graph_stepper(&self, graph: &Arc<StepGraph>) -> Result<GraphStepper, EngineError> {
-        GraphStepper::new(Arc::clone(graph)).map_err(|reason| self.source.failed(reason))
+    fn graph_stepper<S: Symbol>(&self, graph: &Arc<StepGraph>, class: u32) -> Result<GraphStepper<S>, EngineError> {
+        GraphStepper::new(Arc::clone(graph), class).map_err(|reason| self.source.failed(reason))
     }
 
     fn reach(&self) -> usize {
         usize::try_from(self.shape.receptive_field_frames()).unwrap_or(usize::MAX)
     }
 
-    fn voice_of<S: Stepper<Symbol = u32> + 'static>(
+    fn voice_with<H: Head<Symbol: Symbol> + 'static>(
         &self,
-        stepper: S,
+        head: H,
         request: &VoiceRequest,
     ) -> Result<Box<dyn Voice>, EngineError> {
-        let head = Softmax::new(self.signal, request.sampling);
+        match &self.steps {
+            Steps::Native { native, .. } => {
+                self.voice_of(self.native_stepper(native, request.precision, request.class)?, head, request)
+            }
+            Steps::OnnxRuntime { graph, .. } => self.voice_of(self.graph_stepper(graph, request.class)?, head, request),
+        }
+    }
+
+    fn voice_of<S: Stepper + 'static, H: Head<Symbol = S::Symbol> + 'static>(
+        &self,
+        stepper: S,
+        head: H,
+        request: &VoiceRequest,
+    ) -> Result<Box<dyn Voice>, EngineError> {
         let past = Past { reach: Some(self.reach()), silence_before: self.reach() };
         let channels = usize::from(self.abilities.channels);
         Ok(Box::new(Autoregressive::new(self.source.clone(), stepper, head, channels, past, request)?))
@@ -218,9 +263,15 @@ impl LoadedFamily for WaveNet {
             );
             return Err(EngineError::Request { setting: "the number of variations", reason });
         }
-        match &self.steps {
-            Steps::Native { native, .. } => self.voice_of(self.native_stepper(native, request.precision)?, request),
-            Steps::OnnxRuntime { graph, .. } => self.voice_of(self.graph_stepper(graph)?, request),
+        let classes = self.shape.classes.len().max(1);
+        if request.class as usize >= classes {
+            let reason = format!("is {}; the model has {classes}, counted from 0", request.class);
+            return Err(EngineError::Request { setting: "the class", reason });
+        }
+        if self.shape.is_real() {
+            self.voice_with(Real::with_noise(self.noise, request.sampling), request)
+        } else {
+            self.voice_with(Softmax::new(self.signal, request.sampling), request)
         }
     }
 
@@ -236,14 +287,18 @@ impl LoadedFamily for WaveNet {
     }
 
     fn nll_nats(&self, precision: Precision, sequences: &[Vec<u32>]) -> Result<f64, EngineError> {
-        let levels = self.shape.levels as usize;
+        if self.shape.is_real() {
+            let reason = "are codes; a model of real values gives no likelihood".into();
+            return Err(EngineError::Request { setting: "the sequences", reason });
+        }
+        let (levels, class) = (self.shape.levels as usize, 0);
         match &self.steps {
             Steps::Native { native, .. } => {
-                let stepper = self.native_stepper(native, Some(precision))?;
+                let stepper = self.native_stepper(native, Some(precision), class)?;
                 nll_nats(&self.source, &stepper, self.reach(), levels, sequences)
             }
             Steps::OnnxRuntime { graph, .. } => {
-                nll_nats(&self.source, &self.graph_stepper(graph)?, self.reach(), levels, sequences)
+                nll_nats(&self.source, &self.graph_stepper(graph, class)?, self.reach(), levels, sequences)
             }
         }
     }

@@ -4,6 +4,8 @@ use crate::autoregressive::{Next, Stepper};
 use crate::kernels::Kernel;
 use crate::kernels::packed::{BLOCK, Block, floats};
 use crate::kernels::wavenet::{PackedWaveNet, Scratch, WaveNetState};
+use crate::symbol::Symbol;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// Bytes of shared weights from which it pays to share a frame: below, waiting for one another takes longer than reading
@@ -16,19 +18,22 @@ const MOST_ALONE: u32 = 16;
 
 /// Variations that a native kernel steps, all in one pass.
 #[derive(Debug)]
-pub(super) struct NativeStepper {
+pub(super) struct NativeStepper<S> {
     net: Arc<PackedWaveNet>,
     kernel: Kernel,
     states: Vec<WaveNetState>,
     scratch: Scratch,
-    logits: Vec<Block>,
+    outputs: Vec<Block>,
+    /// The symbols of a step, as the kernel takes them.
+    bits: Vec<u32>,
+    symbol: PhantomData<S>,
     /// How often nobody will be asked for help.
     alone: u32,
     /// How often that will be after the next time that help does not come: once, then twice as often each time.
     next_alone: u32,
 }
 
-impl NativeStepper {
+impl<S: Symbol> NativeStepper<S> {
     /// One variation before its first frame.
     pub fn new(net: Arc<PackedWaveNet>, kernel: Kernel) -> Self {
         let states = vec![net.new_state()];
@@ -36,12 +41,18 @@ impl NativeStepper {
     }
 
     fn with(net: Arc<PackedWaveNet>, kernel: Kernel, states: Vec<WaveNetState>) -> Self {
-        Self { net, kernel, states, scratch: Scratch::default(), logits: Vec::new(), alone: 0, next_alone: 1 }
+        let (scratch, outputs, bits) = (Scratch::default(), Vec::new(), Vec::new());
+        Self { net, kernel, states, scratch, outputs, bits, symbol: PhantomData, alone: 0, next_alone: 1 }
+    }
+
+    fn take(&mut self, symbols: &[S]) {
+        self.bits.clear();
+        self.bits.extend(symbols.iter().map(|symbol| symbol.bits()));
     }
 }
 
-impl Stepper for NativeStepper {
-    type Symbol = u32;
+impl<S: Symbol> Stepper for NativeStepper<S> {
+    type Symbol = S;
 
     fn restart(&mut self) -> Result<(), String> {
         self.states = vec![self.net.new_state()];
@@ -57,26 +68,28 @@ impl Stepper for NativeStepper {
         Ok(Self::with(Arc::clone(&self.net), self.kernel, vec![first.clone(); batch]))
     }
 
-    fn prime(&mut self, codes: &[u32], _condition: Option<&[f32]>, steps_after: usize) -> Result<(), String> {
-        self.net.prime(self.kernel, &mut self.scratch, &mut self.states, codes, steps_after);
+    fn prime(&mut self, symbols: &[S], _condition: Option<&[f32]>, steps_after: usize) -> Result<(), String> {
+        self.take(symbols);
+        self.net.prime(self.kernel, &mut self.scratch, &mut self.states, &self.bits, steps_after);
         Ok(())
     }
 
-    fn step(&mut self, codes: &[u32], _condition: Option<&[f32]>) -> Result<usize, String> {
+    fn step(&mut self, symbols: &[S], _condition: Option<&[f32]>) -> Result<usize, String> {
         let stride = self.net.logits_stride();
-        self.logits.resize(self.states.len() * stride / BLOCK, Block::default());
-        self.net.step(self.kernel, &mut self.scratch, &mut self.states, codes, &mut self.logits);
+        self.take(symbols);
+        self.outputs.resize(self.states.len() * stride / BLOCK, Block::default());
+        self.net.step(self.kernel, &mut self.scratch, &mut self.states, &self.bits, &mut self.outputs);
         Ok(stride)
     }
 
     fn outputs(&self) -> &[f32] {
-        floats(&self.logits)
+        floats(&self.outputs)
     }
 
-    fn prime_silence(&mut self, silence: u32) -> bool {
+    fn prime_silence(&mut self, silence: S) -> bool {
         self.states.truncate(1);
         if let Some(state) = self.states.first_mut() {
-            self.net.prime_with_silence(self.kernel, &mut self.scratch, state, silence);
+            self.net.prime_with_silence(self.kernel, &mut self.scratch, state, silence.bits());
         }
         true
     }
@@ -85,19 +98,27 @@ impl Stepper for NativeStepper {
         self.states.len() == 1 && self.net.shared_bytes() >= SHARED_BYTES
     }
 
-    fn generate_shared(&mut self, pool: &rayon::ThreadPool, codes: &mut [u32], next: &mut Next<'_, u32>) {
+    fn generate_shared(&mut self, pool: &rayon::ThreadPool, symbols: &mut [S], next: &mut Next<'_, S>) {
         let stride = self.net.logits_stride();
-        let mut next = |logits: &[Block], code: &mut u32| next(&floats(logits)[..stride], std::slice::from_mut(code));
-        let ([state], [code]) = (&mut self.states[..], codes) else { return };
+        let mut next = |outputs: &[Block], bits: &mut u32| {
+            let mut symbol = S::of_bits(*bits);
+            let more = next(&floats(outputs)[..stride], std::slice::from_mut(&mut symbol));
+            *bits = symbol.bits();
+            more
+        };
+        let ([state], [symbol]) = (&mut self.states[..], symbols) else { return };
+        let mut bits = symbol.bits();
         if self.alone > 0 {
             self.alone -= 1;
-            self.logits.resize(stride / BLOCK, Block::default());
-            self.net.generate_alone(self.kernel, &mut self.scratch, state, code, &mut self.logits, &mut next);
-        } else if self.net.generate_split(self.kernel, pool, &mut self.scratch, state, code, &mut next) {
+            self.outputs.resize(stride / BLOCK, Block::default());
+            let outputs = &mut self.outputs;
+            self.net.generate_alone(self.kernel, &mut self.scratch, state, &mut bits, outputs, &mut next);
+        } else if self.net.generate_split(self.kernel, pool, &mut self.scratch, state, &mut bits, &mut next) {
             self.next_alone = 1;
         } else {
             self.alone = self.next_alone;
             self.next_alone = (self.next_alone * 2).min(MOST_ALONE);
         }
+        *symbol = S::of_bits(bits);
     }
 }

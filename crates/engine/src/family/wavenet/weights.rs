@@ -53,6 +53,8 @@ impl Matrix {
 pub struct LayerWeights {
     /// `[2D, R, F]`, tanh rows before sigmoid rows.
     pub dilated: Matrix,
+    /// Per class what is added to its bias, `[G, 2D]`; empty without classes.
+    pub class_biases: Vec<f32>,
     /// `[R, D]`; the last layer has none.
     pub residual: Option<Matrix>,
     /// `[S, D]`
@@ -63,7 +65,7 @@ pub struct LayerWeights {
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaveNetWeights {
     shape: WaveNetShape,
-    /// Per tap `[Q, R]`; the last tap is the newest frame.
+    /// Per tap `[Q, R]`, `[1, R]` for real values; the last tap is the newest frame.
     pub causal_taps: Vec<Vec<f32>>,
     /// `[R]`
     pub causal_bias: Option<Vec<f32>>,
@@ -89,7 +91,7 @@ impl WaveNetWeights {
         }
         let reader = Reader { tensors, biases: shape.biases };
         let [q, r, d, s, e, f] = [
-            shape.levels,
+            shape.outputs(),
             shape.residual_channels,
             shape.dilation_channels,
             shape.skip_channels,
@@ -105,6 +107,10 @@ impl WaveNetWeights {
         let layer = |layer| -> Result<LayerWeights, String> {
             let weight = names::dilated_weight(layer);
             let dilated = reader.matrix(&weight, &names::dilated_bias(layer), &[2 * d, r, f])?;
+            let class_biases = match shape.classes.len() {
+                0 => Vec::new(),
+                classes => reader.values(&names::class_bias(layer), &[classes, 2 * d])?,
+            };
             let (weight, bias) = (names::residual_weight(layer), names::residual_bias(layer));
             let residual = if layer + 1 == count {
                 reader.absent(&weight)?;
@@ -114,7 +120,7 @@ impl WaveNetWeights {
                 Some(reader.matrix(&weight, &bias, &[r, d, 1])?)
             };
             let skip = reader.matrix(&names::skip_weight(layer), &names::skip_bias(layer), &[s, d, 1])?;
-            Ok(LayerWeights { dilated, residual, skip })
+            Ok(LayerWeights { dilated, class_biases, residual, skip })
         };
         let layers = (0..count).map(layer).collect::<Result<_, _>>()?;
         let end = [

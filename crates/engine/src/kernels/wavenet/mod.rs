@@ -5,6 +5,7 @@
 //! A pass (`pass.rs`) takes one or more frames of a batch of variations as columns through the network layer by layer, so
 //! that each weight is read once per pass. What a variation remembers between passes is its [`WaveNetState`].
 
+mod activate;
 mod layer;
 mod network;
 mod pass;

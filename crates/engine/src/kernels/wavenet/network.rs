@@ -15,7 +15,7 @@ pub struct PackedWaveNet {
     pub(super) shape: WaveNetShape,
     pub(super) precision: Precision,
     pub(super) arena: Arena,
-    /// Per tap, `[Q]` rows of `blocks(R)` blocks: an embedding that is looked up, not multiplied.
+    /// Per tap, `[Q]` rows of `blocks(R)` blocks: an embedding that is looked up, not multiplied. For real values one row.
     pub(super) taps: Vec<Vec<Block>>,
     pub(super) causal_bias: Vec<Block>,
     pub(super) layers: Vec<PackedLayer>,
@@ -99,8 +99,8 @@ pub(super) fn packed_lines(shape: &WaveNetShape, precision: Precision) -> u64 {
         + blocks(shape.residual_channels) * (words(shape.dilation_channels) + beside);
     let skip = blocks(shape.skip_channels) * (layers * words(shape.dilation_channels) + beside);
     let end = blocks(shape.end_channels) * (words(shape.skip_channels) + beside)
-        + blocks(shape.levels) * (words(shape.end_channels) + beside);
-    layers * layer + skip + end + (f * u64::from(shape.levels) + 1) * blocks(shape.residual_channels)
+        + blocks(shape.outputs()) * (words(shape.end_channels) + beside);
+    layers * layer + skip + end + (f * u64::from(shape.outputs()) + 1) * blocks(shape.residual_channels)
 }
 
 /// How many of a clip's last frames each layer must see: those that stay in its ring, and those that the frames which the
@@ -122,11 +122,15 @@ fn needed_frames(shape: &WaveNetShape) -> Vec<usize> {
 }
 
 impl PackedWaveNet {
-    /// Packs weights in a precision. Takes time in proportion to their number.
+    /// Packs weights in a precision; those of a model with classes for this class, which is a choice of biases. Takes time in
+    /// proportion to their number.
     ///
     /// # Errors
     /// The number of bytes needed, where the shape's padding makes them more than 4 GiB.
-    pub fn new(weights: &WaveNetWeights, precision: Precision) -> Result<Self, u64> {
+    ///
+    /// # Panics
+    /// If a model with classes does not have this one: a mistake in the caller.
+    pub fn new(weights: &WaveNetWeights, precision: Precision, class: usize) -> Result<Self, u64> {
         let shape = weights.shape().clone();
         let lines = packed_lines(&shape, precision);
         if lines > MOST_LINES {
@@ -151,7 +155,11 @@ impl PackedWaveNet {
         for layer in &weights.layers {
             // The file has [2D, R, F]: input = channel · F + tap. The pass has the taps' vectors one after another.
             let weight = |row, input: usize| layer.dilated.weight(row, (input % residual) * taps + input / residual);
-            let bias = layer.dilated.bias().map(|bias| |row: usize| bias[row]);
+            let told = match &layer.class_biases[..] {
+                [] => None,
+                biases => Some(&biases[class * 2 * gate..][..2 * gate]),
+            };
+            let bias = layer.dilated.bias().map(|bias| |row: usize| bias[row] + told.map_or(0.0, |told| told[row]));
             let rows = Rows { rows: &gate_rows, segments: taps, inputs: residual, scaled: true };
             let dilated = arena.push(rows, weight, bias);
             let residual = layer.residual.as_ref().map(|matrix| plain(&mut arena, matrix));
@@ -170,7 +178,7 @@ impl PackedWaveNet {
         let end = [&weights.end[0], &weights.end[1]].map(|matrix| plain(&mut arena, matrix));
 
         let embedding = |tap: &Vec<f32>| {
-            let mut rows = vec![Block::default(); shape.levels as usize * residual_blocks];
+            let mut rows = vec![Block::default(); shape.outputs() as usize * residual_blocks];
             let of_codes = tap.chunks_exact(residual).zip(rows.chunks_exact_mut(residual_blocks));
             of_codes.for_each(|(row, padded)| floats_mut(padded)[..residual].copy_from_slice(row));
             rows
@@ -208,14 +216,14 @@ impl PackedWaveNet {
             shape.dilation_channels,
             shape.skip_channels,
             shape.end_channels,
-            shape.levels,
+            shape.outputs(),
         ]
         .map(u64::from);
         let layers = shape.dilations.len() as u64;
         layers * (2 * d * f * r + s * d) + layers.saturating_sub(1) * r * d + e * s + q * e
     }
 
-    /// Floats between one column's logits and the next: `Q`, padded to whole blocks.
+    /// Floats between one column's outputs and the next: `Q`, padded to whole blocks.
     pub fn logits_stride(&self) -> usize {
         self.end[1].blocks() * BLOCK
     }

@@ -7,14 +7,16 @@
 //! within [`PackedWaveNet::generate_split`]; between two calls they sleep in their pool. A member that does not come, because
 //! the host needs its core, is not waited for: the leader finishes the frame and goes on alone.
 
+use super::activate::{epilogue, finish};
 use super::network::PackedWaveNet;
 use super::pass::Coded;
 use super::scratch::Scratch;
 use super::state::WaveNetState;
-use crate::kernels::arguments::{Epilogue, Inputs};
+use crate::kernels::arguments::Inputs;
 use crate::kernels::coding::GATE_SCALE;
 use crate::kernels::kernel::{Kernel, Multiply};
 use crate::kernels::packed::{BLOCK, Block, MatrixRef, PackedMatrix};
+use continuo_package::family::wavenet::Activation;
 use std::cell::UnsafeCell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -127,7 +129,7 @@ struct Board<'a> {
     skip_scale: Shared<f32>,
     skip: Shared<Block>,
     end: Shared<Block>,
-    logits: Shared<Block>,
+    outputs: Shared<Block>,
     /// Where the rows of each member begin, as a part of all; the leader has fewer of the skip sum's.
     skip_shares: Vec<f64>,
     even_shares: Vec<f64>,
@@ -146,7 +148,7 @@ impl<'a> Board<'a> {
             skip_scale: Shared::new(1),
             skip: Shared::new(net.skip.blocks()),
             end: Shared::new(first.blocks()),
-            logits: Shared::new(second.blocks()),
+            outputs: Shared::new(second.blocks()),
             skip_shares: shares(net.leaders_share(members), members),
             even_shares: shares(1.0 / members as f64, members),
             meeting: Meeting {
@@ -190,8 +192,13 @@ impl<'a> Board<'a> {
                 // SAFETY: as above, for the last stage.
                 let scales = if is_last { unsafe { self.skip_scale.read(0..1) } } else { &[GATE_SCALE] };
                 let x = Inputs { words, stride: 0, scales };
-                let (segments, epilogue) = (stage.clone(), Epilogue::Relu);
-                self.kernel.multiply(Multiply { matrix: rows, segments, columns: 1, x, y, epilogue, gate: None });
+                let (segments, activation) = (stage.clone(), self.net.shape.activation);
+                let epilogue = epilogue(activation);
+                let product = Multiply { matrix: rows, segments, columns: 1, x, y: &mut *y, epilogue, gate: None };
+                self.kernel.multiply(product);
+                if is_last {
+                    finish(self.kernel, activation, y);
+                }
             }
         }
         true
@@ -210,14 +217,14 @@ impl<'a> Board<'a> {
         // SAFETY: the skip sums are written before the meeting and next after the first gates of another frame.
         let skip = unsafe { self.skip.read(0..net.skip.blocks()) };
         let skip = coded.encode(self.kernel, precision, skip, net.skip.blocks());
-        self.share(member, first, skip, &self.end, Epilogue::Relu);
+        self.share(member, first, skip, &self.end, net.shape.activation);
         if !self.meeting.attend(&mut own.turn, own.patience) {
             return false;
         }
         // SAFETY: as before, one meeting later.
         let end = unsafe { self.end.read(0..first.blocks()) };
         let end = coded.encode(self.kernel, precision, end, first.blocks());
-        self.share(member, second, end, &self.logits, Epilogue::Store);
+        self.share(member, second, end, &self.outputs, net.shape.output);
         self.meeting.attend(&mut own.turn, own.patience)
     }
 
@@ -227,13 +234,15 @@ impl<'a> Board<'a> {
     }
 
     /// A member's rows of one of the last convolutions.
-    fn share(&self, member: usize, matrix: MatrixRef, x: Inputs<'_>, y: &Shared<Block>, epilogue: Epilogue) {
+    fn share(&self, member: usize, matrix: MatrixRef, x: Inputs<'_>, y: &Shared<Block>, activation: Activation) {
         let (first, rows) = self.rows(&self.even_shares, member, matrix);
         if rows.blocks > 0 {
             // SAFETY: rows do not overlap, and nobody else touches them before the next meeting.
             let y = unsafe { y.write(first..first + rows.blocks) };
-            let segments = 0..rows.segments;
-            self.kernel.multiply(Multiply { matrix: rows, segments, columns: 1, x, y, epilogue, gate: None });
+            let (segments, epilogue) = (0..rows.segments, epilogue(activation));
+            let product = Multiply { matrix: rows, segments, columns: 1, x, y: &mut *y, epilogue, gate: None };
+            self.kernel.multiply(product);
+            finish(self.kernel, activation, y);
         }
     }
 }
@@ -257,8 +266,8 @@ impl PackedWaveNet {
         bytes(self.skip) + bytes(self.end[0]) + bytes(self.end[1])
     }
 
-    /// Generates frames of a variation alone with this thread and all of `pool` on each. `code` is the newest code; `next` gets the
-    /// logits of the frame after it and writes the code of that one, or ends with `false`.
+    /// Generates frames of a variation alone with this thread and all of `pool` on each. `symbol` is the newest code, or the bits
+    /// of the newest value; `next` gets the outputs for the frame after it and writes the symbol of that one, or ends with `false`.
     ///
     /// Gives back whether the others came in time; otherwise this thread went on alone. The bits are those of
     /// [`PackedWaveNet::step`] in any case.
@@ -268,7 +277,7 @@ impl PackedWaveNet {
         pool: &rayon::ThreadPool,
         scratch: &mut Scratch,
         state: &mut WaveNetState,
-        code: &mut u32,
+        symbol: &mut u32,
         next: &mut dyn FnMut(&[Block], &mut u32) -> bool,
     ) -> bool {
         let board = &Board::new(self, kernel, pool.current_num_threads() + 1);
@@ -286,7 +295,7 @@ impl PackedWaveNet {
             let began = Instant::now();
             let mut patience = None;
             while more && in_time {
-                self.step_layers(kernel, scratch, state, *code, &board.stages, |z, stage, scale| {
+                self.step_layers(kernel, scratch, state, *symbol, &board.stages, |z, stage, scale| {
                     board.hand_over(z, stage, scale);
                 });
                 let patience =
@@ -295,36 +304,36 @@ impl PackedWaveNet {
                 own.patience = Some(patience);
                 if in_time {
                     // SAFETY: logits are written before the last meeting of a frame.
-                    more = next(unsafe { board.logits.read(0..self.end[1].blocks()) }, code);
+                    more = next(unsafe { board.outputs.read(0..self.end[1].blocks()) }, symbol);
                 }
             }
             board.meeting.stop.store(true, Ordering::Release);
             if !in_time {
                 // The frame has gone through the layers already, and its gates are this thread's own.
-                let mut logits = vec![Block::default(); self.end[1].blocks()];
-                self.step_head(kernel, scratch, state, &mut logits);
-                if next(&logits, code) {
-                    self.generate_alone(kernel, scratch, state, code, &mut logits, next);
+                let mut outputs = vec![Block::default(); self.end[1].blocks()];
+                self.step_head(kernel, scratch, state, &mut outputs);
+                if next(&outputs, symbol) {
+                    self.generate_alone(kernel, scratch, state, symbol, &mut outputs, next);
                 }
             }
         });
         in_time
     }
 
-    /// As [`PackedWaveNet::generate_split`] with this thread alone; `logits` is room for a frame's.
+    /// As [`PackedWaveNet::generate_split`] with this thread alone; `outputs` is room for a frame's.
     pub fn generate_alone(
         &self,
         kernel: Kernel,
         scratch: &mut Scratch,
         state: &mut WaveNetState,
-        code: &mut u32,
-        logits: &mut [Block],
+        symbol: &mut u32,
+        outputs: &mut [Block],
         next: &mut dyn FnMut(&[Block], &mut u32) -> bool,
     ) {
         loop {
             let states = std::slice::from_mut(state);
-            self.step(kernel, scratch, states, std::slice::from_ref(code), logits);
-            if !next(logits, code) {
+            self.step(kernel, scratch, states, std::slice::from_ref(symbol), outputs);
+            if !next(outputs, symbol) {
                 return;
             }
         }

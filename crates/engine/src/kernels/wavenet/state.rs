@@ -12,7 +12,7 @@ use continuo_simd::CODE_OFFSET;
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaveNetState {
     precision: Precision,
-    /// The last `F` codes, the newest last.
+    /// The last `F` codes or bits of real values, the newest last.
     recent: Vec<u32>,
     pub(super) layers: Vec<Ring>,
 }
@@ -56,14 +56,14 @@ impl WaveNetState {
         Self { precision, recent: vec![shape.levels / 2; sizes.taps], layers }
     }
 
-    /// Sets the state from the graph's tensors for one variation: `codes` `[F − 1]`, and per layer `[R, d·(F − 1)]`, oldest
+    /// Sets the state from the graph's tensors for one variation: `symbols` `[F − 1]` (codes or bits), and per layer `[R, d·(F − 1)]`, oldest
     /// frame first. They are rounded to the state's precision.
     ///
     /// # Panics
     /// If a tensor has another size: a mistake in the caller.
-    pub fn set(&mut self, kernel: Kernel, codes: &[u32], layers: &[Vec<f32>]) {
-        assert!(codes.len() + 1 == self.recent.len() && layers.len() == self.layers.len(), "tensors of a state");
-        self.recent[1..].copy_from_slice(codes);
+    pub fn set(&mut self, kernel: Kernel, symbols: &[u32], layers: &[Vec<f32>]) {
+        assert!(symbols.len() + 1 == self.recent.len() && layers.len() == self.layers.len(), "tensors of a state");
+        self.recent[1..].copy_from_slice(symbols);
         for (ring, tensor) in self.layers.iter_mut().zip(layers) {
             assert!(tensor.len() == ring.length * ring.channels, "tensors of a state");
             ring.oldest = 0;
@@ -88,10 +88,10 @@ impl WaveNetState {
         (self.recent[1..].to_vec(), layers)
     }
 
-    pub(super) fn push_code(&mut self, code: u32) {
+    pub(super) fn push_symbol(&mut self, symbol: u32) {
         self.recent.rotate_left(1);
         if let Some(newest) = self.recent.last_mut() {
-            *newest = code;
+            *newest = symbol;
         }
     }
 
@@ -102,7 +102,7 @@ impl WaveNetState {
         if is_finite { GATE_SCALE } else { f32::NAN }
     }
 
-    pub(super) fn codes(&self) -> impl Iterator<Item = u32> {
+    pub(super) fn symbols(&self) -> impl Iterator<Item = u32> {
         self.recent.iter().copied()
     }
 }

@@ -4,7 +4,7 @@
 //! `state.layer.{i}` and comes out as `next_state.layer.{i}`. The trainer exports with it, and the tests of the engine and the
 //! plugin make their models with it.
 
-use super::{WaveNetShape, names};
+use super::{Activation, WaveNetShape, names};
 use crate::onnx::{
     AttributeProto, FLOAT, GraphProto, INT64, IR_VERSION, ModelProto, NodeProto, OPSET, OperatorSetIdProto,
     TensorProto, ValueInfoProto,
@@ -23,9 +23,14 @@ pub fn step_graph(shape: &WaveNetShape, mut weights: impl FnMut(&str, &[usize]) 
         let values = weights(&name, &axes);
         writer.graph.initializer.push(TensorProto::from_f32(name, &axes, &values));
     }
-    writer.graph.input.push(ValueInfoProto::tensor(names::CODES, INT64, &[TAKES, FRAMES]));
-    let logits = [TAKES, Ok(i64::from(shape.levels)), FRAMES];
-    writer.graph.output.push(ValueInfoProto::tensor(names::LOGITS, FLOAT, &logits));
+    let (symbols, element, output) = boundary(shape);
+    writer.graph.input.push(ValueInfoProto::tensor(symbols, element, &[TAKES, FRAMES]));
+    if !shape.classes.is_empty() {
+        writer.graph.input.push(ValueInfoProto::tensor(names::CLASS, INT64, &[TAKES]));
+        writer.constant("class.frames", &[2]);
+    }
+    let outputs = [TAKES, Ok(i64::from(shape.outputs())), FRAMES];
+    writer.graph.output.push(ValueInfoProto::tensor(output, FLOAT, &outputs));
 
     let mut x = causal(&mut writer, shape);
     let gate = i64::from(shape.dilation_channels);
@@ -47,10 +52,16 @@ pub fn step_graph(shape: &WaveNetShape, mut weights: impl FnMut(&str, &[usize]) 
             x = writer.op("Add", &[&x, &part], format!("layer.{}.input", layer + 1));
         }
     }
-    let skip = writer.op("Relu", &[&skip.unwrap_or(x)], "skip.relu".into());
+    let skip = writer.activation(shape.activation, skip.unwrap_or(x), "skip");
     writer.conv(&skip, &names::end_weight(0), &names::end_bias(0), "end.0", 1, 1);
-    let end = writer.op("Relu", &["end.0"], "end.0.relu".into());
-    writer.conv(&end, &names::end_weight(1), &names::end_bias(1), names::LOGITS, 1, 1);
+    let end = writer.activation(shape.activation, "end.0".into(), "end.0");
+    if shape.output == Activation::None {
+        writer.conv(&end, &names::end_weight(1), &names::end_bias(1), output, 1, 1);
+    } else {
+        writer.conv(&end, &names::end_weight(1), &names::end_bias(1), "end.1", 1, 1);
+        let value = writer.activation(shape.output, "end.1".into(), "end.1");
+        writer.op("Identity", &[&value], output.into());
+    }
 
     ModelProto {
         ir_version: IR_VERSION,
@@ -60,10 +71,15 @@ pub fn step_graph(shape: &WaveNetShape, mut weights: impl FnMut(&str, &[usize]) 
     }
 }
 
+/// Name and element type of what goes in, and the name of what comes out.
+fn boundary(shape: &WaveNetShape) -> (&'static str, i32, &'static str) {
+    if shape.is_real() { (names::VALUES, FLOAT, names::NEXT_VALUE) } else { (names::CODES, INT64, names::LOGITS) }
+}
+
 /// Names and axes of the weights of a shape, in the order in which a graph holds them.
 pub fn tensors(shape: &WaveNetShape) -> Vec<(String, Vec<usize>)> {
     let [q, r, d, s, e, f] = [
-        shape.levels,
+        shape.outputs(),
         shape.residual_channels,
         shape.dilation_channels,
         shape.skip_channels,
@@ -82,6 +98,9 @@ pub fn tensors(shape: &WaveNetShape) -> Vec<(String, Vec<usize>)> {
     for layer in 0..layers {
         tensors.push((names::dilated_weight(layer), vec![2 * d, r, f]));
         bias(&mut tensors, names::dilated_bias(layer), 2 * d);
+        if !shape.classes.is_empty() {
+            tensors.push((names::class_bias(layer), vec![shape.classes.len(), 2 * d]));
+        }
         tensors.push((names::skip_weight(layer), vec![s, d, 1]));
         bias(&mut tensors, names::skip_bias(layer), s);
         if layer + 1 < layers {
@@ -96,20 +115,30 @@ pub fn tensors(shape: &WaveNetShape) -> Vec<(String, Vec<usize>)> {
     tensors
 }
 
-/// The causal convolution of one-hot codes: a sum of table rows, one per tap. Gives back the name of its `[B, R, T]`.
+/// The causal convolution, as a sum over its taps: of table rows for codes, which are one-hot vectors; of multiples of one row
+/// for real values. Gives back the name of its `[B, R, T]`.
 fn causal(writer: &mut Writer, shape: &WaveNetShape) -> String {
     let history = i64::from(shape.filter_width) - 1;
-    let state = (names::STATE_CAUSAL, INT64, [TAKES, Ok(history)]);
-    let next = writer.state(state.0, state.1, &state.2);
-    writer.node("Concat", &[names::STATE_CAUSAL, names::CODES], "codes.seen", vec![AttributeProto::int("axis", 1)]);
-    writer.slice("codes.seen", &next, -history, i64::MAX, 1);
+    let (symbols, element, _) = boundary(shape);
+    let next = writer.state(names::STATE_CAUSAL, element, &[TAKES, Ok(history)]);
+    let seen = format!("{symbols}.seen");
+    writer.node("Concat", &[names::STATE_CAUSAL, symbols], &seen, vec![AttributeProto::int("axis", 1)]);
+    writer.slice(&seen, &next, -history, i64::MAX, 1);
+    if shape.is_real() {
+        writer.constant("values.channel", &[2]);
+    }
     let mut sum: Option<String> = None;
     for tap in 0..shape.filter_width as usize {
-        let codes = format!("codes.tap{tap}");
+        let heard = format!("{symbols}.tap{tap}");
         let end = tap as i64 - history;
-        writer.slice("codes.seen", &codes, tap as i64, if end == 0 { i64::MAX } else { end }, 1);
-        let part = format!("causal.tap{tap}");
-        writer.node("Gather", &[&names::causal_tap(tap), &codes], &part, vec![AttributeProto::int("axis", 0)]);
+        writer.slice(&seen, &heard, tap as i64, if end == 0 { i64::MAX } else { end }, 1);
+        let (weight, part) = (names::causal_tap(tap), format!("causal.tap{tap}"));
+        if shape.is_real() {
+            let column = writer.op("Unsqueeze", &[&heard, "values.channel"], format!("{heard}.column"));
+            writer.op("Mul", &[&column, &weight], part.clone());
+        } else {
+            writer.node("Gather", &[&weight, &heard], &part, vec![AttributeProto::int("axis", 0)]);
+        }
         sum = Some(match sum {
             Some(sum) => writer.op("Add", &[&sum, &part], format!("causal.sum{tap}")),
             None => part,
@@ -130,11 +159,17 @@ fn gated(writer: &mut Writer, shape: &WaveNetShape, layer: usize, x: &str) -> St
     let length = dilation * (i64::from(shape.filter_width) - 1);
     let state = names::state_layer(layer);
     let next = writer.state(&state, FLOAT, &[TAKES, Ok(i64::from(shape.residual_channels)), Ok(length)]);
-    let (seen, h) = (name("seen"), name("h"));
+    let (seen, mut h) = (name("seen"), name("h"));
     writer.node("Concat", &[&state, x], &seen, vec![AttributeProto::int("axis", 2)]);
     writer.slice(&seen, &next, -length, i64::MAX, 2);
     let taps = i64::from(shape.filter_width);
     writer.conv(&seen, &names::dilated_weight(layer), &names::dilated_bias(layer), &h, taps, dilation);
+    if !shape.classes.is_empty() {
+        let (rows, told) = (name("class.row"), name("class"));
+        writer.node("Gather", &[&names::class_bias(layer), names::CLASS], &rows, vec![AttributeProto::int("axis", 0)]);
+        writer.op("Unsqueeze", &[&rows, "class.frames"], told.clone());
+        h = writer.op("Add", &[&h, &told], name("h.told"));
+    }
     let (filter, gate) = (name("filter"), name("gate"));
     let axis = vec![AttributeProto::int("axis", 1)];
     writer.graph.node.push(NodeProto::new("Split", &[&h, "gate.halves"], &[&filter, &gate], axis));
@@ -165,6 +200,27 @@ impl Writer {
     fn op(&mut self, op: &str, inputs: &[&str], output: String) -> String {
         self.node(op, inputs, &output, Vec::new());
         output
+    }
+
+    /// What `input` becomes under a function of each value. Gives back its output's name.
+    fn activation(&mut self, activation: Activation, input: String, name: &str) -> String {
+        let scalar = |writer: &mut Self, part: &str, value: f32| {
+            let name = format!("{name}.{part}");
+            writer.graph.initializer.push(TensorProto::from_f32(name.as_str(), &[], &[value]));
+            name
+        };
+        match activation {
+            Activation::None => input,
+            Activation::Relu => self.op("Relu", &[&input], format!("{name}.relu")),
+            Activation::Tanh => self.op("Tanh", &[&input], format!("{name}.tanh")),
+            Activation::ScaledTanh => {
+                let slope = scalar(self, "slope", Activation::SLOPE);
+                let amplitude = scalar(self, "amplitude", Activation::AMPLITUDE);
+                let steep = self.op("Mul", &[&input, &slope], format!("{name}.steep"));
+                let tanh = self.op("Tanh", &[&steep], format!("{name}.tanh"));
+                self.op("Mul", &[&tanh, &amplitude], format!("{name}.scaled"))
+            }
+        }
     }
 
     /// A state input and the output that becomes it. Gives back the output's name.

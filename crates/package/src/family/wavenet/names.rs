@@ -4,12 +4,18 @@
 pub const CODES: &str = "codes";
 /// Output, f32 `[B, Q, T]`: unnormalised log-probabilities of the frame after each input frame.
 pub const LOGITS: &str = "logits";
-/// State, int64 `[B, F − 1]`: the codes before `codes`. Initially silence.
+/// Input of a model of real values, f32 `[B, T]`: the newest frames.
+pub const VALUES: &str = "values";
+/// Output of a model of real values, f32 `[B, 1, T]`: the frame after each input frame.
+pub const NEXT_VALUE: &str = "next_value";
+/// Input of a model with classes, int64 `[B]`: which kind of recording is asked for.
+pub const CLASS: &str = "class";
+/// State, `[B, F − 1]`: the codes before `codes` (int64) or the frames before `values` (f32). Initially silence.
 pub const STATE_CAUSAL: &str = "state.causal";
 /// Bias `[R]` of the causal convolution.
 pub const CAUSAL_BIAS: &str = "causal.bias";
 
-/// Weight `[Q, R]` of one tap of the causal convolution; the last tap is the newest frame.
+/// Weight `[Q, R]` of one tap of the causal convolution (`[1, R]` for real values); the last tap is the newest frame.
 pub fn causal_tap(tap: usize) -> String {
     format!("causal.tap{tap}.weight")
 }
@@ -32,6 +38,11 @@ pub fn dilated_weight(layer: usize) -> String {
 /// Bias `[2D]` of a layer's dilated convolution.
 pub fn dilated_bias(layer: usize) -> String {
     format!("layer.{layer}.dilated.bias")
+}
+
+/// Per class what is added to a layer's dilated convolution, `[G, 2D]`.
+pub fn class_bias(layer: usize) -> String {
+    format!("layer.{layer}.class.bias")
 }
 
 /// Weight `[R, D, 1]` of a layer's residual path. The last layer has none.

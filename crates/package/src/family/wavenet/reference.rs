@@ -6,14 +6,16 @@
 use std::collections::BTreeMap;
 
 use super::graph::tensors;
-use super::{WaveNetShape, names};
+use super::{Activation, WaveNetShape, names};
 
 /// The network with its weights and what it has heard.
 #[derive(Debug, Clone)]
 pub struct Reference {
     shape: WaveNetShape,
     weights: BTreeMap<String, Vec<f64>>,
-    codes: Vec<u32>,
+    /// Codes, or real values.
+    heard: Vec<f64>,
+    class: usize,
     /// Per layer its inputs of all frames, oldest first.
     seen: Vec<Vec<Vec<f64>>>,
 }
@@ -28,14 +30,19 @@ impl Reference {
             (name, values)
         });
         let mut reference =
-            Self { shape: shape.clone(), weights: weights.collect(), codes: Vec::new(), seen: Vec::new() };
+            Self { shape: shape.clone(), weights: weights.collect(), heard: Vec::new(), class: 0, seen: Vec::new() };
         reference.forget();
         reference
     }
 
+    /// Asks for this class from now on.
+    pub fn set_class(&mut self, class: usize) {
+        self.class = class;
+    }
+
     /// Forgets what it has heard.
     pub fn forget(&mut self) {
-        self.codes = vec![self.shape.levels / 2; self.shape.filter_width as usize - 1];
+        self.heard = vec![f64::from(self.shape.levels / 2); self.shape.filter_width as usize - 1];
         self.seen = vec![Vec::new(); self.shape.dilations.len()];
     }
 
@@ -55,6 +62,11 @@ impl Reference {
 
     /// The logits `[Q]` of the frame after this code.
     pub fn step(&mut self, code: u32) -> Vec<f64> {
+        self.step_symbol(code.into())
+    }
+
+    /// The outputs `[Q]` for the frame after this code or real value.
+    pub fn step_symbol(&mut self, symbol: f64) -> Vec<f64> {
         let [r, d, s, f] = [
             self.shape.residual_channels,
             self.shape.dilation_channels,
@@ -62,12 +74,14 @@ impl Reference {
             self.shape.filter_width,
         ]
         .map(|axis| axis as usize);
-        self.codes.push(code);
-        let newest = &self.codes[self.codes.len() - f..];
+        self.heard.push(symbol);
+        let newest = &self.heard[self.heard.len() - f..];
         let mut x = self.weights.get(names::CAUSAL_BIAS).cloned().unwrap_or_else(|| vec![0.0; r]);
-        for (tap, &code) in newest.iter().enumerate() {
-            let table = &self.weights[&names::causal_tap(tap)][code as usize * r..];
-            x.iter_mut().zip(table).for_each(|(x, weight)| *x += weight);
+        for (tap, &symbol) in newest.iter().enumerate() {
+            // A code chooses a row, a real value is multiplied with the only one.
+            let (row, by) = if self.shape.is_real() { (0, symbol) } else { (symbol as usize, 1.0) };
+            let table = &self.weights[&names::causal_tap(tap)][row * r..];
+            x.iter_mut().zip(table).for_each(|(x, weight)| *x += by * weight);
         }
         let mut skip = vec![0.0; s];
         let layers = self.shape.dilations.len();
@@ -82,7 +96,10 @@ impl Reference {
                     (0..r).for_each(|channel| inputs[channel * f + tap] = seen[past][channel]);
                 }
             }
-            let h = self.product(&names::dilated_weight(layer), &names::dilated_bias(layer), &inputs);
+            let mut h = self.product(&names::dilated_weight(layer), &names::dilated_bias(layer), &inputs);
+            if let Some(biases) = self.weights.get(&names::class_bias(layer)) {
+                h.iter_mut().zip(&biases[self.class * 2 * d..]).for_each(|(h, bias)| *h += bias);
+            }
             let z: Vec<f64> = (0..d).map(|row| h[row].tanh() / (1.0 + (-h[d + row]).exp())).collect();
             let part = self.product(&names::skip_weight(layer), &names::skip_bias(layer), &z);
             skip.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
@@ -91,9 +108,12 @@ impl Reference {
                 x.iter_mut().zip(part).for_each(|(x, part)| *x += part);
             }
         }
-        let relu = |values: Vec<f64>| values.into_iter().map(|value| value.max(0.0)).collect::<Vec<_>>();
-        let y = relu(self.product(&names::end_weight(0), &names::end_bias(0), &relu(skip)));
-        self.product(&names::end_weight(1), &names::end_bias(1), &y)
+        let through = |function: Activation, values: Vec<f64>| -> Vec<f64> {
+            values.into_iter().map(|value| function.of(value)).collect()
+        };
+        let (inner, last) = (self.shape.activation, self.shape.output);
+        let y = self.product(&names::end_weight(0), &names::end_bias(0), &through(inner, skip));
+        through(last, self.product(&names::end_weight(1), &names::end_bias(1), &through(inner, y)))
     }
 
     /// Logits of the last N of `codes` (receptive field + N), each from the codes before it.
@@ -114,5 +134,24 @@ impl Reference {
             }
         }
         losses.iter().sum::<f64>() / losses.len() as f64
+    }
+
+    /// What is computed for the last N of these real values (receptive field + N), each from the values before it.
+    pub fn predictions(&mut self, values: &[f32]) -> Vec<f64> {
+        self.forget();
+        let before = &values[..values.len() - 1];
+        let all: Vec<f64> = before.iter().map(|&value| self.step_symbol(value.into())[0]).collect();
+        all[self.shape.receptive_field_frames() as usize - 1..].to_vec()
+    }
+
+    /// Mean squared error of a batch of such sequences.
+    pub fn squared_error(&mut self, batch: &[Vec<f32>]) -> f64 {
+        let mut errors = Vec::new();
+        for values in batch {
+            let found = self.predictions(values);
+            let targets = &values[values.len() - found.len()..];
+            errors.extend(found.iter().zip(targets).map(|(found, &target)| (found - f64::from(target)).powi(2)));
+        }
+        errors.iter().sum::<f64>() / errors.len() as f64
     }
 }
