@@ -58,16 +58,16 @@ const DEPTH: usize = 128;
 
 /// Base addresses and strides for the micro-kernel.
 #[derive(Clone, Copy)]
-struct Block {
-    a: *const f32,
-    a_row: usize,
-    a_column: usize,
-    b: *const f32,
-    b_stride: usize,
-    c: *mut f32,
-    c_stride: usize,
-    depth: usize,
-    accumulate: bool,
+pub(super) struct Block {
+    pub a: *const f32,
+    pub a_row: usize,
+    pub a_column: usize,
+    pub b: *const f32,
+    pub b_stride: usize,
+    pub c: *mut f32,
+    pub c_stride: usize,
+    pub depth: usize,
+    pub accumulate: bool,
 }
 
 impl Operation for Gemm<'_> {
@@ -129,16 +129,16 @@ impl Operation for Gemm<'_> {
 }
 
 /// The block of sums that is kept in registers.
-struct Sums {
+pub(super) struct Sums {
     /// Vectors per row of the widest block: 4, 2 or 1.
-    widest: usize,
+    pub widest: usize,
     /// Rows of a block that is 4, 2 or 1 vectors wide.
     rows: [usize; 3],
 }
 
 impl Sums {
     /// For an instruction set whose registers hold so many vectors. Beside the sums, they hold a row of `B` and a value of `A`.
-    const fn of(registers: usize) -> Self {
+    pub const fn of(registers: usize) -> Self {
         match registers {
             32.. => Self { widest: 4, rows: [6, 12, 16] },
             8.. => Self { widest: 1, rows: [1, 3, 6] },
@@ -149,7 +149,7 @@ impl Sums {
 
 /// One to four vectors side by side: a row of the block of sums. Written out without loops, so that sums live in
 /// registers whatever the optimiser thinks of unrolling.
-trait Row<S: Simd>: Copy {
+pub(super) trait Row<S: Simd>: Copy {
     /// Which entry of [`Sums::rows`] is for this width.
     const INDEX: usize;
 
@@ -207,7 +207,7 @@ row!(1, 2: 0);
 /// # Safety
 /// `block` must describe memory that is valid for `rows` rows, the width of `R` and its depth.
 #[inline(always)]
-unsafe fn panel<S: Simd, R: Row<S>>(s: S, block: Block, rows: usize) {
+pub(super) unsafe fn panel<S: Simd, R: Row<S>>(s: S, block: Block, rows: usize) {
     let mut row = 0;
     while row < rows {
         let left = (rows - row).min(const { Sums::of(S::REGISTERS).rows[R::INDEX] });

@@ -7,9 +7,14 @@
 #![allow(clippy::inline_always)]
 
 pub mod activations;
+pub mod convolution;
 pub mod gemm;
+pub mod matrix;
+pub mod recurrent;
+pub mod rows;
 #[cfg(test)]
 mod tests;
+pub mod transpose;
 
 #[cfg(target_arch = "aarch64")]
 use continuo_simd::Neon;
