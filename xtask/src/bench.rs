@@ -1,6 +1,7 @@
-//! `cargo xtask bench`: what the machine can do, how near the engine comes, and Criterion's benchmarks.
+//! `cargo xtask bench`: what the machine can do, how near the engine comes, Criterion's benchmarks, and the trainer's operations.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use continuo_bundler::Platform;
@@ -31,10 +32,25 @@ enum What {
         #[arg(trailing_var_arg = true)]
         arguments: Vec<String>,
     },
+    /// The trainer's convolutions and recurrent layers on the CPU, beside PyTorch's in the same run; a table and JSON.
+    Operations {
+        /// A Python that has PyTorch; without one, ours alone are measured.
+        #[arg(long)]
+        peer: Option<PathBuf>,
+        /// Threads of ours and of the peer.
+        #[arg(long, default_value_t = 1)]
+        threads: usize,
+        /// Only rows whose name has this in it.
+        #[arg(long, default_value = "")]
+        only: String,
+    },
 }
 
 /// Runs the command.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    if let Some(What::Operations { peer, threads, only }) = &options.what {
+        return operations(workspace, peer.as_ref(), *threads, only);
+    }
     let library = runtime::fetch(workspace, Platform::current()?)?.library;
     let folder = workspace.measurements();
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -48,9 +64,24 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             ("engine", [named, minutes.to_vec()].concat())
         }
         Some(What::Step { arguments }) => ("step", arguments.clone()),
+        Some(What::Operations { .. }) => return Ok(()),
     };
     let mut cargo = workspace.cargo();
     cargo.args(["bench", "--package", "continuo-engine", "--bench", bench]).env("CONTINUO_ONNXRUNTIME", library);
     cargo.arg("--").args(arguments);
+    exec::run(&mut cargo, "See the output above")
+}
+
+/// The trainer's operations, built without CUDA, which they do not need.
+fn operations(workspace: &Workspace, peer: Option<&PathBuf>, threads: usize, only: &str) -> Result<()> {
+    let folder = workspace.measurements();
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let mut cargo = workspace.cargo();
+    cargo.args(["bench", "--package", "continuo-trainer", "--no-default-features", "--bench", "operations", "--"]);
+    cargo.arg("--json").arg(folder.join("operations.json"));
+    cargo.args(["--threads", &threads.to_string(), "--only", only]);
+    if let Some(python) = peer {
+        cargo.arg("--peer").arg(python);
+    }
     exec::run(&mut cargo, "See the output above")
 }

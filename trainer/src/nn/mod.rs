@@ -1,7 +1,8 @@
 //! Networks as every family has them: named tensors in one flat vector, an optimiser, a learning rate's course and an
-//! average of the weights.
+//! average of the weights; and the operations that networks are written in ([`ops`]).
 
 pub mod network;
+pub mod ops;
 pub mod optimiser;
 pub mod schedule;
 pub mod tensors;

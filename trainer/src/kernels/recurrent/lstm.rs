@@ -23,7 +23,7 @@ pub struct Weights<'a> {
 }
 
 /// What the way back needs, units padded to whole vectors.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Saved<T> {
     /// The gates' values, `[steps, batch, 4 · units]`.
     pub gates: T,

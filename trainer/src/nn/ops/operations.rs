@@ -1,0 +1,168 @@
+//! The operations as a backend has them.
+
+use burn::tensor::backend::Backend;
+use burn::tensor::ops::{FloatTensor, IntTensor};
+
+use super::default;
+use crate::kernels::convolution::Convolution;
+use crate::kernels::recurrent::{gru, lstm};
+
+/// What an LSTM reads, or the gradients of that.
+#[derive(Debug, Clone)]
+pub struct Lstm<T> {
+    /// The inputs, `[steps, batch, inputs]`.
+    pub x: T,
+    /// The outputs before the first step, `[batch, units]`.
+    pub hidden: T,
+    /// The cells before the first step, `[batch, units]`.
+    pub cells: T,
+    /// Weights of the inputs, `[4 · units, inputs]`: input, forget, cell and output gate, as in PyTorch's `weight_ih`.
+    pub input_weight: T,
+    /// Weights of the state, `[4 · units, units]`, as in PyTorch's `weight_hh`.
+    pub state_weight: T,
+    /// `[4 · units]`: the sum of PyTorch's `bias_ih` and `bias_hh`, which have the same gradient.
+    pub bias: T,
+}
+
+impl<T> From<[T; 6]> for Lstm<T> {
+    fn from([x, hidden, cells, input_weight, state_weight, bias]: [T; 6]) -> Self {
+        Self { x, hidden, cells, input_weight, state_weight, bias }
+    }
+}
+
+impl<T> From<Lstm<T>> for [T; 6] {
+    fn from(all: Lstm<T>) -> Self {
+        [all.x, all.hidden, all.cells, all.input_weight, all.state_weight, all.bias]
+    }
+}
+
+/// What a GRU reads, or the gradients of that.
+#[derive(Debug, Clone)]
+pub struct Gru<T> {
+    /// The inputs, `[steps, batch, inputs]`.
+    pub x: T,
+    /// The state before the first step, `[batch, units]`.
+    pub hidden: T,
+    /// Weights of the inputs, `[3 · units, inputs]`: reset, update and new gate, as in PyTorch's `weight_ih`.
+    pub input_weight: T,
+    /// Weights of the state, `[3 · units, units]`, as in PyTorch's `weight_hh`.
+    pub state_weight: T,
+    /// `[3 · units]`, as PyTorch's `bias_ih`.
+    pub input_bias: T,
+    /// `[3 · units]`, as PyTorch's `bias_hh`; the new gate's part is inside the product with the reset gate.
+    pub state_bias: T,
+}
+
+impl<T> From<[T; 6]> for Gru<T> {
+    fn from([x, hidden, input_weight, state_weight, input_bias, state_bias]: [T; 6]) -> Self {
+        Self { x, hidden, input_weight, state_weight, input_bias, state_bias }
+    }
+}
+
+impl<T> From<Gru<T>> for [T; 6] {
+    fn from(all: Gru<T>) -> Self {
+        [all.x, all.hidden, all.input_weight, all.state_weight, all.input_bias, all.state_bias]
+    }
+}
+
+/// A backend with these operations. Each has a default of Burn's own, so that `impl Operations for ABackend {}` is enough.
+///
+/// Axes that do not fit each other panic, as they do in Burn's own operations; [`Convolution::frames`] and
+/// [`Convolution::transposed_length`] say beforehand what fits. What `…_saving` saves is the backend's own: only its
+/// `…_gradient` reads it.
+pub trait Operations: Backend {
+    /// `y[b, o, t] = bias[o] + Σ x[b, c, t · stride + k · dilation − padding] · weight[o, c, k]`: `[batch, outputs, frames]` of
+    /// `x` `[batch, inputs, length]`, `weight` `[outputs, inputs, kernel]` and `bias` `[outputs]`.
+    fn time_conv(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        convolution: &Convolution,
+    ) -> FloatTensor<Self> {
+        default::convolution::time_conv::<Self>(x, weight, bias, convolution)
+    }
+
+    /// The gradient of [`Operations::time_conv`] for an input of `length` frames, plus `bias` `[inputs]`: a transposed
+    /// convolution. `y` is `[batch, outputs, frames]`; gives `[batch, inputs, length]`.
+    fn time_conv_input(
+        y: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        length: usize,
+        convolution: &Convolution,
+    ) -> FloatTensor<Self> {
+        default::convolution::time_conv_input::<Self>(y, weight, bias, length, convolution)
+    }
+
+    /// The gradient of [`Operations::time_conv`] for weights of `kernel` taps, `[outputs, inputs, kernel]`, of the input `x` and
+    /// the output's gradient `y`.
+    fn time_conv_weight(
+        x: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        kernel: usize,
+        convolution: &Convolution,
+    ) -> FloatTensor<Self> {
+        default::convolution::time_conv_weight::<Self>(x, y, kernel, convolution)
+    }
+
+    /// `[channels]`: the sums of `[batch, channels, frames]` over batch and frames.
+    fn channel_sums(y: FloatTensor<Self>) -> FloatTensor<Self> {
+        default::convolution::channel_sums::<Self>(y)
+    }
+
+    /// An LSTM over a sequence (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000): `[steps + 1, batch,
+    /// units]`, the outputs of all steps and then the last cells.
+    fn lstm_sequence(inputs: Lstm<FloatTensor<Self>>) -> FloatTensor<Self> {
+        Self::lstm_saving(inputs).0
+    }
+
+    /// The same, with what the way back needs.
+    fn lstm_saving(inputs: Lstm<FloatTensor<Self>>) -> (FloatTensor<Self>, lstm::Saved<FloatTensor<Self>>) {
+        default::recurrent::lstm_saving::<Self>(inputs)
+    }
+
+    /// The gradients of the inputs, of `outputs`, the gradient of what [`Operations::lstm_sequence`] gave.
+    fn lstm_gradient(
+        inputs: Lstm<FloatTensor<Self>>,
+        saved: lstm::Saved<FloatTensor<Self>>,
+        outputs: FloatTensor<Self>,
+    ) -> Lstm<FloatTensor<Self>> {
+        default::recurrent::lstm_gradient::<Self>(inputs, saved, outputs)
+    }
+
+    /// A GRU over a sequence (Cho et al. 2014, in the form of cuDNN and PyTorch): `[steps, batch, units]`, the states after all
+    /// steps.
+    fn gru_sequence(inputs: Gru<FloatTensor<Self>>) -> FloatTensor<Self> {
+        Self::gru_saving(inputs).0
+    }
+
+    /// The same, with what the way back needs.
+    fn gru_saving(inputs: Gru<FloatTensor<Self>>) -> (FloatTensor<Self>, gru::Saved<FloatTensor<Self>>) {
+        default::recurrent::gru_saving::<Self>(inputs)
+    }
+
+    /// The gradients of the inputs, of `outputs`, the gradient of what [`Operations::gru_sequence`] gave.
+    fn gru_gradient(
+        inputs: Gru<FloatTensor<Self>>,
+        saved: gru::Saved<FloatTensor<Self>>,
+        outputs: FloatTensor<Self>,
+    ) -> Gru<FloatTensor<Self>> {
+        default::recurrent::gru_gradient::<Self>(inputs, saved, outputs)
+    }
+
+    /// Softmax cross-entropy in nats of each row of `logits` `[rows, classes]` against its class in `targets` `[rows]`.
+    fn row_losses(logits: FloatTensor<Self>, targets: IntTensor<Self>) -> FloatTensor<Self> {
+        Self::row_losses_saving(logits, targets).0
+    }
+
+    /// The same, and their gradient `[rows, classes]`: softmax − one-hot.
+    fn row_losses_saving(
+        logits: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        default::loss::row_losses_saving::<Self>(logits, targets)
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl Operations for burn::backend::Cuda {}
