@@ -20,6 +20,7 @@ pub mod nn;
 pub mod prepare;
 pub mod random;
 pub mod render;
+pub mod report;
 pub mod task;
 pub mod train;
 pub mod training;
