@@ -1,6 +1,6 @@
 //! `bench`: how fast a configuration trains on a device, and what memory it takes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use continuo_package::files;
@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::cli::BenchArgs;
-use crate::config;
+use crate::config::{self, Configuration};
 use crate::data::batches::Batches;
 use crate::data::dataset::Dataset;
 use crate::data::synthetic;
@@ -25,6 +25,9 @@ pub enum BenchError {
     /// The run that was to be made.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// It was ended before a step was timed.
+    #[error("stopped before a step was timed")]
+    Stopped,
     /// A file.
     #[error("{}: {source}", file.display())]
     Io {
@@ -68,6 +71,24 @@ pub struct Speed {
     pub loss: f64,
 }
 
+/// How long to measure.
+pub struct Trial<'a> {
+    /// Steps before those that are timed.
+    pub warmup: u64,
+    /// Steps that are timed.
+    pub steps: u64,
+    /// Seconds after which no further step is begun, once one was timed; `None` for as long as it takes.
+    pub most_seconds: Option<f64>,
+    /// Whether to give up, asked between steps.
+    pub stop: &'a dyn Fn() -> bool,
+}
+
+impl std::fmt::Debug for Trial<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trial").field("warmup", &self.warmup).field("steps", &self.steps).finish_non_exhaustive()
+    }
+}
+
 /// `bench CONFIG.toml --device DEVICE`.
 ///
 /// # Errors
@@ -75,54 +96,8 @@ pub struct Speed {
 pub fn run(args: &BenchArgs) -> Result<Speed, BenchError> {
     let config = config::read(&args.config, FAMILIES).map_err(RunError::from)?;
     let device = Device::find(args.device).map_err(RunError::from)?;
-    let folder = tempfile::tempdir().map_err(|source| BenchError::Io { file: std::env::temp_dir(), source })?;
-    synthetic::write(folder.path(), config.sample_rate_hz(), config.channels(), SECONDS)
-        .map_err(|source| BenchError::Io { file: folder.path().to_path_buf(), source })?;
-    let dataset = Dataset::open(folder.path()).map_err(RunError::from)?;
-    let mut task = config.task(&device).map_err(RunError::Task)?;
-    let plan = task.batches();
-    let mut batches = Batches::new(&dataset, plan, config.plan().rng_seed).map_err(RunError::from)?;
-
-    let bar = ProgressBar::new(args.warmup + args.steps);
-    // A template of our own that is written down here and cannot be wrong.
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} step {pos} of {len}, {eta} left") {
-        bar.set_style(style);
-    }
-    let (mut warmup_seconds, mut loss) = (0.0, f64::NAN);
-    let mut rates = Vec::new();
-    let (mut frames, mut seconds) = (0, 0.0);
-    for number in 0..args.warmup + args.steps {
-        let started = Instant::now();
-        let report = task.step(number, &mut batches).map_err(RunError::Task)?;
-        let took = started.elapsed().as_secs_f64();
-        bar.inc(1);
-        if number < args.warmup {
-            warmup_seconds += took;
-            continue;
-        }
-        frames += report.frames;
-        seconds += took;
-        rates.push(report.frames as f64 / took);
-        loss = report.losses.values().next().copied().unwrap_or(f64::NAN);
-    }
-    bar.finish_and_clear();
-    rates.sort_by(f64::total_cmp);
-    let speed = Speed {
-        config: args.config.clone(),
-        device: task.device(),
-        steps: args.steps,
-        warmup_steps: args.warmup,
-        batch: plan.sequences,
-        chunk_frames: plan.frames,
-        weights: task.networks().iter().map(|network| network.weights.values.len()).sum(),
-        seconds_per_step: seconds / args.steps as f64,
-        frames_per_second: frames as f64 / seconds,
-        median_frames_per_second: rates[rates.len() / 2],
-        warmup_seconds,
-        peak_memory_bytes: memory(),
-        device_memory_bytes: device.memory_in_use(),
-        loss,
-    };
+    let trial = Trial { warmup: args.warmup, steps: args.steps, most_seconds: None, stop: &|| false };
+    let speed = measure(&args.config, &*config, &device, &trial)?.ok_or(BenchError::Stopped)?;
     let megabytes = |bytes: Option<u64>| bytes.map_or("?".to_owned(), |bytes| (bytes >> 20).to_string());
     println!(
         "{}: {:.0} frames/s ({:.0} in the median step), {} MiB of memory, {} MiB on the device",
@@ -138,6 +113,78 @@ pub fn run(args: &BenchArgs) -> Result<Speed, BenchError> {
             .map_err(|source| BenchError::Io { file: file.clone(), source })?;
     }
     Ok(speed)
+}
+
+/// Trains a few steps on synthetic music and measures them. `None` if it was stopped before one was timed.
+///
+/// # Errors
+/// If the device cannot compute.
+pub fn measure(
+    file: &Path,
+    config: &dyn Configuration,
+    device: &Device,
+    trial: &Trial<'_>,
+) -> Result<Option<Speed>, BenchError> {
+    let folder = tempfile::tempdir().map_err(|source| BenchError::Io { file: std::env::temp_dir(), source })?;
+    // Sequences of some configurations are longer than the usual music.
+    let mut task = config.task(device).map_err(RunError::Task)?;
+    let plan = task.batches();
+    let seconds_of_one = plan.frames as f64 / f64::from(config.sample_rate_hz());
+    synthetic::write(folder.path(), config.sample_rate_hz(), config.channels(), SECONDS.max(2.0 * seconds_of_one))
+        .map_err(|source| BenchError::Io { file: folder.path().to_path_buf(), source })?;
+    let dataset = Dataset::open(folder.path()).map_err(RunError::from)?;
+    let mut batches = Batches::new(&dataset, plan, config.plan().rng_seed).map_err(RunError::from)?;
+
+    let bar = ProgressBar::new(trial.warmup + trial.steps);
+    // A template of our own that is written down here and cannot be wrong.
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} step {pos} of {len}, {eta} left") {
+        bar.set_style(style);
+    }
+    let (mut warmup_seconds, mut loss) = (0.0, f64::NAN);
+    let mut rates = Vec::new();
+    let (mut frames, mut seconds) = (0, 0.0);
+    for number in 0..trial.warmup + trial.steps {
+        if (trial.stop)() {
+            bar.finish_and_clear();
+            return Ok(None);
+        }
+        if !rates.is_empty() && trial.most_seconds.is_some_and(|most| warmup_seconds + seconds > most) {
+            break;
+        }
+        let started = Instant::now();
+        let report = task.step(number, &mut batches).map_err(RunError::Task)?;
+        let took = started.elapsed().as_secs_f64();
+        bar.inc(1);
+        if number < trial.warmup {
+            warmup_seconds += took;
+            continue;
+        }
+        frames += report.frames;
+        seconds += took;
+        rates.push(report.frames as f64 / took);
+        loss = report.losses.values().next().copied().unwrap_or(f64::NAN);
+    }
+    bar.finish_and_clear();
+    if rates.is_empty() {
+        return Ok(None);
+    }
+    rates.sort_by(f64::total_cmp);
+    Ok(Some(Speed {
+        config: file.to_path_buf(),
+        device: task.device(),
+        steps: rates.len() as u64,
+        warmup_steps: trial.warmup,
+        batch: plan.sequences,
+        chunk_frames: plan.frames,
+        weights: task.networks().iter().map(|network| network.weights.values.len()).sum(),
+        seconds_per_step: seconds / rates.len() as f64,
+        frames_per_second: frames as f64 / seconds,
+        median_frames_per_second: rates[rates.len() / 2],
+        warmup_seconds,
+        peak_memory_bytes: memory(),
+        device_memory_bytes: device.memory_in_use(),
+        loss,
+    }))
 }
 
 /// The most memory that this process has held.

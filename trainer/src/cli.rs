@@ -20,6 +20,8 @@ pub struct Cli {
 pub enum Command {
     /// Import a folder of recordings (WAV, FLAC, MP3, OGG, M4A, AIFF) into a dataset
     Prepare(PrepareArgs),
+    /// Say what a folder of recordings is worth for training, what to mend, and what training will cost
+    Audit(AuditArgs),
     /// Train a model on a dataset
     Train(TrainArgs),
     /// Continue a run from its last checkpoint
@@ -57,10 +59,47 @@ pub struct PrepareArgs {
     /// Share of the recordings that is kept for measuring and never trained on
     #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = share)]
     pub holdout: f64,
+    /// Cut off what is quieter than this (dBFS, RMS of windows of 2048 frames) at both ends of every recording; off by default
+    #[arg(long, value_name = "DBFS", value_parser = dbfs, allow_negative_numbers = true)]
+    pub trim_silence: Option<f64>,
     /// Replace an existing dataset
     #[arg(long)]
     pub force: bool,
     /// Files converted at the same time; 0 = one per processor core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub jobs: usize,
+}
+
+/// `audit FOLDER`
+#[derive(Debug, Clone, Args)]
+pub struct AuditArgs {
+    /// Folder of recordings; its subfolders are read too
+    pub folder: PathBuf,
+    /// Configuration that is to be trained: what is too short for it, and what it costs in memory and time
+    #[arg(long, value_name = "CONFIG.toml")]
+    pub config: Option<PathBuf>,
+    /// Where it is to be trained
+    #[arg(long, default_value_t = DeviceArg::Auto, requires = "config")]
+    pub device: DeviceArg,
+    /// Frames per second of the dataset; the configuration's, or 16000
+    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1_000..=384_000))]
+    pub rate: Option<u32>,
+    /// 1 for mono, 2 for stereo; the configuration's, or 1
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=2))]
+    pub channels: Option<u16>,
+    /// Share of the recordings that will be held out
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = share)]
+    pub holdout: f64,
+    /// Say what this threshold of silence would cut off (dBFS, as of `prepare`)
+    #[arg(long, value_name = "DBFS", value_parser = dbfs, allow_negative_numbers = true)]
+    pub trim_silence: Option<f64>,
+    /// Write a page with plots to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write all figures to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Files read at the same time; 0 = one per processor core
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub jobs: usize,
 }
@@ -329,6 +368,13 @@ fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
         _ => Err("give a share from 0 up to, but not including, 1; 0.05 keeps one recording in twenty".into()),
+    }
+}
+
+fn dbfs(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches("dBFS").trim().parse::<f64>() {
+        Ok(level) if (-120.0..0.0).contains(&level) => Ok(level),
+        _ => Err("give a level in dB below full scale, from -120 up to, but not including, 0; -50 is careful".into()),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The program is `continuo-trainer` (`main.rs`); everything it does is here, so that tests can call it.
 
+pub mod audit;
 pub mod bench;
 pub mod check;
 pub mod cli;

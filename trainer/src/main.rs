@@ -6,7 +6,7 @@ use clap::Parser as _;
 use continuo_trainer::cli::{Cli, Command};
 use continuo_trainer::names::printable_lines;
 use continuo_trainer::training::trainer::End;
-use continuo_trainer::{bench, check, defaults, export, golden, inspect, prepare, render, train};
+use continuo_trainer::{audit, bench, check, defaults, export, golden, inspect, prepare, render, train};
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -24,6 +24,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     let code = |end| if end == End::Interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS };
     match command {
         Command::Prepare(args) => prepare::command(&args)?,
+        Command::Audit(args) => audit::run(&args)?,
         Command::Train(args) => return Ok(code(train::run(&args)?)),
         Command::Resume(args) => return Ok(code(train::resume(&args)?)),
         Command::Render(args) => {

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use continuo_package::Package;
 
+use crate::audit::brief;
 use crate::cli::{ResumeArgs, TrainArgs};
 use crate::config;
+use crate::data::batches::BatchPlan;
 use crate::data::dataset::Dataset;
 use crate::device::Device;
 use crate::family::FAMILIES;
+use crate::names::printable;
 use crate::training::checkpoint::{Checkpoint, Progress};
 use crate::training::log::duration;
 use crate::training::run::{Run, RunError};
@@ -40,9 +43,11 @@ pub fn run(args: &TrainArgs) -> Result<End, RunError> {
     let mut run = Run::plan(&args.out, config, &dataset)?;
     run.file.initial_model = initial;
     // Nothing is written before it is known that training can begin.
+    let plan = task.batches();
     let mut trainer = Trainer::begin(&run, &dataset, task)?;
     let _lock = run.lock()?;
     run.establish(args.force)?;
+    tell(&dataset, &plan);
     stop::listen();
     // From the first moment on there is something to resume from.
     trainer.checkpoint()?;
@@ -77,8 +82,14 @@ pub fn resume(args: &ResumeArgs) -> Result<End, RunError> {
         );
     }
     let task = run.config.task(&Device::find(args.device)?).map_err(RunError::Task)?;
+    tell(&dataset, &task.batches());
     stop::listen();
     Trainer::resume(&run, &dataset, task, &checkpoint)?.train(limits(args.minutes))
+}
+
+/// The audit in short. It reads the dataset and nothing else knows of it.
+fn tell(dataset: &Dataset, plan: &BatchPlan) {
+    brief(dataset, Some(plan)).iter().for_each(|line| println!("{}", printable(line)));
 }
 
 fn limits(minutes: Option<f64>) -> Limits {

@@ -35,6 +35,7 @@ pub fn write(dir: &Path, rate_hz: u32, channels: u16, seconds: f64) -> io::Resul
             source_rate_hz: rate_hz,
             source_channels: channels,
             levels: Levels::default(),
+            trimmed: None,
             warnings: Vec::new(),
         });
     }
@@ -45,6 +46,7 @@ pub fn write(dir: &Path, rate_hz: u32, channels: u16, seconds: f64) -> io::Resul
         channels,
         holdout: 0.5,
         frames_total: 2 * length as u64,
+        trim_silence_dbfs: None,
         recordings,
     };
     std::fs::create_dir_all(dir)?;

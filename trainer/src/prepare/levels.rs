@@ -1,4 +1,4 @@
-//! The audit: how loud a recording is, and whether it was clipped.
+//! How loud a recording is, and whether it was clipped.
 
 use crate::data::dataset::Levels;
 
@@ -11,19 +11,19 @@ const CLIPPED_RUN: u32 = 3;
 
 /// Counts clipped samples of the source, per channel.
 #[derive(Debug)]
-pub(super) struct ClipCounter {
+pub(crate) struct ClipCounter {
     /// Length of the present run at full scale, with its sign, per channel.
     runs: Vec<(u32, bool)>,
     clipped: u64,
 }
 
 impl ClipCounter {
-    pub(super) fn new(channels: usize) -> Self {
+    pub(crate) fn new(channels: usize) -> Self {
         Self { runs: vec![(0, false); channels], clipped: 0 }
     }
 
     /// Takes interleaved frames.
-    pub(super) fn push(&mut self, frames: &[f32]) {
+    pub(crate) fn push(&mut self, frames: &[f32]) {
         for frame in frames.chunks_exact(self.runs.len()) {
             for (&x, (run, negative)) in frame.iter().zip(&mut self.runs) {
                 if x.abs() < FULL_SCALE {
@@ -44,14 +44,14 @@ impl ClipCounter {
         }
     }
 
-    pub(super) fn clipped(&self) -> u64 {
+    pub(crate) fn clipped(&self) -> u64 {
         self.clipped
     }
 }
 
 /// Measures prepared frames and turns them into i16.
-#[derive(Debug)]
-pub(super) struct Meter {
+#[derive(Debug, Clone)]
+pub(crate) struct Meter {
     window: usize,
     in_window: usize,
     window_energy: f64,
@@ -65,7 +65,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn new(rate_hz: u32, channels: usize) -> Self {
+    pub(crate) fn new(rate_hz: u32, channels: usize) -> Self {
         Self {
             window: (rate_hz as usize / 20).max(1) * channels,
             in_window: 0,
@@ -81,7 +81,7 @@ impl Meter {
     }
 
     /// Measures interleaved frames and appends them to `out` as little-endian i16, rounded, clamped at full scale.
-    pub(super) fn push(&mut self, frames: &[f32], out: &mut Vec<u8>) {
+    pub(crate) fn push(&mut self, frames: &[f32], out: &mut Vec<u8>) {
         for &x in frames {
             let scaled = (x * 32_768.0).round();
             let value = scaled.clamp(-32_768.0, 32_767.0);
@@ -108,7 +108,7 @@ impl Meter {
         (self.window_energy, self.in_window) = (0.0, 0);
     }
 
-    pub(super) fn finish(mut self, source_clipped: u64) -> Levels {
+    pub(crate) fn finish(mut self, source_clipped: u64) -> Levels {
         if self.in_window > 0 {
             self.close_window();
         }
@@ -125,7 +125,7 @@ impl Meter {
 }
 
 /// A level in dB below full scale.
-pub(super) fn dbfs(level: f32) -> f32 {
+pub(crate) fn dbfs(level: f32) -> f32 {
     20.0 * level.max(1e-7).log10()
 }
 

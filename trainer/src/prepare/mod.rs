@@ -9,16 +9,21 @@
 
 mod error;
 mod import;
-mod levels;
-mod parallel;
+pub(crate) mod levels;
+pub(crate) mod parallel;
 mod partial;
 mod progress;
+pub(crate) mod read;
 mod report;
 mod run;
-mod scan;
+pub(crate) mod scan;
 mod skipped;
 mod split;
 mod summary;
+pub(crate) mod tally;
+pub(crate) mod trim;
+pub(crate) mod unique;
+pub(crate) mod words;
 
 pub use error::PrepareError;
 pub use progress::Progress;
@@ -41,12 +46,19 @@ pub fn command(args: &crate::cli::PrepareArgs) -> Result<(), PrepareError> {
         rate_hz: args.rate,
         channels: args.channels,
         holdout: args.holdout,
+        trim_silence_dbfs: args.trim_silence,
         force: args.force,
         jobs: args.jobs,
     };
     match prepare(&options, &STOP, &Progress::visible) {
         Ok(summary) => {
             print!("{}", summary_text(&summary));
+            // The dataset lies there, whole; if it cannot be read again, `train` will say why.
+            if let Ok(dataset) = crate::data::dataset::Dataset::open(&summary.out) {
+                let warnings = crate::audit::brief(&dataset, None).into_iter().skip(2);
+                warnings.for_each(|line| println!("{}", crate::names::printable(&line)));
+            }
+            println!("`continuo-trainer audit {}` tells more", crate::names::printable(&args.folder.to_string_lossy()));
             Ok(())
         }
         Err(error) => {

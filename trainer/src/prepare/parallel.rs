@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 /// Number of threads for `--jobs`; 0 = one per core.
-pub(super) fn threads(jobs: usize) -> usize {
+pub(crate) fn threads(jobs: usize) -> usize {
     match jobs {
         0 => std::thread::available_parallelism().map_or(1, NonZero::get),
         n => n.min(256),
@@ -15,7 +15,7 @@ pub(super) fn threads(jobs: usize) -> usize {
 
 /// Runs `work` on every item, on `threads` threads, and hands the results to `sink` in the items' order, on this thread.
 /// The first error of `sink` raises `stop` and is returned; items not begun by then are left.
-pub(super) fn in_order<T: Sync, R: Send, E>(
+pub(crate) fn in_order<T: Sync, R: Send, E>(
     threads: usize,
     items: &[T],
     stop: &AtomicBool,

@@ -37,7 +37,7 @@ impl Progress {
         Self { bar: ProgressBar::hidden(), what: "", total: 0, next_tenth: AtomicU64::new(u64::MAX), plain: false }
     }
 
-    pub(super) fn add(&self, bytes: u64) {
+    pub(crate) fn add(&self, bytes: u64) {
         self.bar.inc(bytes);
         if !self.plain || self.total == 0 {
             return;
@@ -51,7 +51,7 @@ impl Progress {
         }
     }
 
-    pub(super) fn done(&self) {
+    pub(crate) fn done(&self) {
         self.bar.finish_and_clear();
     }
 }

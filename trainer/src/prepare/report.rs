@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::levels::dbfs;
+use super::words::{hours, percent};
 use super::{SkipKind, Skipped, Summary};
 use crate::data::dataset::Split;
 use crate::names::printable;
@@ -41,6 +42,7 @@ pub fn summary_text(summary: &Summary) -> String {
             hours(summary.hours(split))
         );
     }
+    text.push_str(&trimmed_text(summary));
     let loudness = |pick: fn(&crate::data::dataset::Levels) -> f32| {
         let mut all: Vec<f32> = index.recordings.iter().map(|r| pick(&r.levels)).collect();
         all.sort_by(f32::total_cmp);
@@ -62,6 +64,29 @@ pub fn summary_text(summary: &Summary) -> String {
     text
 }
 
+/// What the cutting of silence cost, if it was asked for; more than half is a warning.
+fn trimmed_text(summary: &Summary) -> String {
+    let index = &summary.index;
+    let Some(level) = index.trim_silence_dbfs else { return String::new() };
+    let in_hours = |frames: u64| hours(frames as f64 / f64::from(index.sample_rate_hz) / 3_600.0);
+    let ends: u64 = index.recordings.iter().filter_map(|r| Some(r.trimmed?.frames())).sum();
+    let lost = summary.skipped.iter().filter(|s| s.kind == SkipKind::Silent);
+    let (files, frames) = lost.fold((0, 0), |(files, frames), s| (files + 1, frames + s.frames.unwrap_or(0)));
+    let share = (ends + frames) as f64 / (index.frames_total + ends + frames).max(1) as f64;
+    let mut text = format!(
+        "         silence  {} below {level} dBFS cut off at the ends, {files} files without anything louder ({}): {} in all\n",
+        in_hours(ends),
+        in_hours(frames),
+        percent(share)
+    );
+    if share > 0.5 {
+        text.push_str(
+            "warning  more than half was discarded as silence: take a lower --trim-silence, or none; `audit` tells what each costs\n",
+        );
+    }
+    text
+}
+
 /// One line per skipped file.
 pub(super) fn skipped_text(skipped: &[Skipped]) -> String {
     let mut text = String::new();
@@ -75,13 +100,4 @@ pub(super) fn skipped_text(skipped: &[Skipped]) -> String {
         let _ = writeln!(text, "{kind} {}: {}", printable(&s.name), printable(&s.reason));
     }
     text
-}
-
-fn hours(hours: f64) -> String {
-    let seconds = hours * 3_600.0;
-    match seconds {
-        s if s < 120.0 => format!("{s:.1} s"),
-        s if s < 7_200.0 => format!("{:.1} min", s / 60.0),
-        _ => format!("{hours:.2} h"),
-    }
 }

@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::import::{ImportError, Imported, Target, hash_file, import};
+use super::import::{Imported, import};
 use super::parallel::{in_order, threads};
 use super::partial::{Partial, partial_path};
+use super::read::ImportError;
 use super::scan::{Found, scan};
-use super::{PrepareError, Progress, SkipKind, Skipped, Summary, split};
+use super::tally::{Tallied, Target};
+use super::unique::{SAME_SOUND, measure_doubles, unique};
+use super::{PrepareError, Progress, Skipped, Summary, split};
 use crate::data::dataset::{FORMAT_VERSION, FRAMES_FILE, INDEX_FILE, Index, Recording, SKIPPED_FILE, Split};
 
 /// What to prepare.
@@ -27,6 +30,9 @@ pub struct PrepareOptions {
     pub channels: u16,
     /// Share of the recordings to hold out, 0 up to but not including 1.
     pub holdout: f64,
+    /// Cut off what is below this level at the ends of every recording, in dB below full scale (RMS of windows of 2 048
+    /// frames); `None` leaves every recording as it is.
+    pub trim_silence_dbfs: Option<f64>,
     /// Replace an existing dataset.
     pub force: bool,
     /// Threads; 0 = one per core.
@@ -59,11 +65,11 @@ pub fn prepare(
 
     let source_bytes = found.iter().map(|f| f.bytes).sum();
     let bar = progress("hashing", source_bytes);
-    let unique = hash_all(found, threads, stop, &bar, &mut skipped)?;
+    let unique = unique(found, threads, stop, &bar, &mut skipped)?;
     bar.done();
 
     let bar = progress("importing", unique.iter().map(|(f, _)| f.bytes).sum());
-    let target = Target { rate_hz: options.rate_hz, channels: options.channels };
+    let target = Target { rate_hz: options.rate_hz, channels: options.channels, trim_dbfs: options.trim_silence_dbfs };
     let mut collector = Collector::new(partial.dir(), target)?;
     in_order(
         threads,
@@ -90,6 +96,7 @@ pub fn prepare(
     skipped.append(&mut collector.skipped);
     skipped.sort_by(|a, b| a.name.cmp(&b.name));
     let (mut recordings, frames_total) = collector.finish()?;
+    measure_doubles(&mut skipped, recordings.iter().map(|r| (r.name.clone(), r.frames)));
     if recordings.is_empty() {
         return Err(PrepareError::NothingImported { path: folder, skipped });
     }
@@ -101,57 +108,13 @@ pub fn prepare(
         channels: options.channels,
         holdout: options.holdout,
         frames_total,
+        trim_silence_dbfs: options.trim_silence_dbfs,
         recordings,
     };
     write_json(&partial.dir().join(SKIPPED_FILE), &skipped)?;
     write_json(&partial.dir().join(INDEX_FILE), &index)?;
     partial.complete(options.force)?;
     Ok(Summary { out, index, skipped, source_bytes, took: begin.elapsed() })
-}
-
-/// Hashes every file; the ones with a content not seen before go on, in the order of names.
-fn hash_all(
-    found: Vec<Found>,
-    threads: usize,
-    stop: &AtomicBool,
-    bar: &Progress,
-    skipped: &mut Vec<Skipped>,
-) -> Result<Vec<(Found, String)>, PrepareError> {
-    let mut hashes = Vec::with_capacity(found.len());
-    in_order(
-        threads,
-        &found,
-        stop,
-        |_, found| hash_file(found, stop, bar),
-        |_, hash| match hash {
-            Err(ImportError::Fatal(error)) => Err(error),
-            hash => {
-                hashes.push(hash);
-                Ok(())
-            }
-        },
-    )?;
-    if stop.load(Ordering::Relaxed) {
-        return Err(PrepareError::Cancelled);
-    }
-    let mut seen: HashMap<String, String> = HashMap::new();
-    let mut unique = Vec::new();
-    for (found, hash) in found.into_iter().zip(hashes) {
-        match hash {
-            Ok(hash) => {
-                if let Some(first) = seen.get(&hash) {
-                    let reason = format!("the same file as {first}");
-                    skipped.push(Skipped::new(found.name, SkipKind::Duplicate, reason));
-                } else {
-                    seen.insert(hash.clone(), found.name.clone());
-                    unique.push((found, hash));
-                }
-            }
-            Err(ImportError::Skip(skip)) => skipped.push(skip),
-            Err(ImportError::Fatal(error)) => return Err(error),
-        }
-    }
-    Ok(unique)
 }
 
 /// Appends recordings to the frames file and keeps their index.
@@ -182,32 +145,33 @@ impl Collector {
     }
 
     fn add(&mut self, found: &Found, hash: &str, imported: Imported) -> Result<(), PrepareError> {
-        if let Some(first) = self.sounds.get(&imported.frames_sha256) {
-            let reason = format!("the same sound as {first}");
-            self.skipped.push(Skipped::new(found.name.clone(), SkipKind::Duplicate, reason));
+        let Tallied { frames, frames_sha256, levels, trimmed, .. } = imported.tallied;
+        if let Some(first) = self.sounds.get(&frames_sha256) {
+            self.skipped.push(Skipped::double(found.name.clone(), SAME_SOUND, first).with_frames(frames));
         } else {
             let mut spool = File::open(&imported.spool).map_err(|e| PrepareError::io(&imported.spool, "read", e))?;
             let copied =
                 std::io::copy(&mut spool, &mut self.file).map_err(|e| PrepareError::io(&self.path, "write", e))?;
-            let wanted = imported.frames * u64::from(self.target.channels) * 2;
+            let wanted = frames * u64::from(self.target.channels) * 2;
             if copied != wanted {
                 let source = std::io::Error::other(format!("{copied} bytes where {wanted} were written"));
                 return Err(PrepareError::io(&imported.spool, "read", source));
             }
-            self.sounds.insert(imported.frames_sha256, found.name.clone());
+            self.sounds.insert(frames_sha256, found.name.clone());
             self.recordings.push(Recording {
                 name: found.name.clone(),
                 offset: self.offset,
-                frames: imported.frames,
+                frames,
                 split: Split::Train,
                 source: found.path.clone(),
                 source_sha256: hash.to_owned(),
                 source_rate_hz: imported.source_rate_hz,
                 source_channels: imported.source_channels,
-                levels: imported.levels,
+                levels,
+                trimmed: (trimmed.frames() > 0).then_some(trimmed),
                 warnings: imported.warnings,
             });
-            self.offset += imported.frames;
+            self.offset += frames;
         }
         std::fs::remove_file(&imported.spool).map_err(|e| PrepareError::io(&imported.spool, "remove", e))
     }

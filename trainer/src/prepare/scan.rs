@@ -6,11 +6,11 @@ use super::{PrepareError, SkipKind, Skipped};
 
 /// A file that may be a recording.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
-    pub(super) path: PathBuf,
+pub(crate) struct Found {
+    pub(crate) path: PathBuf,
     /// Path below the imported folder, with `/`, as [`crate::names::text`] writes it.
-    pub(super) name: String,
-    pub(super) bytes: u64,
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
 }
 
 /// Endings of files that lie beside recordings and never are one. Everything else is opened: the content decides.
@@ -22,7 +22,7 @@ const NEVER_AUDIO: &[&str] = &[
 
 /// Every file in `folder` and below, in the order of their names; `not_in` are folders to leave out (the dataset itself).
 /// Links to files are followed, links to folders are not: they can go in circles.
-pub(super) fn scan(folder: &Path, not_in: &[PathBuf]) -> Result<(Vec<Found>, Vec<Skipped>), PrepareError> {
+pub(crate) fn scan(folder: &Path, not_in: &[PathBuf]) -> Result<(Vec<Found>, Vec<Skipped>), PrepareError> {
     let (mut found, mut skipped) = (Vec::new(), Vec::new());
     let mut folders = vec![folder.to_path_buf()];
     while let Some(dir) = folders.pop() {

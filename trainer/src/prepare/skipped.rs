@@ -31,10 +31,26 @@ pub struct Skipped {
     pub kind: SkipKind,
     /// The reason, in words.
     pub reason: String,
+    /// How many frames of the dataset it would have been, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frames: Option<u64>,
+    /// The recording that it repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<String>,
 }
 
 impl Skipped {
-    pub(super) fn new(name: String, kind: SkipKind, reason: String) -> Self {
-        Self { name, kind, reason }
+    pub(crate) fn new(name: String, kind: SkipKind, reason: String) -> Self {
+        Self { name, kind, reason, frames: None, same_as: None }
+    }
+
+    /// A file that repeats another one: `how` stands before its name.
+    pub(crate) fn double(name: String, how: &str, first: &str) -> Self {
+        let reason = format!("{how} {first}");
+        Self { same_as: Some(first.to_owned()), ..Self::new(name, SkipKind::Duplicate, reason) }
+    }
+
+    pub(crate) fn with_frames(self, frames: u64) -> Self {
+        Self { frames: Some(frames), ..self }
     }
 }

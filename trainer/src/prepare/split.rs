@@ -48,6 +48,7 @@ mod tests {
                 source_rate_hz: 16_000,
                 source_channels: 1,
                 levels: Levels::default(),
+                trimmed: None,
                 warnings: Vec::new(),
             })
             .collect()

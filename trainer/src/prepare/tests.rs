@@ -26,6 +26,7 @@ fn options(dir: &Path) -> PrepareOptions {
         rate_hz: 16_000,
         channels: 1,
         holdout: 0.25,
+        trim_silence_dbfs: None,
         force: false,
         jobs: 2,
     }

@@ -137,6 +137,7 @@ pub fn tones_of(dir: &std::path::Path, channels: u16, lengths: &[u64]) -> contin
             source_rate_hz: 16_000,
             source_channels: channels,
             levels: Levels::default(),
+            trimmed: None,
             warnings: Vec::new(),
         });
         offset += length;
@@ -148,6 +149,7 @@ pub fn tones_of(dir: &std::path::Path, channels: u16, lengths: &[u64]) -> contin
         channels,
         holdout: 0.5,
         frames_total: offset,
+        trim_silence_dbfs: None,
         recordings,
     };
     std::fs::create_dir_all(dir).unwrap();

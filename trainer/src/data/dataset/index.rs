@@ -25,6 +25,9 @@ pub struct Index {
     pub holdout: f64,
     /// Frames in the frames file.
     pub frames_total: u64,
+    /// Level below which the ends of recordings were cut off, in dB below full scale; none if they were left as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trim_silence_dbfs: Option<f64>,
     /// The recordings in the order of the frames file, without gaps.
     pub recordings: Vec<Recording>,
 }
@@ -52,6 +55,9 @@ pub struct Recording {
     pub source_channels: u16,
     /// Levels of the prepared frames.
     pub levels: Levels,
+    /// Silence that was cut off its ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trimmed: Option<Trimmed>,
     /// What was odd about the source but did not keep it out (a truncated end, for one).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -61,6 +67,22 @@ impl Recording {
     /// The first folder of its path below the imported one; empty where it lies in that one itself.
     pub fn folder(&self) -> &str {
         self.name.split_once('/').map_or("", |(folder, _)| folder)
+    }
+}
+
+/// What was cut off a recording's ends, in frames of the dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Trimmed {
+    /// Before its first frame.
+    pub head_frames: u64,
+    /// Behind its last.
+    pub tail_frames: u64,
+}
+
+impl Trimmed {
+    /// Both together.
+    pub fn frames(&self) -> u64 {
+        self.head_frames + self.tail_frames
     }
 }
 

@@ -23,7 +23,7 @@ use memmap2::Mmap;
 
 pub use chunk::Chunk;
 pub use error::DatasetError;
-pub use index::{FORMAT_VERSION, Index, Levels, Recording};
+pub use index::{FORMAT_VERSION, Index, Levels, Recording, Trimmed};
 pub use sampler::{ChunkSampler, Order, SamplerCursor};
 pub use split::Split;
 pub use streams::{StreamCursor, StreamSampler};

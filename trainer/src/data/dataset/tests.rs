@@ -28,6 +28,7 @@ pub(crate) fn write(dir: &Path, channels: u16, lengths: &Lengths) -> Index {
                 source_rate_hz: 44_100,
                 source_channels: 2,
                 levels: Levels::default(),
+                trimmed: None,
                 warnings: Vec::new(),
             };
             offset += length;
@@ -41,6 +42,7 @@ pub(crate) fn write(dir: &Path, channels: u16, lengths: &Lengths) -> Index {
         channels,
         holdout: 0.5,
         frames_total: offset,
+        trim_silence_dbfs: None,
         recordings,
     };
     std::fs::write(dir.join(FRAMES_FILE), bytemuck::cast_slice::<i16, u8>(&frames)).unwrap();
