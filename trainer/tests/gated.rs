@@ -148,6 +148,7 @@ fn folders(dir: &Path, classes: &[(&str, f32)]) -> Dataset {
         rate: 16_000,
         channels: 1,
         holdout: 0.0,
+        trim_silence: None,
         force: true,
         jobs: 1,
     };
