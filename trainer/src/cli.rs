@@ -28,6 +28,8 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Continue a seed clip with a run's model or a package, into a WAV
     Render(RenderArgs),
+    /// Compare models with held-out recordings and with each other, in figures
+    Evaluate(EvaluateArgs),
     /// Write a run's model as a package for the plugin
     Export(ExportArgs),
     /// Print what a package holds
@@ -245,6 +247,65 @@ pub struct RenderArgs {
     pub runtime: Option<PathBuf>,
 }
 
+/// `evaluate RUN|PACKAGE… --data DATASET`
+#[derive(Debug, Clone, Args)]
+pub struct EvaluateArgs {
+    /// Runs' folders or model packages (.continuo)
+    #[arg(required = true, value_name = "RUN|PACKAGE")]
+    pub models: Vec<PathBuf>,
+    /// Dataset whose held-out recordings the models are held against
+    #[arg(long, value_name = "DATASET")]
+    pub data: PathBuf,
+    /// Write a page that compares the models to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write the figures to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Held-out clips that are continued
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = number(1, 512))]
+    pub clips: usize,
+    /// Length of each continuation in seconds
+    #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = clip_seconds)]
+    pub seconds: f64,
+    /// Continuations of each clip
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub takes: u32,
+    /// Length of the long continuation in which drift is looked for, in seconds; 0 = none
+    #[arg(long, value_name = "N", default_value_t = 60.0, value_parser = drift_seconds)]
+    pub drift_seconds: f64,
+    /// Held-out chunks that the likelihood is measured on
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = number(1, 65_536))]
+    pub chunks: usize,
+    /// Frames of each of them
+    #[arg(long, value_name = "N", default_value_t = 8_192, value_parser = number(1, 1 << 24))]
+    pub chunk_frames: usize,
+    /// Hours of training audio that are searched for copies at most; 0 = no search
+    #[arg(long, value_name = "HOURS", default_value_t = 4.0, value_parser = hours)]
+    pub search_hours: f64,
+    /// 0 = always the likeliest value, 1 = as the model learnt
+    #[arg(long, default_value_t = 1.0, value_parser = temperature)]
+    pub temperature: f32,
+    /// Choose among the N likeliest values; 0 = all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub top_k: u32,
+    /// Number that the random choices are made from: the same gives the same figures
+    #[arg(long, default_value_t = 0)]
+    pub rng_seed: u64,
+    /// In what the models are computed: f32, bf16 or int8; auto takes each model's own
+    #[arg(long, default_value_t = PrecisionArg(None))]
+    pub precision: PrecisionArg,
+    /// Put sounds into the page, some hundred kilobytes each
+    #[arg(long, requires = "html")]
+    pub audio: bool,
+    /// Threads; 0 = one per processor core. Figures do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = number(0, 1_024))]
+    pub threads: usize,
+    /// ONNX Runtime library, for models that need it
+    #[arg(long, value_name = "LIBRARY", env = "CONTINUO_ONNXRUNTIME")]
+    pub runtime: Option<PathBuf>,
+}
+
 /// `export RUN --out NAME.continuo`
 #[derive(Debug, Clone, Args)]
 pub struct ExportArgs {
@@ -389,6 +450,35 @@ fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= 3_600.0 => Ok(seconds),
         _ => Err("give a length in seconds, above 0 and up to 3600".into()),
+    }
+}
+
+fn clip_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (2.0..=600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("give a length in seconds, from 2 to 600".into()),
+    }
+}
+
+fn drift_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds == 0.0 || (20.0..=3_600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("give a length in seconds, from 20 (two stretches) to 3600, or 0 for none".into()),
+    }
+}
+
+fn hours(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(hours) if (0.0..=1e6).contains(&hours) => Ok(hours),
+        _ => Err("give a number of hours, or 0 for none".into()),
+    }
+}
+
+/// A whole number within bounds.
+fn number(least: usize, most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone {
+    move |text| match text.parse::<usize>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("give a whole number from {least} to {most}")),
     }
 }
 

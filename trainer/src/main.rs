@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use continuo_trainer::cli::{Cli, Command};
+use continuo_trainer::evaluate::command as evaluate;
+use continuo_trainer::evaluate::error::EvaluateError;
 use continuo_trainer::names::printable_lines;
 use continuo_trainer::training::trainer::End;
 use continuo_trainer::{audit, bench, check, defaults, export, golden, inspect, prepare, render, train};
@@ -30,6 +32,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Render(args) => {
             render::run(&args)?;
         }
+        Command::Evaluate(args) => match evaluate::run(&args) {
+            Err(stopped @ EvaluateError::Stopped) => {
+                eprintln!("{stopped}");
+                return Ok(code(End::Interrupted));
+            }
+            result => drop(result?),
+        },
         Command::Export(args) => {
             export::run(&args)?;
         }

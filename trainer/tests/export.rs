@@ -7,7 +7,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::{TINY, odd_shape, sequences, tones, weights};
+use common::{TINY, library, odd_shape, sequences, tones, weights};
 use continuo_engine::audio::{self, Clip, WavFormat, write_wav};
 use continuo_engine::seam::crossfade_frames;
 use continuo_engine::{Precision, Runtime};
@@ -26,19 +26,6 @@ use continuo_trainer::render::Rendered;
 use continuo_trainer::training::checkpoint::Checkpoint;
 use continuo_trainer::training::run::Run;
 use continuo_trainer::{export, inspect, render, train};
-
-/// ONNX Runtime: the file that `CONTINUO_ONNXRUNTIME` names, else the one that `cargo xtask fetch-runtime` puts in place.
-fn library() -> PathBuf {
-    let name = "libcontinuo_onnxruntime.so";
-    let path = std::env::var_os("CONTINUO_ONNXRUNTIME")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/runtime").join(name), PathBuf::from);
-    assert!(
-        path.is_file(),
-        "{}: no ONNX Runtime library; run `cargo xtask fetch-runtime` first, or set CONTINUO_ONNXRUNTIME",
-        path.display()
-    );
-    path
-}
 
 fn trained(dir: &Path) -> PathBuf {
     trained_on(dir, &[30_000, 20_000, 12_000])

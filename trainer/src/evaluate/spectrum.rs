@@ -13,24 +13,55 @@ const FLOOR_DB: f32 = -100.0;
 
 /// Power spectra over Hann windows, `[window][bin]`; a full-scale sine has 1. Shorter sounds give none.
 pub fn spectra(sound: &[f32]) -> Vec<Vec<f32>> {
-    let fft = RealFftPlanner::<f32>::new().plan_fft_forward(WINDOW);
-    let hann = |i: usize| (0.5 - 0.5 * (TAU * i as f64 / WINDOW as f64).cos()) as f32;
-    let window: Vec<f32> = (0..WINDOW).map(hann).collect();
+    let mut all = Vec::new();
+    each_spectrum(sound, &hann(WINDOW), HOP, |spectrum| all.push(spectrum.to_vec()));
+    all
+}
+
+/// Hann's window, whose sidelobes fall by 18 dB per octave.
+pub fn hann(window: usize) -> Vec<f32> {
+    cosines(window, &[0.5, 0.5])
+}
+
+/// The four-term window of Blackman and Harris (Harris, *Proceedings of the IEEE*, 1978, table 1), whose sidelobes lie 92 dB
+/// under its main lobe of four bins on either side.
+pub fn blackman_harris(window: usize) -> Vec<f32> {
+    cosines(window, &[0.358_75, 0.488_29, 0.141_28, 0.011_68])
+}
+
+/// A sum of cosines with alternating signs.
+fn cosines(window: usize, factors: &[f64]) -> Vec<f32> {
+    let value = |i: usize| {
+        let terms = factors.iter().enumerate().map(|(n, factor)| {
+            let sign = if n % 2 == 0 { 1.0 } else { -1.0 };
+            sign * factor * (TAU * (n * i) as f64 / window as f64).cos()
+        });
+        terms.sum::<f64>() as f32
+    };
+    (0..window).map(value).collect()
+}
+
+/// Hands over one power spectrum after another, `weights.len() / 2 + 1` bins each, so that an hour needs no more memory than a
+/// second. A full-scale sine has 1 whatever the window.
+pub fn each_spectrum(sound: &[f32], weights: &[f32], hop: usize, mut take: impl FnMut(&[f32])) {
+    let window = weights.len();
+    let fft = RealFftPlanner::<f32>::new().plan_fft_forward(window);
     // A sine of amplitude 1 has its peak at half the window's sum.
-    let scale = 2.0 / window.iter().sum::<f32>();
+    let scale = 2.0 / weights.iter().sum::<f32>();
     let (mut input, mut output) = (fft.make_input_vec(), fft.make_output_vec());
-    let starts = (0..(sound.len() + 1).saturating_sub(WINDOW)).step_by(HOP);
-    starts
-        .map(|start| {
-            for ((out, value), weight) in input.iter_mut().zip(&sound[start..]).zip(&window) {
-                *out = value * weight;
-            }
-            // Buffers of the lengths that the transform itself has made cannot be of the wrong length.
-            let done = fft.process(&mut input, &mut output);
-            debug_assert!(done.is_ok());
-            output.iter().map(|bin| (bin * scale).norm_sqr()).collect()
-        })
-        .collect()
+    let mut powers = vec![0.0; output.len()];
+    for start in (0..(sound.len() + 1).saturating_sub(window)).step_by(hop) {
+        for ((out, value), weight) in input.iter_mut().zip(&sound[start..]).zip(weights) {
+            *out = value * weight;
+        }
+        // Buffers of the lengths that the transform itself has made cannot be of the wrong length.
+        let done = fft.process(&mut input, &mut output);
+        debug_assert!(done.is_ok());
+        for (power, bin) in powers.iter_mut().zip(&output) {
+            *power = (bin * scale).norm_sqr();
+        }
+        take(&powers);
+    }
 }
 
 /// A spectrogram as a PNG, time to the right and frequency upwards: its bytes, width and height. `None` of a sound that is

@@ -9,6 +9,7 @@ use continuo_engine::{EngineError, LoadOptions, Model, RenderRequest, Sampling, 
 
 use crate::data::dataset::{Dataset, Split};
 use crate::data::excerpt::{excerpt, mono};
+use crate::evaluate::collapse::{Collapse, collapse};
 use crate::evaluate::{Listening, listen};
 use crate::task::{Task, TaskError};
 
@@ -17,10 +18,6 @@ const SEED_SECONDS: f64 = 2.0;
 const SECONDS: f64 = 4.0;
 /// Clips that are continued.
 const CLIPS: usize = 2;
-/// A phrase this far under the recordings is silence to a listener.
-const SILENT_DB: f64 = 40.0;
-/// A phrase as flat as this, where the recordings are not half as flat, is noise.
-const NOISY: f64 = 0.35;
 
 /// Why there is no preview.
 #[derive(Debug, thiserror::Error)]
@@ -146,16 +143,15 @@ impl Previews {
     /// What is wrong with the sounds of a preview, and what to try; nothing if they sound like something.
     pub fn alarm(&self, sounds: &[Sound]) -> Option<String> {
         let recordings = self.recordings;
-        let silent = |sound: &&Sound| sound.heard.level_db < recordings.level_db - SILENT_DB;
-        let noisy = |sound: &&Sound| sound.heard.flatness > NOISY && recordings.flatness < NOISY / 2.0;
-        if let Some(sound) = sounds.iter().find(silent) {
+        let has_become = |what| move |sound: &&Sound| collapse(&sound.heard, &recordings) == Some(what);
+        if let Some(sound) = sounds.iter().find(has_become(Collapse::Silence)) {
             return Some(format!(
                 "the {} is silence ({:.0} dBFS; the recordings have {:.0}). Early on that passes; later, look for silence in the \
                  recordings, and try a lower learning rate",
                 sound.name, sound.heard.level_db, recordings.level_db
             ));
         }
-        sounds.iter().find(noisy).map(|sound| {
+        sounds.iter().find(has_become(Collapse::Noise)).map(|sound| {
             format!(
                 "the {} is noise (flatness {:.2}; the recordings have {:.2}). Early on that passes; later, train longer, on \
                  recordings of one instrument, or with more channels",

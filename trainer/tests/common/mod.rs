@@ -111,22 +111,40 @@ pub fn tones(dir: &std::path::Path, lengths: &[u64]) -> continuo_trainer::data::
 
 /// The same with this many channels, all alike.
 pub fn tones_of(dir: &std::path::Path, channels: u16, lengths: &[u64]) -> continuo_trainer::data::dataset::Dataset {
+    let period = 40.0;
+    let tone = |i: usize, length: u64| {
+        let frame = |t: u64| {
+            // Whole frames apart, so that every file holds the same values.
+            let phase = std::f64::consts::TAU * (t as f64 + 7.0 * i as f64) / period;
+            let amplitude = 0.5 * phase.sin() + 0.2 * (3.0 * phase).sin();
+            (amplitude * 32_767.0) as i16
+        };
+        (0..length).map(frame).collect()
+    };
+    let sounds: Vec<Vec<i16>> = lengths.iter().enumerate().map(|(i, &length)| tone(i, length)).collect();
+    recordings(dir, 16_000, channels, &sounds, 1)
+}
+
+/// A dataset in `dir` of these sounds, each the same in all channels, the last `heldout` of them held out.
+pub fn recordings(
+    dir: &std::path::Path,
+    rate_hz: u32,
+    channels: u16,
+    sounds: &[Vec<i16>],
+    heldout: usize,
+) -> continuo_trainer::data::dataset::Dataset {
     use continuo_trainer::data::dataset::{
         Dataset, FORMAT_VERSION, FRAMES_FILE, INDEX_FILE, Index, Levels, Recording, Split,
     };
     let mut offset = 0;
     let mut frames: Vec<u8> = Vec::new();
     let mut recordings = Vec::new();
-    for (i, &length) in lengths.iter().enumerate() {
-        let period = 40.0;
-        for t in 0..length {
-            // Whole frames apart, so that every file holds the same values.
-            let phase = std::f64::consts::TAU * (t as f64 + 7.0 * i as f64) / period;
-            let amplitude = 0.5 * phase.sin() + 0.2 * (3.0 * phase).sin();
-            let frame = ((amplitude * 32_767.0) as i16).to_le_bytes();
-            (0..channels).for_each(|_| frames.extend(frame));
+    for (i, sound) in sounds.iter().enumerate() {
+        for frame in sound {
+            (0..channels).for_each(|_| frames.extend(frame.to_le_bytes()));
         }
-        let split = if i + 1 == lengths.len() { Split::Heldout } else { Split::Train };
+        let length = sound.len() as u64;
+        let split = if i + heldout >= sounds.len() { Split::Heldout } else { Split::Train };
         recordings.push(Recording {
             name: format!("tone{i}.wav"),
             offset,
@@ -134,7 +152,7 @@ pub fn tones_of(dir: &std::path::Path, channels: u16, lengths: &[u64]) -> contin
             split,
             source: format!("tone{i}.wav").into(),
             source_sha256: format!("{i:064}"),
-            source_rate_hz: 16_000,
+            source_rate_hz: rate_hz,
             source_channels: channels,
             levels: Levels::default(),
             trimmed: None,
@@ -145,7 +163,7 @@ pub fn tones_of(dir: &std::path::Path, channels: u16, lengths: &[u64]) -> contin
     let index = Index {
         format_version: FORMAT_VERSION,
         trainer_version: "0".into(),
-        sample_rate_hz: 16_000,
+        sample_rate_hz: rate_hz,
         channels,
         holdout: 0.5,
         frames_total: offset,
@@ -156,6 +174,19 @@ pub fn tones_of(dir: &std::path::Path, channels: u16, lengths: &[u64]) -> contin
     std::fs::write(dir.join(FRAMES_FILE), frames).unwrap();
     std::fs::write(dir.join(INDEX_FILE), serde_json::to_vec(&index).unwrap()).unwrap();
     Dataset::open(dir).unwrap()
+}
+
+/// ONNX Runtime: the file that `CONTINUO_ONNXRUNTIME` names, else the one that `cargo xtask fetch-runtime` puts in place.
+pub fn library() -> std::path::PathBuf {
+    let name = "libcontinuo_onnxruntime.so";
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/runtime");
+    let path = std::env::var_os("CONTINUO_ONNXRUNTIME").map_or_else(|| folder.join(name), std::path::PathBuf::from);
+    assert!(
+        path.is_file(),
+        "{}: no ONNX Runtime library; run `cargo xtask fetch-runtime` first, or set CONTINUO_ONNXRUNTIME",
+        path.display()
+    );
+    path
 }
 
 /// A configuration that trains in a second.

@@ -1,0 +1,198 @@
+//! A model that has learnt one recording by heart plays it: from the run, from the package, in ONNX Runtime and in every
+//! kernel of this machine. What training, export, priming and drawing do must all be the same thing for that.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use common::{library, recordings};
+use continuo_engine::audio::{self, Clip, WavFormat, write_wav};
+use continuo_engine::kernels::Kernel;
+use continuo_engine::{Backend, LoadOptions, Model, Precision, Runtime, Sampling, Stepping, VoiceRequest};
+use continuo_trainer::cli::{DeviceArg, ExportArgs, PrecisionArg, RenderArgs, TrainArgs};
+use continuo_trainer::{export, render, train};
+
+const RATE: u32 = 4_000;
+/// Frames of the recording, and of its beginning that the model is given.
+const LENGTH: usize = 6_000;
+const GIVEN: usize = 1_000;
+
+/// A model that remembers 511 frames of so little music has room for all of it.
+const CONFIG: &str = r#"
+family = "wavenet"
+
+[model]
+sample_rate_hz = 4000
+levels = 64
+stacks = 2
+layers = 8
+filter_width = 2
+residual_channels = 16
+dilation_channels = 16
+skip_channels = 32
+end_channels = 32
+
+[training]
+steps = 240
+batch = 3
+chunk_frames = 1500
+learning_rate = 0.006
+warmup_steps = 20
+decay = "linear"
+decay_steps = 120
+decay_to = 0.02
+clip_norm = 1.0
+average_decay = 0.95
+rng_seed = 1
+log_every_steps = 100
+
+[evaluation]
+every_steps = 0
+chunks = 4
+chunk_frames = 1500
+preview_every_steps = 0
+
+[corpus]
+description = "a melody of the tests"
+licence = "CC0-1.0"
+"#;
+
+/// Decaying notes with two partials that beat, so that no two moments are alike.
+fn melody() -> Vec<i16> {
+    let mut sound = vec![0.0_f64; LENGTH];
+    for (note, pitch) in [220.0, 277.3, 329.9, 247.1, 196.4, 294.2].into_iter().enumerate() {
+        let begin = note * LENGTH / 6;
+        for (t, value) in sound[begin..].iter_mut().enumerate() {
+            let seconds = t as f64 / f64::from(RATE);
+            let partial = |times: f64| (std::f64::consts::TAU * pitch * times * seconds).sin();
+            *value += 0.3 * (-seconds / 0.12).exp() * (partial(1.0) + 0.4 * partial(2.013));
+        }
+    }
+    sound.into_iter().map(|value| (value * 32_767.0) as i16).collect()
+}
+
+fn amplitudes(sound: &[i16]) -> Vec<f32> {
+    sound.iter().map(|&frame| f32::from(frame) / 32_768.0).collect()
+}
+
+/// Pearson's correlation.
+fn correlation(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let mean = |x: &[f32]| x.iter().map(|&x| f64::from(x)).sum::<f64>() / x.len() as f64;
+    let (mean_a, mean_b) = (mean(a), mean(b));
+    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
+    for (&a, &b) in a.iter().zip(b) {
+        let (a, b) = (f64::from(a) - mean_a, f64::from(b) - mean_b);
+        ab += a * b;
+        aa += a * a;
+        bb += b * b;
+    }
+    ab / (aa * bb).sqrt()
+}
+
+/// What a model plays after the beginning of the recording when it always takes the likeliest code.
+fn played(model: &Arc<Model>, precision: Precision, sound: &[f32]) -> Vec<f32> {
+    let sampling = Sampling { temperature: 0.0, ..Sampling::default() };
+    let request = VoiceRequest { precision: Some(precision), ..VoiceRequest::new(sampling, 0..1) };
+    let mut voice = model.voice(&request).unwrap();
+    let cancel = AtomicBool::new(false);
+    voice.prime(&[&sound[..GIVEN]], &cancel).unwrap();
+    let mut out = vec![Vec::new()];
+    voice.generate(LENGTH - GIVEN, &mut out, &cancel).unwrap();
+    out.remove(0)
+}
+
+/// What `render` writes after the beginning of the recording, from a run or a package.
+fn rendered(model: &Path, seed: &Path, out: &Path) -> Vec<f32> {
+    let arguments = RenderArgs {
+        model: model.to_path_buf(),
+        seed: Some(seed.to_path_buf()),
+        seconds: (LENGTH - GIVEN) as f64 / f64::from(RATE),
+        out: out.to_path_buf(),
+        temperature: 0.0,
+        top_k: 0,
+        rng_seed: 0,
+        takes: 1,
+        precision: PrecisionArg(Some(Precision::F32)),
+        threads: 1,
+        runtime: Some(library()),
+    };
+    render::run(&arguments).unwrap();
+    let clip = audio::read(out).unwrap();
+    assert_eq!((clip.sample_rate_hz, clip.channels.len(), clip.frames()), (RATE, 1, LENGTH));
+    clip.channels[0][GIVEN..].to_vec()
+}
+
+#[test]
+fn what_was_learnt_by_heart_is_played_wherever_the_model_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let recording = melody();
+    // An export wants several stretches of 4000 frames to compare; five copies of one recording are still that one.
+    recordings(&dir.path().join("data"), RATE, 1, &vec![recording.clone(); 5], 1);
+    let config = dir.path().join("by-heart.toml");
+    std::fs::write(&config, CONFIG).unwrap();
+    let run = dir.path().join("run");
+    let arguments = TrainArgs {
+        config,
+        data: dir.path().join("data"),
+        out: run.clone(),
+        init: None,
+        device: DeviceArg::Cpu,
+        steps: None,
+        minutes: None,
+        force: false,
+    };
+    train::run(&arguments).unwrap();
+
+    let package = dir.path().join("by-heart.continuo");
+    let arguments = ExportArgs {
+        run: run.clone(),
+        out: package.clone(),
+        name: None,
+        author: "The tests".into(),
+        licence: "CC0-1.0".into(),
+        licence_file: None,
+        runtime: Some(library()),
+        data: None,
+        temperature: Some(0.0),
+        top_k: Some(0),
+    };
+    export::run(&arguments).unwrap();
+
+    let sound = amplitudes(&recording);
+    let seed = dir.path().join("beginning.wav");
+    let beginning = Clip { sample_rate_hz: RATE, channels: vec![sound[..GIVEN].to_vec()] };
+    write_wav(&seed, &beginning, WavFormat::F32).unwrap();
+    let knows = |what: &str, heard: &[f32]| {
+        let r = correlation(heard, &sound[GIVEN..]);
+        println!("{what}: r = {r:.5}");
+        assert!(r > 0.95, "{what}: r = {r}");
+    };
+    knows("the run", &rendered(&run, &seed, &dir.path().join("run.wav")));
+    knows("the package", &rendered(&package, &seed, &dir.path().join("package.wav")));
+
+    let load = |options| Model::load(&package, &options).unwrap();
+    let runtime = Some(Runtime::open(&library()).unwrap());
+    let model = load(LoadOptions { runtime, stepping: Stepping::OnnxRuntime, ..LoadOptions::default() });
+    assert!(matches!(model.backend(None), Backend::OnnxRuntime { .. }), "{}", model.backend(None));
+    knows("ONNX Runtime", &played(&model, Precision::F32, &sound));
+    for kernel in Kernel::available() {
+        let options = LoadOptions { stepping: Stepping::Native, kernel: Some(kernel), ..LoadOptions::default() };
+        let model = load(options);
+        for precision in Precision::ALL {
+            let backend = model.backend(Some(precision));
+            let said = matches!(&backend, Backend::Native { kernel: name, precision: computed, .. }
+                if *name == kernel.name() && *computed == precision);
+            assert!(said, "{backend}");
+            knows(&format!("{} in {precision}", kernel.name()), &played(&model, precision, &sound));
+        }
+    }
+
+    // What the figure is worth: another moment of the same music is nothing like it.
+    let shifted = correlation(&sound[GIVEN - 100..LENGTH - 100], &sound[GIVEN..]);
+    assert!(shifted.abs() < 0.5, "{shifted}");
+}
