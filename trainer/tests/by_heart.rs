@@ -109,6 +109,7 @@ fn played(model: &Arc<Model>, precision: Precision, sound: &[f32]) -> Vec<f32> {
 /// What `render` writes after the beginning of the recording, from a run or a package.
 fn rendered(model: &Path, seed: &Path, out: &Path) -> Vec<f32> {
     let arguments = RenderArgs {
+        class: None,
         model: model.to_path_buf(),
         seed: Some(seed.to_path_buf()),
         seconds: (LENGTH - GIVEN) as f64 / f64::from(RATE),
