@@ -31,19 +31,19 @@ levels = 64
 stacks = 2
 layers = 8
 filter_width = 2
-residual_channels = 16
-dilation_channels = 16
-skip_channels = 32
-end_channels = 32
+residual_channels = 24
+dilation_channels = 24
+skip_channels = 48
+end_channels = 48
 
 [training]
-steps = 240
-batch = 3
+steps = 220
+batch = 4
 chunk_frames = 1500
 learning_rate = 0.006
 warmup_steps = 20
 decay = "linear"
-decay_steps = 120
+decay_steps = 80
 decay_to = 0.02
 clip_norm = 1.0
 average_decay = 0.95

@@ -1,6 +1,7 @@
 //! Models side by side: the recordings are measured once for each rate, then one model after the other.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 
 use continuo_engine::{Families, LoadOptions, Model, Precision};
@@ -10,10 +11,11 @@ use super::corpus;
 use super::embedding::{DESCRIPTION, Embedding};
 use super::error::EvaluateError;
 use super::frechet::Yardstick;
+use super::measured::Measured;
 use super::memory;
 use super::model::{Bench, Subject};
 use super::reference::{Audio, Cuts, Reference};
-use super::results::{CorpusResult, Evaluation, Measured, ModelResult, Settings};
+use super::results::{CorpusResult, Evaluation, ModelResult, Settings};
 use crate::data::dataset::Dataset;
 use crate::names;
 use crate::training::stop;
@@ -61,8 +63,8 @@ impl Comparison<'_> {
     pub fn run(&self, candidates: &[Candidate]) -> Result<Evaluation, EvaluateError> {
         let mut rates: BTreeMap<u32, OfRate<'_>> = BTreeMap::new();
         for rate_hz in candidates.iter().map(|model| model.manifest.sample_rate_hz) {
-            if !rates.contains_key(&rate_hz) {
-                rates.insert(rate_hz, of_rate(self.dataset, &self.settings, rate_hz)?);
+            if let Entry::Vacant(place) = rates.entry(rate_hz) {
+                place.insert(of_rate(self.dataset, &self.settings, rate_hz)?);
             }
         }
         let mut models: Vec<(ModelResult, Vec<Vec<f32>>)> = Vec::new();

@@ -7,9 +7,10 @@ use rayon::prelude::*;
 use super::drift;
 use super::figures::SoundFigures;
 use super::memory;
+use super::memory::Searched;
 use super::model::{Bench, Embedded};
 use super::reference::Place;
-use super::results::{ClipPlace, CorpusResult, FrechetReferences, Searched, SoundMeans};
+use super::results::{ClipPlace, CorpusResult, FrechetReferences, SoundMeans};
 use super::squared_error;
 use crate::random::{Purpose, Random};
 

@@ -17,7 +17,7 @@ pub const STEP_SECONDS: f64 = 0.5;
 pub const DIMENSIONS: usize = 3 * BANDS;
 /// What it is, for a report.
 pub const DESCRIPTION: &str = "96 numbers per 1 s window (one every 0.5 s): mean, standard deviation and mean absolute change \
-     of 32 log-mel bands, 40 Hz to 8 kHz, every 16 ms; each divided by its standard deviation over the training audio";
+     of 32 log-mel bands, 40 Hz to 8 kHz, every 16 ms; each divided by its standard deviation over the training audio, or by 0.5 where that is less";
 
 /// Embeds sounds of one rate.
 #[derive(Debug)]

@@ -41,7 +41,10 @@ impl Normal {
     }
 }
 
-/// The set that others are held against, and the unit of each dimension: its standard deviation in that set.
+/// Smallest unit, in nepers of power (2 dB): what hardly varies in the training audio, as an empty band, is not magnified.
+const LEAST_UNIT: f64 = 0.5;
+
+/// The set that others are held against, and the unit of each dimension: its standard deviation in that set, or half a neper.
 #[derive(Debug)]
 pub struct Yardstick {
     units: Vec<f64>,
@@ -55,8 +58,7 @@ impl Yardstick {
     pub fn new(vectors: &[Vec<f64>]) -> Option<Self> {
         let raw = Normal::of(vectors.iter().map(Vec::as_slice))?;
         let variance = |at: usize| raw.covariance.entry(at, at);
-        // What never varies in the training audio is not magnified.
-        let units: Vec<f64> = (0..raw.mean.len()).map(|at| variance(at).sqrt().max(1e-3)).collect();
+        let units: Vec<f64> = (0..raw.mean.len()).map(|at| variance(at).sqrt().max(LEAST_UNIT)).collect();
         let scaled: Vec<Vec<f64>> = vectors.iter().map(|vector| in_units(vector, &units)).collect();
         let normal = Normal::of(scaled.iter().map(Vec::as_slice))?;
         let root = normal.covariance.square_root();

@@ -71,6 +71,8 @@ fn mean_of_channels(channels: &[Vec<f32>]) -> Vec<f32> {
         sound.iter_mut().zip(channel).for_each(|(sum, value)| *sum += value);
     }
     let count = channels.len() as f32;
-    sound.iter_mut().for_each(|value| *value /= count);
+    for value in &mut sound {
+        *value /= count;
+    }
     sound
 }

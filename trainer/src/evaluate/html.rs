@@ -176,7 +176,7 @@ fn drift(page: &mut Page, corpus: &CorpusResult, models: &[&ModelResult]) {
         "One long continuation, ten seconds at a time, the mean over its takes. Dashed: the recording that it sets out from, as it \
          really goes on.",
     );
-    let figures: [(&str, fn(&SoundFigures) -> f64); 4] = [
+    let figures: [(&str, Of); 4] = [
         ("level, dBFS", |figures| figures.level_db),
         ("centroid, Hz", |figures| figures.centroid_hz),
         ("onsets per second", |figures| figures.onsets_per_second),
@@ -236,6 +236,9 @@ fn memory(page: &mut Page, corpus: &CorpusResult, models: &[&ModelResult]) {
     let rows: Vec<Vec<Cell>> = likest.chain(chance).collect();
     page.table(&["likest finds of", "waveform", "mel", "training recording", "at"], &rows);
 }
+
+/// One figure of a sound.
+type Of = fn(&SoundFigures) -> f64;
 
 /// How each figure comes about.
 fn how(evaluation: &Evaluation, corpus: &CorpusResult) -> String {

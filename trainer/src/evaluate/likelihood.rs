@@ -7,8 +7,8 @@ use continuo_package::Signal;
 use serde::Serialize;
 
 use super::error::EvaluateError;
+use super::measured::Measured;
 use super::reference::{Audio, Place};
-use super::results::Measured;
 use super::statistics::Mean;
 
 /// Chunks that are computed together.

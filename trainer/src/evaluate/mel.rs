@@ -39,11 +39,10 @@ impl MelBands {
                 let bin = bin as f64;
                 ((bin - left) / (middle - left)).min((right - bin) / (right - middle)).max(0.0)
             };
-            let mut weights: Vec<f64> = (first..=last).map(weight).collect();
+            let weights: Vec<f64> = (first..=last).map(weight).collect();
             let sum: f64 = weights.iter().sum();
             if sum > 0.0 {
-                weights.iter_mut().for_each(|weight| *weight /= sum);
-                (first, weights.into_iter().map(|weight| weight as f32).collect())
+                (first, weights.into_iter().map(|weight| (weight / sum) as f32).collect())
             } else {
                 // A band between two bins has the nearest one.
                 ((middle.round() as usize).min(window / 2), vec![1.0])

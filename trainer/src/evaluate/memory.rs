@@ -12,7 +12,6 @@ use serde::Serialize;
 use super::mel::MelBands;
 use super::progress::Progress;
 use super::reference::{self, Audio};
-use super::results::Searched;
 use super::statistics::median;
 use crate::data::dataset::{Recording, Split};
 use crate::training::stop;
@@ -58,6 +57,17 @@ pub struct Found {
     pub recording: String,
     /// Where in it, in seconds.
     pub seconds: f64,
+}
+
+/// How much training audio was searched for copies.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Searched {
+    /// Recordings.
+    pub recordings: usize,
+    /// Of so many.
+    pub of: usize,
+    /// Hours.
+    pub hours: f64,
 }
 
 /// A sum-up of finds; `None` of none.

@@ -13,6 +13,7 @@ pub mod frechet;
 pub mod generate;
 pub mod html;
 pub mod likelihood;
+pub mod measured;
 pub mod mel;
 pub mod memory;
 pub mod model;

@@ -85,7 +85,7 @@ mod tests {
         // Far louder partials change nothing.
         let louder: Vec<f32> = note(0.0).iter().zip(note(0.001)).map(|(tones, all)| 4.0 * tones + all).collect();
         assert!((noise_floor_db(&louder, 16_000).unwrap() - quiet).abs() < 2.0);
-        assert_eq!(noise_floor_db(&[0.0; 16_000], 16_000), None);
+        assert_eq!(noise_floor_db(&vec![0.0; 16_000], 16_000), None);
         assert_eq!(noise_floor_db(&note(0.01), 1_000), None);
     }
 }

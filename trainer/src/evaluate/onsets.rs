@@ -1,6 +1,6 @@
 //! Where notes begin: peaks of the spectral flux.
 //!
-//! After Dixon, *Onset Detection Revisited*, DAFx 2006, section 2.1 (flux) and 2.3 (choice of peaks), with the logarithmic
+//! After Dixon, *Onset Detection Revisited*, 2006 (conference on digital audio effects), section 2.1 (flux) and 2.3 (choice of peaks), with the logarithmic
 //! magnitudes of Böck, Krebs & Schedl, *Evaluating the Online Capabilities of Onset Detection Methods*, ISMIR 2012: the rise
 //! of `ln(1 + γ·magnitude)` from one window to the next, summed over the bins in which it rises.
 

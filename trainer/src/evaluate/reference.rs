@@ -52,7 +52,7 @@ pub fn places(dataset: &Dataset, split: Split, before: u64, frames: u64, count: 
     let apart: u64 = long.iter().map(|&(_, length)| length / (before + frames).max(1)).sum();
     let count = (count as u64).min(apart);
     let place = |at: u64| {
-        let mut rest = ((2 * at + 1) as u128 * u128::from(total) / (2 * count.max(1)) as u128) as u64;
+        let mut rest = (u128::from(2 * at + 1) * u128::from(total) / u128::from(2 * count.max(1))) as u64;
         for &(recording, length) in &long {
             if rest < room(length) {
                 return Some(Place { recording, start: before + rest });

@@ -5,34 +5,10 @@ use serde::Serialize;
 use super::drift::Drift;
 use super::figures::SoundFigures;
 use super::likelihood::Likelihood;
-use super::memory::Memory;
+use super::measured::Measured;
+use super::memory::{Memory, Searched};
 use super::squared_error::{OneStep, References, SquaredError};
 use super::statistics::Mean;
-
-/// A measurement that does not suit every model.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Measured<T> {
-    /// What was measured.
-    Value(T),
-    /// Why nothing was, as a sentence part.
-    NotApplicable(String),
-}
-
-impl<T> Measured<T> {
-    /// For this reason nothing.
-    pub fn not_applicable(reason: impl Into<String>) -> Self {
-        Self::NotApplicable(reason.into())
-    }
-
-    /// What was measured, if anything.
-    pub fn value(&self) -> Option<&T> {
-        match self {
-            Self::Value(value) => Some(value),
-            Self::NotApplicable(_) => None,
-        }
-    }
-}
 
 /// What all models were evaluated with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -143,17 +119,6 @@ pub struct CorpusResult {
     pub searched: Searched,
     /// Mean log-mel spectrum in dB per band.
     pub spectrum_db: Vec<f64>,
-}
-
-/// How much training audio was searched for copies.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
-pub struct Searched {
-    /// Recordings.
-    pub recordings: usize,
-    /// Of so many.
-    pub of: usize,
-    /// Hours.
-    pub hours: f64,
 }
 
 /// Continuations that are no music any more.

@@ -77,6 +77,7 @@ impl Symmetric {
 
     /// The matrix with the same eigenvectors whose eigenvalues are the square roots; those below zero, which rounding makes of
     /// zeros, count as zero.
+    #[must_use]
     pub fn square_root(&self) -> Self {
         let (values, vectors) = self.eigen();
         let roots: Vec<f64> = values.iter().map(|value| value.max(0.0).sqrt()).collect();

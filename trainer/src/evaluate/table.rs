@@ -1,6 +1,7 @@
 //! The figures of models side by side, as rows for a page and for a terminal.
 
-use super::results::{CorpusResult, Measured, ModelResult, SoundMeans};
+use super::measured::Measured;
+use super::results::{CorpusResult, ModelResult, SoundMeans};
 use super::statistics::Mean;
 
 /// What a figure should be.

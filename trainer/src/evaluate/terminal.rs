@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::results::{Evaluation, Measured, ModelResult};
+use super::measured::Measured;
+use super::results::{Evaluation, ModelResult};
 use super::table::{Row, rows};
 use crate::names::printable;
 
@@ -45,8 +46,11 @@ fn table(text: &mut String, rows: &[Row], models: &[&ModelResult]) {
         .map(|at| width(&mut rows.iter().map(|row| shown(row, at)).chain([names[at].clone()])))
         .collect();
     let mut line = |a: &str, b: &str, cells: &[String]| {
-        let cells: String = cells.iter().zip(&widths).map(|(cell, width)| format!("  {cell:>width$}")).collect();
-        let _ = writeln!(text, "{}", format!("{a:<first$}  {b:>second$}{cells}").trim_end());
+        let mut whole = format!("{a:<first$}  {b:>second$}");
+        for (cell, width) in cells.iter().zip(&widths) {
+            let _ = write!(whole, "  {cell:>width$}");
+        }
+        let _ = writeln!(text, "{}", whole.trim_end());
     };
     line("", "held-out audio", &names);
     for row in rows {
