@@ -155,8 +155,9 @@ fn spectrum(page: &mut Page, corpus: &CorpusResult, models: &[&ModelResult]) {
         let points = spectrum.iter().enumerate().map(|(band, &db)| ((band + 1) as f64, db)).collect();
         Series { name: name.to_owned(), points, dashed }
     };
-    let mut all = vec![series("held-out audio", &corpus.spectrum_db, true)];
-    all.extend(models.iter().map(|model| series(&model.name, &model.spectrum_db, false)));
+    // Models first, so that each has one colour in all plots.
+    let mut all: Vec<Series> = models.iter().map(|model| series(&model.name, &model.spectrum_db, false)).collect();
+    all.push(series("held-out audio", &corpus.spectrum_db, true));
     let plot = Lines { x: Axis::new("mel band"), y: Axis::new("mean level, dB"), series: all, ..Lines::default() };
     page.heading("Mean spectrum").figure(
         &plot.svg(),

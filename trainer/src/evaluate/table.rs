@@ -75,7 +75,8 @@ fn row(measure: &str, corpus: String, cells: Cells, wish: Wish) -> Row {
     let all: Vec<Option<f64>> =
         cells.iter().map(|cell| badness(cell.as_ref().ok()?.1).filter(|x| x.is_finite())).collect();
     let best = all.iter().flatten().copied().min_by(f64::total_cmp);
-    let rivals = all.iter().flatten().count() > 1;
+    // Where all are as good as each other, none is best.
+    let rivals = all.iter().flatten().any(|badness| best.is_some_and(|best| *badness > best));
     let models = cells.into_iter().zip(&all).map(|(cell, badness)| match cell {
         Ok((text, _)) => {
             let best = rivals && badness.is_some_and(|badness| best.is_some_and(|best| badness <= best));
@@ -234,6 +235,8 @@ mod tests {
         assert_eq!((best(Wish::Small), best(Wish::Near(1.0)), best(Wish::Nothing)), (Some(2), Some(0), None));
         let alone = row("m", String::new(), cells()[..2].to_vec(), Wish::Small);
         assert!(alone.models.iter().all(|figure| !figure.best), "one model is no contest");
+        let equal = vec![Ok(("0".into(), 0.0)), Ok(("0".into(), 0.0))];
+        assert!(row("m", String::new(), equal, Wish::Small).models.iter().all(|figure| !figure.best));
         assert_eq!((alone.models[1].text.as_str(), alone.models[1].is_reason), ("not applicable: why", true));
     }
 }
