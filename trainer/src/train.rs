@@ -89,7 +89,9 @@ pub fn resume(args: &ResumeArgs) -> Result<End, RunError> {
 
 /// The audit in short. It reads the dataset and nothing else knows of it.
 fn tell(dataset: &Dataset, plan: &BatchPlan) {
-    brief(dataset, Some(plan)).iter().for_each(|line| println!("{}", printable(line)));
+    for line in brief(dataset, Some(plan)) {
+        println!("{}", printable(&line));
+    }
 }
 
 fn limits(minutes: Option<f64>) -> Limits {

@@ -309,7 +309,14 @@ fn graph() -> Vec<u8> {
 fn abilities(manifest: &Manifest) -> Abilities {
     let Reach::None { length_frames } = manifest.reach else { panic!("parrots know how long they talk") };
     let settings = [Setting::Variations].into();
-    Abilities { channels: 1, can_continue: false, can_begin: true, fixed_frames: Some(length_frames), settings }
+    Abilities {
+        channels: 1,
+        can_continue: false,
+        can_begin: true,
+        classes: Vec::new(),
+        fixed_frames: Some(length_frames),
+        settings,
+    }
 }
 
 fn load(package: &mut Package, _: &LoadOptions) -> Result<Box<dyn LoadedFamily>, EngineError> {

@@ -139,7 +139,9 @@ impl Meters {
 
 fn note(edges: &mut [Edges], channels: usize, window: &[f32]) {
     let square = mean_square(window);
-    edges.iter_mut().for_each(|edges| edges.push((window.len() / channels) as u64, square));
+    for edges in edges {
+        edges.push((window.len() / channels) as u64, square);
+    }
 }
 
 /// What a file came to.

@@ -54,7 +54,9 @@ pub fn run(args: &AuditArgs) -> Result<(), AuditError> {
         let dataset = Dataset::open(&args.folder).map_err(RunError::from)?;
         println!("this is a dataset; its index tells the following, and an audit of the recordings tells more");
         let plan = trained.as_ref().map(|(config, device, _)| plan(*config, device)).transpose()?;
-        brief(&dataset, plan.as_ref()).iter().for_each(|line| println!("{}", printable_lines(line)));
+        for line in brief(&dataset, plan.as_ref()) {
+            println!("{}", printable_lines(&line));
+        }
         return Ok(());
     }
     let mut facts = survey(&options, &STOP, &Progress::visible)?;

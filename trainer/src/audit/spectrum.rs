@@ -236,12 +236,12 @@ mod tests {
 
     #[test]
     fn silence_and_crumbs_have_a_spectrum_too() {
-        for sound in [&[][..], &[0.5], &[0.0; 5_000]] {
+        for sound in [&[][..], &[0.5], &vec![0.0; 5_000]] {
             let found = spectrum(8_000, sound);
             assert!(found.thirds_db(8_000).iter().all(|level| level.is_finite()));
             assert!(found.edge().hz.is_finite());
         }
-        assert_eq!(spectrum(8_000, &[0.0; 5_000]).centroid_hz(), None);
+        assert_eq!(spectrum(8_000, &vec![0.0; 5_000]).centroid_hz(), None);
         assert!(thirds(1_000).len() > 8);
     }
 }

@@ -43,8 +43,8 @@ fn audit(options: &AuditOptions) -> Facts {
     survey(options, &AtomicBool::new(false), &|_, _| Progress::hidden()).unwrap()
 }
 
-fn needs(chunk_frames: usize, context_frames: usize) -> Option<Needs> {
-    Some(Needs { config: "c.toml".into(), chunk_frames, context_frames, batch: 4, steps: 1_000 })
+fn needs(chunk_frames: usize, context_frames: usize) -> Needs {
+    Needs { config: "c.toml".into(), chunk_frames, context_frames, batch: 4, steps: 1_000 }
 }
 
 fn finding<'a>(findings: &'a [Finding], id: &str) -> &'a Finding {
@@ -81,7 +81,7 @@ fn a_good_folder_is_called_good() {
         wav(&dir.path().join(format!("{i}.wav")), RATE, vec![notes(i, 240.0, RATE)]);
     }
     let mut facts = audit(&options(dir.path().into()));
-    facts.needs = needs(4_096, 500);
+    facts.needs = Some(needs(4_096, 500));
     let findings = find(&facts);
     // Twenty-four minutes are not much.
     assert_eq!(ids(&findings), ["little-audio"], "{findings:#?}");
@@ -101,7 +101,7 @@ fn tiny_data_is_told_what_is_missing() {
     let one = dir.path().join("one");
     wav(&one.join("a.wav"), RATE, vec![notes(1, 0.2, RATE)]);
     let mut facts = audit(&options(one.clone()));
-    facts.needs = needs(4_096, 500);
+    facts.needs = Some(needs(4_096, 500));
     let findings = find(&facts);
     assert_eq!(ids(&findings), ["too-short", "little-audio", "nothing-held-out"], "{findings:#?}");
     assert!(findings[0].weight == Weight::Stop && findings[0].advice.starts_with("set chunk_frames to 3200 or less"));
@@ -110,14 +110,14 @@ fn tiny_data_is_told_what_is_missing() {
     let many = dir.path().join("many");
     (0..100).for_each(|i| wav(&many.join(format!("{i:02}.wav")), RATE, vec![notes(i, 1.2, RATE)]));
     let mut facts = audit(&options(many));
-    facts.needs = needs(160_000, 1_000);
+    facts.needs = Some(needs(160_000, 1_000));
     let findings = find(&facts);
     let short = finding(&findings, "too-short");
     assert_eq!((short.weight, short.files.len()), (Weight::Stop, 100));
     assert!(short.what.starts_with("none of the 100 recordings is as long as one chunk of 160000 frames (10.00 s)"));
     assert!(short.advice.contains("19200"), "{short:?}");
     // Long enough, but never with a whole past.
-    facts.needs = needs(16_000, 10_000);
+    facts.needs = Some(needs(16_000, 10_000));
     assert_eq!(finding(&find(&facts), "short-of-context").weight, Weight::Warning);
 
     let twice = dir.path().join("twice");

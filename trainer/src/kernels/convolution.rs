@@ -264,7 +264,8 @@ pub fn input_gradient(
     for Phases { phases, taps } in phases(convolution, kernel) {
         // What no window reaches stays zero.
         let Some(&(_, first)) = taps.first() else { continue };
-        let places = taps.iter().flat_map(|&(_, tap)| every(inputs * kernel, outputs).into_iter().map(move |o| o + tap));
+        let places =
+            taps.iter().flat_map(|&(_, tap)| every(inputs * kernel, outputs).into_iter().map(move |o| o + tap));
         let places: Vec<usize> = places.collect();
         // Phases of one group are whole numbers of taps apart.
         let columns = phases.clone().flat_map(|phase| {
@@ -275,11 +276,7 @@ pub fn input_gradient(
         debug_assert!(first + (phases.end - 1 - phases.start) / dilation < kernel, "taps are in the kernel");
         let panels = Panels::pack(level, Places { data: weight, rows: &places, columns: &columns });
         let segments: Vec<Segment> = (0..batch)
-            .map(|index| Segment {
-                from: index * windows.sequence,
-                to: index * sequence + phases.start * inputs,
-                rows,
-            })
+            .map(|index| Segment { from: index * windows.sequence, to: index * sequence + phases.start * inputs, rows })
             .collect();
         let a = Left {
             data: &windows.values,

@@ -27,8 +27,6 @@ pub(crate) enum ImportError {
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     pub(crate) info: Info,
-    /// Frames at the file's own rate.
-    pub(crate) frames: u64,
     /// What was odd about it, in words.
     pub(crate) warnings: Vec<String>,
 }
@@ -107,7 +105,7 @@ pub(crate) fn stream<T>(
     if info.channels > 2 && channels == 2 {
         warnings.push(format!("the first two of {} channels were kept", info.channels));
     }
-    Ok((Source { info, frames: decoder.frames_read(), warnings }, taker))
+    Ok((Source { info, warnings }, taker))
 }
 
 /// A file's share of the progress bar, told as its frames come.

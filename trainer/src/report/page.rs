@@ -158,11 +158,11 @@ pub(crate) fn well_formed(text: &str) -> Result<(), String> {
         let name = tag.trim_start_matches('/').split([' ', '\n', '/']).next().unwrap_or_default();
         if tag.matches('"').count() % 2 == 1 {
             return Err(format!("an attribute of <{tag}> has no end"));
-        } else if tag.starts_with('!') || tag.ends_with('/') {
-            continue;
-        } else if !tag.starts_with('/') {
+        }
+        let alone = tag.starts_with('!') || tag.ends_with('/');
+        if !alone && !tag.starts_with('/') {
             open.push(name);
-        } else if open.pop() != Some(name) {
+        } else if !alone && open.pop() != Some(name) {
             return Err(format!("</{name}> closes nothing"));
         }
     }

@@ -119,6 +119,7 @@ pub(super) struct Frame {
     height: f64,
 }
 
+#[allow(clippy::unused_self, reason = "all frames are alike so far; positions are asked of one all the same")]
 impl Frame {
     /// With room for so many lines of a legend below.
     pub(super) fn new(legend: usize) -> Self {

@@ -231,7 +231,8 @@ fn gradients_are_those_of_burn_s_own_operations() {
                         module::conv1d(x, weight, bias, ConvOptions::new([stride], [padding], [dilation], 1))
                     }
                 });
-                for (name, (ours, theirs)) in ["result", "input", "weight", "bias"].iter().zip(ours.iter().zip(&theirs)) {
+                for (name, (ours, theirs)) in ["result", "input", "weight", "bias"].iter().zip(ours.iter().zip(&theirs))
+                {
                     assert_near(ours, theirs, tolerance, &format!("{name} {convolution:?} {axes:?}"));
                 }
             }

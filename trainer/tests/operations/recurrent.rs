@@ -124,8 +124,7 @@ fn through_ops(layer: &Layer, dtype: DType, is_lstm: bool) -> (Vec<f64>, Vec<f64
         let cells = matrix(2, [batch, units]);
         let (input, state) = (matrix(3, [gates * units, inputs]), matrix(4, [gates * units, units]));
         let bias = vector(5);
-        let (y, (h, c)) =
-            lstm(x.clone(), (hidden.clone(), cells.clone()), input.clone(), state.clone(), bias.clone());
+        let (y, (h, c)) = lstm(x.clone(), (hidden.clone(), cells.clone()), input.clone(), state.clone(), bias.clone());
         let outputs = all(vec![y.flatten(0, 2), h.flatten(0, 1), c.flatten(0, 1)]);
         let of = (outputs.clone() * weights).sum().backward();
         let mut gradients = read(x.grad(&of).unwrap());
@@ -137,12 +136,8 @@ fn through_ops(layer: &Layer, dtype: DType, is_lstm: bool) -> (Vec<f64>, Vec<f64
     }
     let (input, state) = (matrix(2, [gates * units, inputs]), matrix(3, [gates * units, units]));
     let (input_bias, state_bias) = (vector(4), vector(5));
-    let (y, h) = gru(
-        x.clone(),
-        hidden.clone(),
-        (input.clone(), input_bias.clone()),
-        (state.clone(), state_bias.clone()),
-    );
+    let (y, h) =
+        gru(x.clone(), hidden.clone(), (input.clone(), input_bias.clone()), (state.clone(), state_bias.clone()));
     let outputs = all(vec![y.flatten(0, 2), h.flatten(0, 1)]);
     let of = (outputs.clone() * weights).sum().backward();
     let mut gradients = read(x.grad(&of).unwrap());
@@ -158,11 +153,7 @@ fn through_ops(layer: &Layer, dtype: DType, is_lstm: bool) -> (Vec<f64>, Vec<f64
 fn check(is_lstm: bool) {
     let mut rng = random(if is_lstm { 10 } else { 11 });
     for shape in SHAPES {
-        let layer = if is_lstm {
-            Layer::new(shape, 4, 2, 1, &mut rng)
-        } else {
-            Layer::new(shape, 3, 1, 2, &mut rng)
-        };
+        let layer = if is_lstm { Layer::new(shape, 4, 2, 1, &mut rng) } else { Layer::new(shape, 3, 1, 2, &mut rng) };
         let by_hand = |values: &[f64]| {
             if is_lstm { lstm_by_hand(&layer, values) } else { gru_by_hand(&layer, values) }
         };
@@ -205,8 +196,8 @@ fn kernels_are_the_equations_at_every_level() {
         let axes = Axes { steps, batch, inputs, units };
         let of_lstm = Layer::new(shape, 4, 2, 1, &mut rng);
         let of_gru = Layer::new(shape, 3, 1, 2, &mut rng);
-        let [lstm_parts, gru_parts] = [&of_lstm, &of_gru]
-            .map(|layer| layer.parts(&layer.values).into_iter().map(single).collect::<Vec<_>>());
+        let [lstm_parts, gru_parts] =
+            [&of_lstm, &of_gru].map(|layer| layer.parts(&layer.values).into_iter().map(single).collect::<Vec<_>>());
         let lstm_expected = lstm_by_hand(&of_lstm, &of_lstm.values);
         let gru_expected = gru_by_hand(&of_gru, &of_gru.values);
         let mut gradients = Vec::new();

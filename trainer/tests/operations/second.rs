@@ -105,8 +105,7 @@ fn a_gradient_penalty_is_differentiated_through_a_recurrent_layer() {
     let expected = differences(&weights, value);
     for (dtype, tolerance) in [(DType::F64, 1e-6), (DType::F32, 1e-4)] {
         let x = tensor::<Twice, 3>(&x, [4, 2, 2], dtype).require_grad();
-        let inner =
-            parts(&weights).map(|values| tensor::<Once, 1>(&values, [values.len()], dtype).require_grad());
+        let inner = parts(&weights).map(|values| tensor::<Once, 1>(&values, [values.len()], dtype).require_grad());
         let gradients = recurrent(x.clone(), &inner.clone().map(Tensor::from_inner)).backward();
         let gradients = penalty::<Once, 3>(x.grad(&gradients).unwrap()).backward();
         let found: Vec<f64> = inner.iter().flat_map(|weight| read(weight.grad(&gradients).unwrap())).collect();

@@ -51,8 +51,7 @@ pub fn forward(
     let Axes { batch, inputs, units, .. } = *axes;
     let (width, state) = (padded(units), axes.state());
     let wide = KEPT * width;
-    let mut saved =
-        Saved { gates: vec![0.0; axes.rows() * wide], hidden: vec![0.0; state + axes.rows() * width] };
+    let mut saved = Saved { gates: vec![0.0; axes.rows() * wide], hidden: vec![0.0; state + axes.rows() * width] };
     pad(hidden, units, &mut saved.hidden[..state]);
     let (mut input_bias, mut state_bias) = (vec![0.0; GATES * width], vec![0.0; GATES * width]);
     pad(weights.input_bias, units, &mut input_bias);

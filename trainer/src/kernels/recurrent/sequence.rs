@@ -121,7 +121,13 @@ pub fn weight_gradient(
 }
 
 /// The gradient of biases: gradients of gates `[rows, width]` summed over the rows, for the gates that the biases are for.
-pub fn bias_gradient(level: Level, gradients: &[f32], width: usize, (gates, units): (&[usize], usize), bias: &mut [f32]) {
+pub fn bias_gradient(
+    level: Level,
+    gradients: &[f32],
+    width: usize,
+    (gates, units): (&[usize], usize),
+    bias: &mut [f32],
+) {
     let mut sums = vec![0.0; width];
     level.run(SumRows { tile: gradients, into: &mut sums });
     for (gate, to) in gates.iter().zip(bias.chunks_exact_mut(units)) {

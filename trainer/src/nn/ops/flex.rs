@@ -42,12 +42,7 @@ fn bias_values(bias: Option<&FlexTensor>, channels: usize) -> &[f32] {
 }
 
 impl Operations for Flex {
-    fn time_conv(
-        x: FlexTensor,
-        weight: FlexTensor,
-        bias: Option<FlexTensor>,
-        convolution: &Convolution,
-    ) -> FlexTensor {
+    fn time_conv(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>, convolution: &Convolution) -> FlexTensor {
         if !ours([&x, &weight].into_iter().chain(&bias)) {
             return default::convolution::time_conv::<Self>(x, weight, bias, convolution);
         }
@@ -118,14 +113,12 @@ impl Operations for Flex {
         let all = Lstm::from(straight(all));
         let shape = lstm_axes(&all);
         let state = (values(&all.hidden), values(&all.cells));
-        let (outputs, saved) =
-            lstm::forward(Level::detect(), &shape, values(&all.x), state, &lstm_weights(&all));
+        let (outputs, saved) = lstm::forward(Level::detect(), &shape, values(&all.x), state, &lstm_weights(&all));
         let rows = |values: Vec<f32>| {
             let rows = values.len() / shape.batch.max(1);
             tensor(values, [shape.batch, rows])
         };
-        let saved =
-            lstm::Saved { gates: rows(saved.gates), hidden: rows(saved.hidden), cells: rows(saved.cells) };
+        let saved = lstm::Saved { gates: rows(saved.gates), hidden: rows(saved.hidden), cells: rows(saved.cells) };
         (tensor(outputs, [shape.steps + 1, shape.batch, shape.units]), saved)
     }
 
@@ -142,11 +135,8 @@ impl Operations for Flex {
         let [outputs] = straight([outputs]);
         let shape = lstm_axes(&all);
         let sequence::Axes { steps, batch, inputs, units } = shape;
-        let saved = lstm::Saved {
-            gates: values(&saved.gates),
-            hidden: values(&saved.hidden),
-            cells: values(&saved.cells),
-        };
+        let saved =
+            lstm::Saved { gates: values(&saved.gates), hidden: values(&saved.hidden), cells: values(&saved.cells) };
         let weights = lstm_weights(&all);
         let of = lstm::backward(Level::detect(), &shape, values(&all.x), &weights, &saved, values(&outputs));
         Lstm {
@@ -201,8 +191,12 @@ impl Operations for Flex {
     fn row_losses_saving(logits: FlexTensor, targets: FlexTensor) -> (FlexTensor, FlexTensor) {
         let targets = targets.to_contiguous();
         let classes_of: Vec<usize> = match targets.dtype() {
-            DType::I32 => values::<i32>(&targets).iter().map(|&class| usize::try_from(class).unwrap_or(usize::MAX)).collect(),
-            DType::I64 => values::<i64>(&targets).iter().map(|&class| usize::try_from(class).unwrap_or(usize::MAX)).collect(),
+            DType::I32 => {
+                values::<i32>(&targets).iter().map(|&class| usize::try_from(class).unwrap_or(usize::MAX)).collect()
+            }
+            DType::I64 => {
+                values::<i64>(&targets).iter().map(|&class| usize::try_from(class).unwrap_or(usize::MAX)).collect()
+            }
             _ => return default::loss::row_losses_saving::<Self>(logits, targets),
         };
         if !ours([&logits]) {

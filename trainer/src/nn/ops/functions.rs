@@ -33,7 +33,13 @@ pub fn conv_transpose1d<B: Operations>(
     length: usize,
     convolution: &Convolution,
 ) -> Tensor<B, 3> {
-    wrap::<B, 3>(B::time_conv_input(unwrap::<B, _>(x), unwrap::<B, _>(weight), bias.map(unwrap::<B, _>), length, convolution))
+    wrap::<B, 3>(B::time_conv_input(
+        unwrap::<B, _>(x),
+        unwrap::<B, _>(weight),
+        bias.map(unwrap::<B, _>),
+        length,
+        convolution,
+    ))
 }
 
 /// An LSTM over a sequence: the outputs of all steps, `[steps, batch, units]`, and the state after the last one, outputs and

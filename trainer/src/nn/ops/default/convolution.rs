@@ -59,6 +59,9 @@ pub fn time_conv<B: Backend>(
 }
 
 /// See [`Operations::time_conv_input`](crate::nn::ops::Operations::time_conv_input).
+///
+/// # Panics
+/// If `y` has not as many frames as the convolution makes of `length`: a mistake in the caller.
 pub fn time_conv_input<B: Backend>(
     y: FloatTensor<B>,
     weight: FloatTensor<B>,

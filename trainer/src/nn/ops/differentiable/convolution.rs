@@ -192,7 +192,9 @@ impl<B: Operations> Backward<B, 1> for Sums {
 }
 
 /// [`Operations::channel_sums`], differentiated.
-pub fn channel_sums<B: Operations, C: CheckpointStrategy>(y: FloatTensor<Autodiff<B, C>>) -> FloatTensor<Autodiff<B, C>> {
+pub fn channel_sums<B: Operations, C: CheckpointStrategy>(
+    y: FloatTensor<Autodiff<B, C>>,
+) -> FloatTensor<Autodiff<B, C>> {
     let axes = y.primitive.shape().dims();
     let output = B::channel_sums(y.primitive);
     match Backward::<B, 1>::prepare::<C>(Sums, [y.node]).compute_bound().stateful() {
