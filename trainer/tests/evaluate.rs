@@ -319,6 +319,7 @@ fn abilities(manifest: &Manifest) -> Abilities {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "what a loader is")]
 fn load(package: &mut Package, _: &LoadOptions) -> Result<Box<dyn LoadedFamily>, EngineError> {
     let shape = package.manifest.architecture.shape_of::<Parrot>().unwrap().clone();
     Ok(Box::new(LoadedParrot { abilities: abilities(&package.manifest), sound: shape.sound.into() }))
@@ -379,7 +380,9 @@ impl Voice for Talk {
 
     fn generate(&mut self, frames: usize, out: &mut [Vec<f32>], _: &AtomicBool) -> Result<(), EngineError> {
         let sound = &self.sound[self.position..self.position + frames];
-        out.iter_mut().for_each(|out| out.extend_from_slice(sound));
+        for out in out {
+            out.extend_from_slice(sound);
+        }
         self.position += frames;
         Ok(())
     }

@@ -81,6 +81,7 @@ fn a_gradient_penalty_is_differentiated_through_convolutions() {
 }
 
 /// An LSTM of three units over four steps, as a function of its inputs.
+#[allow(clippy::needless_pass_by_value, reason = "one signature for all")]
 fn recurrent<B: Operations>(x: Tensor<B, 3>, weights: &[Tensor<B, 1>; 3]) -> Tensor<B, 1> {
     let device = x.device();
     let zeros = || Tensor::<B, 2>::zeros([2, 3], (&device, x.dtype()));
