@@ -82,15 +82,11 @@ fn table(text: &mut String, facts: &Facts, findings: &[Finding]) {
     let named = |r: &Measured| {
         findings.iter().any(|f| f.weight != Weight::Note && f.files.iter().any(|file| file.starts_with(&r.name)))
     };
-    let mut rows: Vec<(bool, &Measured)> = Vec::new();
-    if facts.recordings.len() > MOST_ROWS {
-        rows.extend(facts.recordings.iter().filter(|r| named(r)).take(MOST_ROWS).map(|r| (true, r)));
-        let room = MOST_ROWS - rows.len();
-        rows.extend(facts.recordings.iter().filter(|r| !named(r)).take(room).map(|r| (false, r)));
-    } else {
-        rows.extend(facts.recordings.iter().map(|r| (false, r)));
-    }
-    for (_, r) in &rows {
+    let (mut rows, others): (Vec<&Measured>, Vec<&Measured>) =
+        facts.recordings.iter().partition(|r| facts.recordings.len() > MOST_ROWS && named(r));
+    rows.truncate(MOST_ROWS);
+    rows.extend(others.into_iter().take(MOST_ROWS - rows.len()));
+    for r in &rows {
         let _ = writeln!(
             text,
             "{:<NAME$} {:>8} {:>6} {:>2} {:>6.1} {:>6} {:>6} {:>7} {:>7} {:>6}",
@@ -106,7 +102,7 @@ fn table(text: &mut String, facts: &Facts, findings: &[Finding]) {
             format!("{:.1}{}", r.bandwidth_hz / 1e3, if r.cut_off { "!" } else { "" }),
         );
     }
-    if rows.iter().any(|(_, r)| r.cut_off) {
+    if rows.iter().any(|r| r.cut_off) {
         text.push_str("to kHz: above this a file holds nothing; ! = cut off there, as by a low-pass, an upsampler or an encoder\n");
     }
     if rows.len() < facts.recordings.len() {

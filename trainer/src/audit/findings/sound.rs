@@ -106,7 +106,7 @@ fn trimming(facts: &Facts) -> Option<Finding> {
         hours(facts.hours(lost_frames))
     );
     // What is cut off even far below is no quiet music.
-    let real = facts.thresholds.iter().any(|t| t.dbfs <= -70.0 && t.discarded > 0.8 * share);
+    let real = facts.thresholds.iter().any(|t| t.dbfs <= -70.0 && t.discarded > 0.7 * share);
     let gentle = facts
         .thresholds
         .iter()
@@ -114,7 +114,7 @@ fn trimming(facts: &Facts) -> Option<Finding> {
         .map(|t| t.dbfs)
         .fold(f64::NAN, f64::max);
     let (weight, advice) = if share > 0.2 && real {
-        (Weight::Warning, "the silence is real: even -70 dBFS would cut nearly as much off, so take that".to_owned())
+        (Weight::Warning, "the silence is real: even -70 dBFS would cut most of it off, so take that".to_owned())
     } else if share > 0.5 {
         let instead = if gentle.is_nan() {
             "leave --trim-silence out".to_owned()
