@@ -2,6 +2,8 @@
 
 use super::activations::{Gate, Relu, SoftmaxLoss};
 use super::gemm::{Gemm, Strided};
+use super::matrix::{Left, NOWHERE, Panels, Places, Product, Run, Segment, TILE, every};
+use super::transpose::Transpose;
 use super::*;
 use crate::random::{Purpose, Random};
 
@@ -138,6 +140,102 @@ fn the_loss_is_the_cross_entropy_and_its_gradient_sums_to_nothing() {
         for (row, &target) in logits.chunks(32).zip(&targets) {
             assert!(row.iter().sum::<f32>().abs() < 1e-5);
             assert!(row[usize::from(target)] < 0.0 && row[19..].iter().all(|&x| x == 0.0));
+        }
+    }
+}
+
+/// Rows of `A`: two segments that overlap, in two runs with a gap between.
+fn packed_product(level: Level, rows: usize, depth: usize, columns: usize, accumulate: bool, threads: usize) -> (f64, f64) {
+    let mut rng = Random::new(7, Purpose::named("test"), (rows * depth * columns) as u64);
+    let (stride, gap) = (depth / 2 + 1, 3);
+    let (first, second) = (depth / 3, depth - depth / 3);
+    let runs = [Run { offset: 1, depth: first }, Run { offset: 1 + first + gap, depth: second }];
+    let c_stride = columns + 5;
+    let segments = [Segment { from: 2, to: 1, rows: rows / 2 }, Segment { from: 0, to: 1 + rows / 2 * c_stride, rows: rows - rows / 2 }];
+    let a = noise(2 + rows * stride + depth + gap + 1, &mut rng);
+    // B lies column by column; its last row is nowhere, so zero.
+    let b = noise(columns * depth, &mut rng);
+    let mut places = every(1, depth);
+    places[depth - 1] = NOWHERE;
+    let panels = Panels::pack(level, Places { data: &b, rows: &places, columns: &every(depth, columns) });
+    assert_eq!((panels.depth(), panels.columns()), (depth, columns));
+    let before = noise(1 + rows * c_stride, &mut rng);
+    let mut c = before.clone();
+    let left = Left { data: &a, stride, segments: &segments, runs: &runs };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| Product { a: left, b: &panels, c: &mut c, c_stride, accumulate }.run(level));
+    let (mut worst, mut touched) = (0.0f64, 0.0f64);
+    for row in 0..rows {
+        let from = if row < rows / 2 { 2 + row * stride } else { (row - rows / 2) * stride };
+        for column in 0..c_stride.min(c.len() - 1 - row * c_stride) {
+            let at = 1 + row * c_stride + column;
+            if column >= columns {
+                touched = touched.max(f64::from((c[at] - before[at]).abs()));
+                continue;
+            }
+            let product = |p: usize| {
+                let place = from + 1 + p + if p < first { 0 } else { gap };
+                f64::from(a[place]) * f64::from(b[column * depth + p])
+            };
+            let start = if accumulate { f64::from(before[at]) } else { 0.0 };
+            let expected = start + (0..depth - 1).map(product).sum::<f64>();
+            worst = worst.max((f64::from(c[at]) - expected).abs());
+        }
+    }
+    (worst, touched)
+}
+
+#[test]
+fn packed_products_of_any_size_are_right_at_every_level() {
+    let sizes = [(1, 1, 1), (2, 3, 17), (7, 300, 48), (13, 5, 64), (96, 33, 112), (25, 700, 83), (TILE * 2 + 7, 20, 130), (500, 130, 70)];
+    for level in Level::available() {
+        for (rows, depth, columns) in sizes {
+            for (accumulate, threads) in [(false, 1), (true, 3)] {
+                let (worst, touched) = packed_product(level, rows, depth, columns, accumulate, threads);
+                assert!(worst < 1e-4, "{level} {rows}×{depth}×{columns}: {worst}");
+                assert!(touched == 0.0, "{level} {rows}×{depth}×{columns}: what lies between rows stays");
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "segments of C overlap")]
+fn a_product_never_writes_a_row_twice() {
+    let (a, b, mut c) = ([0.0; 16], [0.0; 16], [0.0; 64]);
+    let level = Level::detect();
+    let b = Panels::pack(level, Places { data: &b, rows: &[0], columns: &every(1, 16) });
+    let segment = Segment { from: 0, to: 0, rows: 2 };
+    let (segments, runs) = ([segment, Segment { to: 16, ..segment }], [Run { offset: 0, depth: 1 }]);
+    let a = Left { data: &a, stride: 1, segments: &segments, runs: &runs };
+    Product { a, b: &b, c: &mut c, c_stride: 16, accumulate: false }.run(level);
+}
+
+#[test]
+fn a_transpose_exchanges_rows_and_columns() {
+    let mut rng = Random::new(8, Purpose::named("test"), 0);
+    for level in Level::available() {
+        for (rows, columns) in [(1, 1), (16, 8), (17, 9), (40, 33), (3, 100)] {
+            let from = noise(rows * (columns + 2), &mut rng);
+            for bias in [vec![], noise(columns, &mut rng)] {
+                let mut to = vec![0.5; columns * (rows + 1)];
+                level.run(Transpose {
+                    from: &from,
+                    from_stride: columns + 2,
+                    rows,
+                    columns,
+                    bias: &bias,
+                    to: &mut to,
+                    to_stride: rows + 1,
+                });
+                for column in 0..columns {
+                    let bias = bias.get(column).unwrap_or(&0.0);
+                    for row in 0..rows {
+                        assert_eq!(to[column * (rows + 1) + row].to_bits(), (from[row * (columns + 2) + column] + bias).to_bits());
+                    }
+                    assert_eq!(to[column * (rows + 1) + rows].to_bits(), 0.5f32.to_bits());
+                }
+            }
         }
     }
 }

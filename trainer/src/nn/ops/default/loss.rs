@@ -17,6 +17,8 @@ pub fn row_losses_saving<B: Backend>(
     let ([rows, classes], dtype) = (logits.dims(), logits.dtype());
     let likelihoods = log_softmax(logits, 1);
     let losses = likelihoods.clone().gather(1, targets.clone().reshape([rows, 1])).neg().reshape([rows]);
-    let hot = targets.one_hot::<2>(classes).float().cast(dtype);
+    let device = likelihoods.device();
+    let all = Tensor::<B, 1, Int>::arange(0..classes as i64, &device).reshape([1, classes]).expand([rows, classes]);
+    let hot = all.equal(targets.reshape([rows, 1]).expand([rows, classes])).float().cast(dtype);
     (unwrap(losses), unwrap(likelihoods.exp() - hot))
 }
