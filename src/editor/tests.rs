@@ -326,11 +326,11 @@ fn what_means_nothing_to_the_model_is_disabled_and_says_why() {
         assert!(!disabled(&bench, name), "{name}");
     }
     // A model that knows several kinds of recordings offers them by name; others offer nothing.
-    assert!(bench.harness.query_by_label("grand").is_none());
+    assert!(bench.harness.query_by_value("grand").is_none());
     let classes = ["grand", "upright"].map(String::from).to_vec();
     bench.params.session.post(|snapshot| snapshot.card = Some(card(Abilities { classes, ..all.clone() })));
     bench.harness.run();
-    assert!(bench.harness.query_by_label("grand").is_some(), "the first of them");
+    assert!(bench.harness.query_by_value("grand").is_some(), "the first of them");
     // One that knows neither temperature nor length and makes phrases out of nothing alone.
     let settings = [Setting::RngSeed, Setting::Variations].into();
     let few = Abilities { can_continue: false, fixed_frames: Some(16_384), settings, ..all.clone() };

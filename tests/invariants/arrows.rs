@@ -56,7 +56,7 @@ fn each_heavy_crate_is_named_in_one_room_only() {
     let rooms: [(&str, IsHeavy<'_>); 3] = [
         ("continuo-engine", &|name| name == "ort" || name.starts_with("ort-")),
         ("continuo-trainer", &|name| {
-            name == "cudarc" || name == "burn" || name.starts_with("burn-") || name.starts_with("cubecl")
+            ["cudarc", "wgpu", "burn"].contains(&name) || name.starts_with("burn-") || name.starts_with("cubecl")
         }),
         ("continuo", &|name| {
             name.starts_with("nice-plug") || name.starts_with("nih") || name.starts_with("egui") || name == "baseview"

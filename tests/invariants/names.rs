@@ -25,7 +25,7 @@ const UNSAFE: [&str; 10] = [
     // A memory map.
     "trainer/src/data/dataset/mod.rs",
     // Is there a driver? Asked of its library.
-    "trainer/src/device.rs",
+    "trainer/src/device/cuda.rs",
     // Entry points that hosts call, and what they call of the framework's.
     "src/plugin/",
     // The system's own functions.

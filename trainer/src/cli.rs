@@ -120,7 +120,7 @@ pub struct TrainArgs {
     /// Start from this model package's weights in place of random ones: it must have the configuration's architecture
     #[arg(long, value_name = "PACKAGE")]
     pub init: Option<PathBuf>,
-    /// Where to compute
+    /// Where to compute: auto, cpu, gpu:N (Vulkan, Metal, DirectX 12) or cuda:N
     #[arg(long, default_value_t = DeviceArg::Auto)]
     pub device: DeviceArg,
     /// Stop after this many steps in place of the configuration's number
@@ -142,7 +142,7 @@ pub struct ResumeArgs {
     /// The dataset, if it has moved since
     #[arg(long, value_name = "DATASET")]
     pub data: Option<PathBuf>,
-    /// Where to compute
+    /// Where to compute: auto, cpu, gpu:N (Vulkan, Metal, DirectX 12) or cuda:N
     #[arg(long, default_value_t = DeviceArg::Auto)]
     pub device: DeviceArg,
     /// Train up to this step in place of the configuration's number
@@ -174,7 +174,7 @@ pub struct CheckArgs {
 pub struct BenchArgs {
     /// Configuration that is trained, on synthetic music
     pub config: PathBuf,
-    /// Where to compute
+    /// Where to compute: auto, cpu, gpu:N (Vulkan, Metal, DirectX 12) or cuda:N
     #[arg(long, default_value_t = DeviceArg::Auto)]
     pub device: DeviceArg,
     /// Steps that are timed
@@ -386,16 +386,18 @@ impl std::fmt::Display for PrecisionArg {
     }
 }
 
-/// Where to compute: `auto`, `cpu` or `cuda:N`.
+/// Where to compute: `auto`, `cpu`, `gpu:N` or `cuda:N`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceArg {
-    /// The first CUDA device if there is one, else the CPU.
+    /// The first CUDA device if there is one, else the first GPU that is hardware, else the CPU.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
     /// The CUDA device of this number.
     Cuda(usize),
+    /// The GPU of this number through Vulkan, Metal or `DirectX` 12, of whatever maker; software ones come last.
+    Gpu(usize),
 }
 
 impl FromStr for DeviceArg {
@@ -406,11 +408,12 @@ impl FromStr for DeviceArg {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(0)),
-            _ => text
-                .strip_prefix("cuda:")
-                .and_then(|n| n.parse().ok())
-                .map(Self::Cuda)
-                .ok_or_else(|| format!("`{text}` is not a device; give auto, cpu or cuda:N (N = 0, 1, …)")),
+            "gpu" => Ok(Self::Gpu(0)),
+            _ => {
+                let number = |prefix| text.strip_prefix(prefix).and_then(|n| n.parse().ok());
+                let found = number("cuda:").map(Self::Cuda).or_else(|| number("gpu:").map(Self::Gpu));
+                found.ok_or_else(|| format!("`{text}` is not a device; give auto, cpu, gpu:N or cuda:N (N = 0, 1, …)"))
+            }
         }
     }
 }
@@ -421,6 +424,7 @@ impl std::fmt::Display for DeviceArg {
             Self::Auto => f.write_str("auto"),
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(n) => write!(f, "cuda:{n}"),
+            Self::Gpu(n) => write!(f, "gpu:{n}"),
         }
     }
 }
@@ -501,10 +505,11 @@ mod tests {
 
     #[test]
     fn devices_parse_and_print() {
-        for text in ["auto", "cpu", "cuda:0", "cuda:3"] {
+        for text in ["auto", "cpu", "cuda:0", "cuda:3", "gpu:0", "gpu:1"] {
             assert_eq!(text.parse::<DeviceArg>().map(|d| d.to_string()), Ok(text.to_owned()));
         }
-        for text in ["gpu", "cuda:", "cuda:x", "cuda:-1", ""] {
+        assert_eq!("gpu".parse(), Ok(DeviceArg::Gpu(0)));
+        for text in ["gpus", "gpu:", "gpu:x", "cuda:", "cuda:x", "cuda:-1", ""] {
             assert!(text.parse::<DeviceArg>().is_err_and(|e| e.contains("cuda:N")), "{text}");
         }
     }

@@ -95,11 +95,19 @@ pub trait Task {
     /// The held-out sequences that [`Task::measure`] is given, all in one batch.
     fn heldout(&self) -> BatchPlan;
 
-    /// The networks, always in the same order.
+    /// The networks, always in the same order; those that a device trains as they were when [`Task::pull`] was called last.
     fn networks(&self) -> Vec<&Network>;
 
     /// The networks, to be restored.
     fn networks_mut(&mut self) -> Vec<&mut Network>;
+
+    /// Brings networks and buffers up to date where a device trains them: before a checkpoint, a package, or a look at them.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn pull(&mut self) -> Result<(), TaskError> {
+        Ok(())
+    }
 
     /// Tensors that no gradient trains but that the next step depends on, by name: a recurrent network's state between
     /// batches, a codebook's moving counts.
@@ -162,7 +170,7 @@ pub trait Task {
     /// Why this package cannot be started from, in words.
     fn start_from(&mut self, package: &Package) -> Result<(), String>;
 
-    /// The averaged weights as a model package.
+    /// The averaged weights as a model package, as they were when [`Task::pull`] was called last.
     ///
     /// # Errors
     /// If a graph cannot be written.

@@ -63,7 +63,9 @@ fn continued(file: &Path, stepping: Stepping, class: u32, clip: &[f32], frames: 
     let sampling = Sampling { temperature: 0.0, ..Sampling::default() };
     let mut voice = model.voice(&VoiceRequest { class, ..VoiceRequest::new(sampling, 0..1) }).unwrap();
     let cancel = std::sync::atomic::AtomicBool::new(false);
-    voice.prime(&[clip], &cancel).unwrap();
+    if !clip.is_empty() {
+        voice.prime(&[clip], &cancel).unwrap();
+    }
     let mut sound = vec![Vec::new()];
     voice.generate(frames, &mut sound, &cancel).unwrap();
     sound.remove(0)
@@ -132,13 +134,15 @@ fn every_optimiser_goes_on_where_it_stopped() {
     }
 }
 
-/// A folder per class, each with tones of its own period.
+/// A folder per class, each with tones of its own period that begin at their highest: out of silence, the class alone tells
+/// how they go on.
 fn folders(dir: &Path, classes: &[(&str, f32)]) -> Dataset {
     for (class, period) in classes {
         std::fs::create_dir_all(dir.join("recordings").join(class)).unwrap();
-        for take in 0..2 {
-            let tone = |t: i32| 0.6 * (std::f32::consts::TAU * (t + 11 * take) as f32 / period).sin();
-            let clip = Clip { sample_rate_hz: 16_000, channels: vec![(0..9000 + 16 * take).map(tone).collect()] };
+        for take in 0..6_u8 {
+            let amplitude = 0.6 - 0.01 * f32::from(take);
+            let tone = |t: u16| amplitude * (std::f32::consts::TAU * f32::from(t) / period).cos();
+            let clip = Clip { sample_rate_hz: 16_000, channels: vec![(0..420).map(tone).collect()] };
             write_wav(&dir.join("recordings").join(class).join(format!("{take}.wav")), &clip, WavFormat::I16).unwrap();
         }
     }
@@ -162,22 +166,23 @@ fn a_model_with_classes_plays_like_the_one_that_is_asked_for() {
     let data = folders(dir.path(), &[("high", 16.0), ("low", 50.0)]);
     let text = TINY
         .replace("levels = 64", "levels = 64\nclasses = [\"low\", \"high\"]")
-        .replace("steps = 12", "steps = 250")
+        .replace("layers = 4", "layers = 5")
+        .replace("steps = 12", "steps = 300")
+        .replace("decay_steps = 4", "decay_steps = 150")
         .replace("every_steps = 4", "every_steps = 0\npreview_every_steps = 0");
     let run = run(dir.path(), "run", &text, &data);
     begin(&run, &data).unwrap().train(QUIET).unwrap();
+    // Too little audio to be compared at an export; the draft is the same model.
     let file = dir.path().join("told.continuo");
-    exported(&run, &file);
-    // From the same silence each class begins its own tone; ONNX Runtime is told the same.
+    export::draft(&run, &file).unwrap();
     for stepping in [Stepping::Native, Stepping::OnnxRuntime] {
         let crossings = |class| {
-            let start: Vec<f32> = (0..40).map(|t| 0.6 * (std::f32::consts::TAU * t as f32 / 28.0).sin()).collect();
-            let sound = continued(&file, stepping, class, &start, 1600);
-            sound[800..].windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count()
+            let sound = continued(&file, stepping, class, &[], 400);
+            sound.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count()
         };
         let (low, high) = (crossings(0), crossings(1));
-        assert!((14..=18).contains(&low), "{low} periods of 50 frames in 800 frames");
-        assert!((46..=54).contains(&high), "{high} periods of 16 frames in 800 frames");
+        assert!((6..=10).contains(&low), "{low} periods of 50 frames in 400 frames");
+        assert!((21..=29).contains(&high), "{high} periods of 16 frames in 400 frames");
     }
 }
 

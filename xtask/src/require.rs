@@ -25,6 +25,8 @@ pub enum Need {
     HostLibraries,
     /// ALSA and JACK, which the standalone program links.
     AudioLibraries,
+    /// Vulkan with some driver, for the trainer's GPU tests: one in software will do.
+    Vulkan,
 }
 
 impl Need {
@@ -36,12 +38,13 @@ impl Need {
             Self::Python => python("import sys; sys.exit(sys.version_info < (3, 10))"),
             Self::Pip => quiet(Command::new(python_name()).args(["-m", "pip", "--version"])).is_some(),
             Self::Venv => python("import venv, ensurepip"),
-            Self::HostLibraries | Self::AudioLibraries if cfg!(not(target_os = "linux")) => true,
+            Self::HostLibraries | Self::AudioLibraries | Self::Vulkan if cfg!(not(target_os = "linux")) => true,
             Self::HostLibraries => python(
                 "import ctypes\n\
                  for name in ('libGL.so.1', 'libX11.so.6', 'libglib-2.0.so.0', 'libatomic.so.1'): ctypes.CDLL(name)",
             ),
             Self::AudioLibraries => quiet(Command::new("pkg-config").args(["--exists", "alsa", "jack"])).is_some(),
+            Self::Vulkan => python("import ctypes; ctypes.CDLL('libvulkan.so.1')") && has_vulkan_driver(),
         }
     }
 
@@ -54,6 +57,7 @@ impl Need {
             Self::Venv => "Python's virtual environments (python3 -m venv)",
             Self::HostLibraries => "libraries of the Python hosts (libGL, libX11, libglib-2.0, libatomic)",
             Self::AudioLibraries => "the development files of ALSA and JACK (pkg-config alsa jack)",
+            Self::Vulkan => "Vulkan with a driver (libvulkan and an icd.d)",
         }
     }
 
@@ -66,6 +70,7 @@ impl Need {
             Self::Venv => &["python3-venv"],
             Self::HostLibraries => &["libgl1", "libx11-6", "libglib2.0-0", "libatomic1"],
             Self::AudioLibraries => &["pkg-config", "libasound2-dev", "libjack-jackd2-dev"],
+            Self::Vulkan => &["libvulkan1", "mesa-vulkan-drivers"],
         }
     }
 
@@ -123,6 +128,14 @@ fn list(needs: &[Need]) -> String {
 
 fn python(code: &str) -> bool {
     quiet(Command::new(python_name()).args(["-c", code])).is_some()
+}
+
+/// Whether a Vulkan driver is registered where the loader looks.
+fn has_vulkan_driver() -> bool {
+    let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].iter().any(|name| std::env::var_os(name).is_some());
+    let registered = |folder: &str| std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
+    named
+        || ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"].into_iter().any(registered)
 }
 
 fn has(program: &str) -> bool {

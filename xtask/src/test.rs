@@ -36,8 +36,10 @@ enum Part {
     Licences,
     /// cargo clippy, warnings refused.
     Lints,
-    /// cargo test on the whole workspace.
+    /// cargo test on the whole workspace, the trainer's GPU passes over software Vulkan included.
     Rust,
+    /// Of these only the trainer's GPU passes; for a look at them, since `rust` runs them too.
+    Gpu,
     /// Fuzzing the bundled CLAP in a headless host, and any validators that are installed.
     Validate,
     /// The bundled VST3 in DawDreamer and pedalboard.
@@ -52,7 +54,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let parts: Vec<Part> = match (options.fast, options.only.as_slice()) {
         (true, _) => FAST.to_vec(),
         (false, []) => ALL.to_vec(),
-        (false, only) => ALL.into_iter().filter(|part| only.contains(part)).collect(),
+        (false, only) => ALL.into_iter().chain([Part::Gpu]).filter(|part| only.contains(part)).collect(),
     };
     let bundled = parts.iter().any(|part| matches!(part, Part::Validate | Part::Hosts));
     let mut needs = vec![Need::Compiler, Need::Python, Need::Pip];
@@ -61,6 +63,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     if parts.contains(&Part::Lints) {
         needs.push(Need::AudioLibraries);
+    }
+    if parts.iter().any(|part| matches!(part, Part::Rust | Part::Gpu)) {
+        needs.push(Need::Vulkan);
     }
     if parts.contains(&Part::Hosts) {
         needs.extend([Need::Venv, Need::HostLibraries]);
@@ -73,14 +78,8 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             Part::Format => execute(workspace.cargo().args(["fmt", "--all", "--check"]), "Run cargo fmt --all"),
             Part::Licences => check_licences(workspace),
             Part::Lints => lint(workspace),
-            // Without the trainer's CUDA, which takes minutes to build and nobody runs here; clippy has checked it.
-            _ => execute(
-                workspace
-                    .cargo()
-                    .args(["test", "--workspace", "--locked", "--no-default-features"])
-                    .env("CONTINUO_ONNXRUNTIME", &library),
-                "See the failures above",
-            ),
+            Part::Gpu => execute(cargo_test(workspace, &library).args(["--test", "gpu"]), "See the failures above"),
+            _ => execute(&mut cargo_test(workspace, &library), "See the failures above"),
         })?;
     }
     if bundled {
@@ -94,6 +93,15 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     println!("all parts passed: {parts:?}");
     Ok(())
+}
+
+/// Rust's tests. Without the trainer's CUDA, which takes minutes to build and nobody runs here; clippy has checked it. With its
+/// other GPU path, which shares its kernels' source with CUDA and runs in software: one build serves all tests.
+fn cargo_test(workspace: &Workspace, runtime: &Path) -> Command {
+    let mut test = workspace.cargo();
+    test.args(["test", "--workspace", "--locked", "--no-default-features", "--features", "continuo-trainer/gpu"]);
+    test.env("CONTINUO_ONNXRUNTIME", runtime);
+    test
 }
 
 /// Clippy over everything, the standalone program included: nothing else here builds that.

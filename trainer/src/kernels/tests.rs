@@ -145,13 +145,23 @@ fn the_loss_is_the_cross_entropy_and_its_gradient_sums_to_nothing() {
 }
 
 /// Rows of `A`: two segments that overlap, in two runs with a gap between.
-fn packed_product(level: Level, rows: usize, depth: usize, columns: usize, accumulate: bool, threads: usize) -> (f64, f64) {
+fn packed_product(
+    level: Level,
+    rows: usize,
+    depth: usize,
+    columns: usize,
+    accumulate: bool,
+    threads: usize,
+) -> (f64, f64) {
     let mut rng = Random::new(7, Purpose::named("test"), (rows * depth * columns) as u64);
     let (stride, gap) = (depth / 2 + 1, 3);
     let (first, second) = (depth / 3, depth - depth / 3);
     let runs = [Run { offset: 1, depth: first }, Run { offset: 1 + first + gap, depth: second }];
     let c_stride = columns + 5;
-    let segments = [Segment { from: 2, to: 1, rows: rows / 2 }, Segment { from: 0, to: 1 + rows / 2 * c_stride, rows: rows - rows / 2 }];
+    let segments = [
+        Segment { from: 2, to: 1, rows: rows / 2 },
+        Segment { from: 0, to: 1 + rows / 2 * c_stride, rows: rows - rows / 2 },
+    ];
     let a = noise(2 + rows * stride + depth + gap + 1, &mut rng);
     // B lies column by column; its last row is nowhere, so zero.
     let b = noise(columns * depth, &mut rng);
@@ -187,7 +197,16 @@ fn packed_product(level: Level, rows: usize, depth: usize, columns: usize, accum
 
 #[test]
 fn packed_products_of_any_size_are_right_at_every_level() {
-    let sizes = [(1, 1, 1), (2, 3, 17), (7, 300, 48), (13, 5, 64), (96, 33, 112), (25, 700, 83), (TILE * 2 + 7, 20, 130), (500, 130, 70)];
+    let sizes = [
+        (1, 1, 1),
+        (2, 3, 17),
+        (7, 300, 48),
+        (13, 5, 64),
+        (96, 33, 112),
+        (25, 700, 83),
+        (TILE * 2 + 7, 20, 130),
+        (500, 130, 70),
+    ];
     for level in Level::available() {
         for (rows, depth, columns) in sizes {
             for (accumulate, threads) in [(false, 1), (true, 3)] {
@@ -231,7 +250,10 @@ fn a_transpose_exchanges_rows_and_columns() {
                 for column in 0..columns {
                     let bias = bias.get(column).unwrap_or(&0.0);
                     for row in 0..rows {
-                        assert_eq!(to[column * (rows + 1) + row].to_bits(), (from[row * (columns + 2) + column] + bias).to_bits());
+                        assert_eq!(
+                            to[column * (rows + 1) + row].to_bits(),
+                            (from[row * (columns + 2) + column] + bias).to_bits()
+                        );
                     }
                     assert_eq!(to[column * (rows + 1) + rows].to_bits(), 0.5f32.to_bits());
                 }

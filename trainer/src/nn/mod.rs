@@ -2,12 +2,14 @@
 //! average of the weights; and the operations that networks are written in ([`ops`]).
 
 pub mod network;
+pub mod on_device;
 pub mod ops;
 pub mod optimiser;
 pub mod schedule;
 pub mod tensors;
 
 pub use network::{Diverged, Network};
-pub use optimiser::{Adam, AdamSettings, Optimiser, RmsProp, RmsPropSettings, Sgd};
+pub use on_device::{DeviceNetwork, Moved};
+pub use optimiser::{Adam, AdamSettings, Optimiser, RmsProp, RmsPropSettings, Rule, Sgd};
 pub use schedule::{Decay, Schedule};
 pub use tensors::{NamedTensor, TensorLayout, Tensors};

@@ -68,10 +68,15 @@ impl Network {
     }
 }
 
-/// Moves `average` towards `values` after the step of this number (from 1): Polyak averaging with an exponential
-/// window, which grows with the steps at first so that the initial weights are soon forgotten.
+/// How much of the average stays after the step of this number (from 1): the configured decay, and less at first, so that
+/// the initial weights are soon forgotten.
+pub(super) fn averaging(decay: f64, step: u64) -> f32 {
+    decay.min((1.0 + step as f64) / (10.0 + step as f64)) as f32
+}
+
+/// Moves `average` towards `values` after the step of this number (from 1): Polyak averaging with an exponential window.
 fn follow(average: &mut [f32], values: &[f32], decay: f64, step: u64) {
-    let decay = decay.min((1.0 + step as f64) / (10.0 + step as f64)) as f32;
+    let decay = averaging(decay, step);
     for (average, &value) in average.iter_mut().zip(values) {
         *average = if decay == 0.0 { value } else { value + decay * (*average - value) };
     }

@@ -18,6 +18,22 @@ pub trait Optimiser: std::fmt::Debug + Send {
 
     /// The same, to be written.
     fn moments_mut(&mut self) -> Vec<(&'static str, &mut [f32])>;
+
+    /// The rule that it follows, where that runs on a device too ([`super::on_device`]): from the same moments.
+    fn rule(&self) -> Option<Rule> {
+        None
+    }
+}
+
+/// How a gradient becomes a change of the weights, apart from what is remembered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rule {
+    /// [`Adam`].
+    Adam(AdamSettings),
+    /// [`RmsProp`].
+    RmsProp(RmsPropSettings),
+    /// [`Sgd`], with the share of the last step that is made again.
+    Sgd(f64),
 }
 
 /// Adam's constants.
@@ -29,6 +45,16 @@ pub struct AdamSettings {
     pub beta2: f64,
     /// Keeps the division finite.
     pub epsilon: f64,
+}
+
+impl AdamSettings {
+    /// The learning rate of the step of this number (from 1) with the first moment's correction in it, and the second
+    /// moment's correction.
+    pub(super) fn corrected(&self, learning_rate: f64, step: u64) -> (f32, f32) {
+        let exponent = i32::try_from(step).unwrap_or(i32::MAX);
+        let rate = (learning_rate / (1.0 - self.beta1.powi(exponent))) as f32;
+        (rate, (1.0 / (1.0 - self.beta2.powi(exponent))) as f32)
+    }
 }
 
 /// Adam (Kingma & Ba 2015, algorithm 1).
@@ -51,9 +77,7 @@ impl Optimiser for Adam {
     fn update(&mut self, learning_rate: f64, values: &mut [f32], gradient: &[f32]) {
         self.steps += 1;
         let AdamSettings { beta1, beta2, epsilon } = self.settings;
-        let exponent = i32::try_from(self.steps).unwrap_or(i32::MAX);
-        let rate = (learning_rate / (1.0 - beta1.powi(exponent))) as f32;
-        let correction = (1.0 / (1.0 - beta2.powi(exponent))) as f32;
+        let (rate, correction) = self.settings.corrected(learning_rate, self.steps);
         let (beta1, beta2, epsilon) = (beta1 as f32, beta2 as f32, epsilon as f32);
         let moments = self.first.iter_mut().zip(self.second.iter_mut());
         for ((value, &g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
@@ -77,6 +101,10 @@ impl Optimiser for Adam {
 
     fn moments_mut(&mut self) -> Vec<(&'static str, &mut [f32])> {
         vec![("first-moment", &mut self.first), ("second-moment", &mut self.second)]
+    }
+
+    fn rule(&self) -> Option<Rule> {
+        Some(Rule::Adam(self.settings))
     }
 }
 
@@ -136,6 +164,10 @@ impl Optimiser for RmsProp {
     fn moments_mut(&mut self) -> Vec<(&'static str, &mut [f32])> {
         vec![("mean-square", &mut self.square), ("momentum", &mut self.momentum)]
     }
+
+    fn rule(&self) -> Option<Rule> {
+        Some(Rule::RmsProp(self.settings))
+    }
 }
 
 /// Stochastic gradient descent with momentum (Polyak 1964): `m ← µ m + g`, `w ← w − η m`.
@@ -177,6 +209,10 @@ impl Optimiser for Sgd {
 
     fn moments_mut(&mut self) -> Vec<(&'static str, &mut [f32])> {
         vec![("momentum", &mut self.momentum)]
+    }
+
+    fn rule(&self) -> Option<Rule> {
+        Some(Rule::Sgd(self.decay))
     }
 }
 

@@ -177,6 +177,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If it cannot be written.
     pub fn checkpoint(&mut self) -> Result<(), RunError> {
+        self.task.pull().map_err(RunError::Task)?;
         self.progress.wall_seconds = self.began.0 + self.began.1.elapsed().as_secs_f64();
         let about = self.run.about();
         checkpoint::write(&self.run.checkpoints(), &self.progress, self.task.as_ref(), &about, self.plan.keep)?;
@@ -241,6 +242,7 @@ impl<'a> Trainer<'a> {
             }
             let every = self.plan.preview_every_steps;
             if every > 0 && (now.is_multiple_of(every) || now == self.plan.steps) {
+                self.task.pull().map_err(RunError::Task)?;
                 self.preview(&mut log);
             }
             let best = self.progress.best.is_some_and(|best| best.step == now);
@@ -381,6 +383,7 @@ impl<'a> Trainer<'a> {
                 wall_seconds: self.progress.wall_seconds,
             });
         }
+        self.task.pull().map_err(RunError::Task)?;
         for network in self.task.networks() {
             log.weights(self.progress.step, &network.weights);
         }

@@ -3,6 +3,7 @@
 use continuo_package::family::wavenet::WaveNetShape;
 
 use super::sequence::{Sequence, Symbols};
+use crate::nn::{Diverged, Moved, Network};
 
 /// Why a pass cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,24 @@ pub enum ComputeError {
         /// How many there are.
         classes: usize,
     },
+    /// The device has too little memory.
+    #[error(
+        "{device}: a batch of {sequences} × {frames} frames does not fit ({reason}). Halve `batch`, or chunk_frames where \
+         the batch is 1 already"
+    )]
+    Memory {
+        /// Which device.
+        device: String,
+        /// Sequences of the batch.
+        sequences: usize,
+        /// Frames of each that count for the loss.
+        frames: usize,
+        /// What the device said.
+        reason: String,
+    },
+    /// A loss, gradient or weight is no number.
+    #[error(transparent)]
+    Diverged(#[from] Diverged),
     /// The device failed.
     #[error("{device}: {reason}")]
     Device {
@@ -102,6 +121,10 @@ pub trait Compute {
     /// weight is 0. A model of real values has no logits.
     fn penalise_logits(&mut self, weight: f64);
 
+    /// From now on, gradients are those of the loss plus `weight` times half the sum of all squared weights, biases not among
+    /// them. At first the weight is 0.
+    fn penalise_weights(&mut self, weight: f64);
+
     /// The mean loss over all targets of the batch; the gradient of it, and of the penalty on logits if there is one, goes to
     /// `gradient`.
     ///
@@ -120,4 +143,31 @@ pub trait Compute {
     /// # Errors
     /// As [`Compute::gradient`].
     fn outputs(&mut self, values: &[f32], sequence: &Sequence) -> Result<Vec<f32>, ComputeError>;
+
+    /// The same with the network kept where it is computed, if this can do so.
+    fn resident(&mut self) -> Option<&mut dyn Resident> {
+        None
+    }
+}
+
+/// Something that trains a network on the device that computes it: weights, moments and average stay there between steps.
+pub trait Resident {
+    /// Copies a network to the device, to be trained there from now on. Gives back whether its optimiser runs there.
+    ///
+    /// # Errors
+    /// [`ComputeError`] if the device fails.
+    fn load(&mut self, network: &Network) -> Result<bool, ComputeError>;
+
+    /// Trains one step of the run, counted from 0: what [`Compute::gradient`] and [`Network::update`] do together. The only
+    /// loss is [`Compute::gradient`]'s.
+    ///
+    /// # Errors
+    /// As [`Compute::gradient`]; [`ComputeError::Diverged`] if a loss, gradient or weight is no number.
+    fn step(&mut self, batch: &[Sequence], number: u64) -> Result<Moved, ComputeError>;
+
+    /// Copies the network back.
+    ///
+    /// # Errors
+    /// [`ComputeError`] if the device fails.
+    fn read(&mut self, network: &mut Network) -> Result<(), ComputeError>;
 }

@@ -8,7 +8,7 @@ use rayon::iter::{
 
 use super::compute::{Compute, ComputeError, count_targets};
 use super::layout::{Layout, contexts, transpose};
-use super::parameters::Table;
+use super::parameters::{Table, is_bias};
 use super::pass::{self, Weights, Workspace};
 use super::sequence::Sequence;
 use crate::kernels::{Level, padded};
@@ -24,6 +24,7 @@ pub struct Fused {
     contexts: Vec<usize>,
     level: Level,
     logit_penalty: f64,
+    weight_penalty: f64,
     pool: rayon::ThreadPool,
     forward: Vec<f32>,
     transposed: Vec<f32>,
@@ -48,6 +49,7 @@ impl Fused {
             contexts: contexts(&table.shape),
             level,
             logit_penalty: 0.0,
+            weight_penalty: 0.0,
             pool,
             forward: Vec::new(),
             transposed: Vec::new(),
@@ -91,6 +93,10 @@ impl Compute for Fused {
         self.logit_penalty = weight;
     }
 
+    fn penalise_weights(&mut self, weight: f64) {
+        self.weight_penalty = weight;
+    }
+
     fn gradient(&mut self, values: &[f32], batch: &[Sequence], gradient: &mut [f32]) -> Result<f64, ComputeError> {
         let targets = count_targets(&self.table.shape, batch)?;
         self.load(values);
@@ -116,6 +122,13 @@ impl Compute for Fused {
                 }
             }
             self.layout.unpack(sum, 1.0 / targets as f32, gradient);
+        }
+        if self.weight_penalty > 0.0 {
+            let by = self.weight_penalty as f32;
+            for tensor in self.table.tensors().iter().filter(|tensor| !is_bias(&tensor.name)) {
+                let pairs = gradient[tensor.range()].iter_mut().zip(&values[tensor.range()]);
+                pairs.for_each(|(gradient, weight)| *gradient += by * weight);
+            }
         }
         self.gradients = gradients;
         Ok(losses.iter().sum::<f64>() / targets as f64)

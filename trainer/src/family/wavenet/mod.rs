@@ -1,6 +1,6 @@
 //! WaveNet (van den Oord et al. 2016) as a thing to be trained.
 //!
-//! [`fused`] is written by hand for CPUs; [`network`] is the same network in Burn's operations, for CUDA and as the
+//! [`fused`] is written by hand for CPUs; [`network`] is the same network in Burn's operations, for GPUs and as the
 //! reference that the tests hold the first against. Both read the same flat vector of weights ([`parameters`]) and give
 //! back a gradient of the same layout.
 
@@ -8,6 +8,7 @@ pub mod compute;
 pub mod config;
 pub mod export;
 pub mod fused;
+pub mod guarded;
 pub mod initial;
 pub mod layout;
 pub mod network;

@@ -1,19 +1,21 @@
-//! The same network in Burn's operations, over any backend with automatic differentiation: what trains on CUDA, and the
+//! The same network in Burn's operations, over any backend with automatic differentiation: what trains on GPUs, and the
 //! reference that the tests hold the hand-written passes against.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::activation::{log_softmax, relu, sigmoid};
-use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::module::conv1d;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Int, Shape, Tensor, TensorData};
 use continuo_package::family::wavenet::{Activation, WaveNetShape, names};
 
-use super::compute::{Compute, ComputeError, count_targets};
-use super::parameters::Table;
+use super::compute::{Compute, ComputeError, Resident, count_targets};
+use super::parameters::{Table, is_bias};
 use super::sequence::Sequence;
+use crate::nn::{self, DeviceNetwork, Moved, NamedTensor};
 
 /// Sequences of the held-out measurement that run at once: without a gradient memory is no limit, but time is little.
 const MEASURED_TOGETHER: usize = 8;
@@ -45,20 +47,21 @@ pub struct Network<B: AutodiffBackend> {
     device: B::Device,
     name: String,
     logit_penalty: f64,
+    weight_penalty: f64,
+    resident: Option<DeviceNetwork<B::InnerBackend>>,
 }
 
-/// Reads tensors out of the flat vector.
+/// Reads tensors out of the flat vector, on the device.
 struct Reader<'a, B: AutodiffBackend> {
     table: &'a Table,
-    values: &'a [f32],
-    device: &'a B::Device,
+    flat: &'a Tensor<B::InnerBackend, 1>,
 }
 
 impl<B: AutodiffBackend> Reader<'_, B> {
     fn find<const D: usize>(&self, name: &str) -> Option<Tensor<B, D>> {
         let tensor = self.table.find(name)?;
-        let data = TensorData::new(self.values[tensor.range()].to_vec(), tensor.shape.clone());
-        Some(Tensor::from_data(data, self.device).require_grad())
+        let part = self.flat.clone().slice([tensor.range()]).reshape(Shape::from(tensor.shape.clone()));
+        Some(Tensor::from_inner(part).require_grad())
     }
 
     fn weight<const D: usize>(&self, name: &str) -> Result<Tensor<B, D>, ComputeError> {
@@ -74,8 +77,8 @@ impl<B: AutodiffBackend> Reader<'_, B> {
 }
 
 impl<B: AutodiffBackend> Weights<B> {
-    fn new(table: &Table, values: &[f32], device: &B::Device) -> Result<Self, ComputeError> {
-        let reader = Reader { table, values, device };
+    fn new(table: &Table, flat: &Tensor<B::InnerBackend, 1>) -> Result<Self, ComputeError> {
+        let reader = Reader { table, flat };
         let shape = &table.shape;
         let layers = shape
             .dilations
@@ -235,7 +238,23 @@ impl<B: AutodiffBackend, const D: usize> Gradient<B> for Tensor<B, D> {
 impl<B: AutodiffBackend> Network<B> {
     /// The network of `table`'s shape on `device`, which is called `name`.
     pub fn new(table: &Arc<Table>, device: B::Device, name: String) -> Self {
-        Self { table: Arc::clone(table), device, name, logit_penalty: 0.0 }
+        Self { table: Arc::clone(table), device, name, logit_penalty: 0.0, weight_penalty: 0.0, resident: None }
+    }
+
+    fn flat(&self, values: &[f32]) -> Tensor<B::InnerBackend, 1> {
+        Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &self.device)
+    }
+
+    fn weights(&self, values: &[f32]) -> Result<Weights<B>, ComputeError> {
+        Weights::new(&self.table, &self.flat(values))
+    }
+
+    /// One where a weight is penalised, zero where it is a bias.
+    fn penalised(&self) -> Tensor<B::InnerBackend, 1> {
+        let weights = self.table.tensors().iter();
+        let ones =
+            weights.flat_map(|tensor| std::iter::repeat_n(if is_bias(&tensor.name) { 0.0 } else { 1.0 }, tensor.len()));
+        self.flat(&ones.collect::<Vec<f32>>())
     }
 
     fn failed(&self, reason: impl std::fmt::Display) -> ComputeError {
@@ -291,6 +310,39 @@ impl<B: AutodiffBackend> Network<B> {
         };
         Ok((loss, rows))
     }
+
+    /// The loss of a batch, and the gradient of what is minimised as one row in the order of the table.
+    #[allow(clippy::type_complexity)]
+    fn backward(
+        &self,
+        flat: &Tensor<B::InnerBackend, 1>,
+        batch: &[Sequence],
+    ) -> Result<(Tensor<B::InnerBackend, 1>, Tensor<B::InnerBackend, 1>), ComputeError> {
+        let weights = Weights::<B>::new(&self.table, flat)?;
+        let (loss, logits) = self.mean_loss(&weights, batch)?;
+        let minimised = if self.logit_penalty > 0.0 {
+            loss.clone() + (logits.clone() * logits).mean() * self.logit_penalty
+        } else {
+            loss.clone()
+        };
+        let gradients = minimised.backward();
+        let mut found = BTreeMap::new();
+        weights.each(&mut |name, weight| {
+            if let Some(part) = weight.flat(&gradients) {
+                found.insert(name, part);
+            }
+        });
+        let part = |tensor: &NamedTensor| {
+            found.remove(&tensor.name).unwrap_or_else(|| Tensor::zeros([tensor.len()], &self.device))
+        };
+        let gradient = Tensor::cat(self.table.tensors().iter().map(part).collect(), 0);
+        let gradient = if self.weight_penalty > 0.0 {
+            gradient + (flat.clone() * self.penalised()).mul_scalar(self.weight_penalty as f32)
+        } else {
+            gradient
+        };
+        Ok((loss.inner(), gradient))
+    }
 }
 
 impl<B: AutodiffBackend> Compute for Network<B> {
@@ -302,37 +354,19 @@ impl<B: AutodiffBackend> Compute for Network<B> {
         self.logit_penalty = weight;
     }
 
+    fn penalise_weights(&mut self, weight: f64) {
+        self.weight_penalty = weight;
+    }
+
     fn gradient(&mut self, values: &[f32], batch: &[Sequence], gradient: &mut [f32]) -> Result<f64, ComputeError> {
-        let weights = Weights::<B>::new(&self.table, values, &self.device)?;
-        let (loss, logits) = self.mean_loss(&weights, batch)?;
-        let minimised = if self.logit_penalty > 0.0 {
-            loss.clone() + (logits.clone() * logits).mean() * self.logit_penalty
-        } else {
-            loss.clone()
-        };
-        let gradients = minimised.backward();
-        let mut parts = Vec::new();
-        let mut places = Vec::new();
-        weights.each(&mut |name, weight| {
-            if let (Some(part), Some(tensor)) = (weight.flat(&gradients), self.table.find(&name)) {
-                parts.push(part);
-                places.push(tensor.range());
-            }
-        });
-        // One transfer for all of them.
-        let flat = Tensor::cat(parts, 0).into_data().to_vec::<f32>().map_err(|e| self.failed(format!("{e:?}")))?;
-        gradient.fill(0.0);
-        let mut rest = flat.as_slice();
-        for place in places {
-            let (part, after) = rest.split_at(place.len());
-            gradient[place].copy_from_slice(part);
-            rest = after;
-        }
+        let (loss, flat) = self.backward(&self.flat(values), batch)?;
+        let flat = flat.into_data().to_vec::<f32>().map_err(|e| self.failed(format!("{e:?}")))?;
+        gradient.copy_from_slice(&flat);
         scalar(loss).ok_or_else(|| self.failed("the loss could not be read"))
     }
 
     fn loss(&mut self, values: &[f32], batch: &[Sequence]) -> Result<f64, ComputeError> {
-        let weights = Weights::<B>::new(&self.table, values, &self.device)?;
+        let weights = self.weights(values)?;
         let receptive = self.table.shape.receptive_field_frames() as usize;
         let (mut total, mut count) = (0.0, 0);
         for part in batch.chunks(MEASURED_TOGETHER) {
@@ -345,13 +379,34 @@ impl<B: AutodiffBackend> Compute for Network<B> {
     }
 
     fn outputs(&mut self, values: &[f32], sequence: &Sequence) -> Result<Vec<f32>, ComputeError> {
-        let weights = Weights::<B>::new(&self.table, values, &self.device)?;
+        let weights = self.weights(values)?;
         let inputs = self.inputs(std::slice::from_ref(sequence))?;
         let rows = weights.outputs(&self.table.shape, &inputs).swap_dims(1, 2).flatten::<1>(0, 2);
         rows.into_data().to_vec::<f32>().map_err(|e| self.failed(format!("{e:?}")))
     }
 }
 
-fn scalar<B: AutodiffBackend>(tensor: Tensor<B, 1>) -> Option<f64> {
+impl<B: AutodiffBackend> Resident for Network<B> {
+    fn load(&mut self, network: &nn::Network) -> Result<bool, ComputeError> {
+        self.resident = DeviceNetwork::new(network, &self.device);
+        Ok(self.resident.is_some())
+    }
+
+    fn step(&mut self, batch: &[Sequence], number: u64) -> Result<Moved, ComputeError> {
+        let network = self.resident.as_ref().ok_or_else(|| self.failed("no network was loaded"))?;
+        let (loss, gradient) = self.backward(network.weights(), batch)?;
+        let moved = self.resident.as_mut().map(|network| network.update(gradient, loss, number));
+        Ok(moved.ok_or_else(|| self.failed("no network was loaded"))??)
+    }
+
+    fn read(&mut self, network: &mut nn::Network) -> Result<(), ComputeError> {
+        if let Some(resident) = &self.resident {
+            resident.read(network);
+        }
+        Ok(())
+    }
+}
+
+fn scalar<B: Backend>(tensor: Tensor<B, 1>) -> Option<f64> {
     tensor.into_data().iter::<f64>().next()
 }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use continuo_package::Package;
 use continuo_package::family::wavenet::WaveNetShape;
 
-use super::compute::Compute;
+use super::compute::{Compute, ComputeError};
 use super::config::{Config, NAME};
 use super::layout::contexts;
-use super::parameters::{self, Table, is_bias};
+use super::parameters::{self, Table};
+use super::sequence::Sequence;
 use super::signal::{sequences, signal};
 use super::{export, initial, open};
 use crate::config::{Configuration, Corpus, Plan};
 use crate::data::batches::{Batch, BatchPlan, Batches};
 use crate::data::dataset::{Dataset, Split};
 use crate::device::Device;
-use crate::nn::Network;
+use crate::nn::{Diverged, Network};
 use crate::task::{Figures, Gradients, ModelPackage, StepReport, Task, TaskError, Verification};
 use crate::training::checkpoint::Keep;
 
@@ -40,6 +41,8 @@ pub struct WaveNetTask {
     table: Arc<Table>,
     compute: Box<dyn Compute>,
     network: Network,
+    /// Whether the device holds the network as it is after the last step; `network` is then as it was last read.
+    resident: bool,
     gradient: Vec<f32>,
 }
 
@@ -53,13 +56,37 @@ impl WaveNetTask {
         let table = Arc::new(Table::new(&config.model.shape()));
         let mut compute = open::open(device, &table, training.threads).map_err(TaskError::failed)?;
         compute.penalise_logits(training.logit_penalty);
+        compute.penalise_weights(training.l2);
         let weights = parameters::initial(&table, training.rng_seed);
         let optimiser = training.optimiser(table.weights());
         let mut network = Network::new(NETWORK, weights, optimiser, training.schedule());
         network.clip_norm = training.clip_norm;
         network.average_decay = training.average_decay;
         let gradient = vec![0.0; table.weights()];
-        Ok(Self { config: config.clone(), table, compute, network, gradient })
+        Ok(Self { config: config.clone(), table, compute, network, resident: false, gradient })
+    }
+
+    /// One step, on the device where it can do so. Gives back the loss and the gradient's norm.
+    fn move_weights(&mut self, batch: &[Sequence], number: u64) -> Result<(f64, f64), ComputeError> {
+        if let Some(device) = self.compute.resident() {
+            self.resident = self.resident || device.load(&self.network)?;
+            if self.resident {
+                let moved = device.step(batch, number)?;
+                return Ok((moved.losses.first().copied().unwrap_or(f64::NAN), moved.norm));
+            }
+        }
+        let loss = self.compute.gradient(&self.network.weights.values, batch, &mut self.gradient)?;
+        if !loss.is_finite() {
+            return Err(Diverged { what: "the loss", value: loss }.into());
+        }
+        Ok((loss, self.network.update(&mut self.gradient, number)?))
+    }
+
+    fn failed(&self, error: ComputeError) -> TaskError {
+        match error {
+            ComputeError::Diverged(diverged) => TaskError::diverged(&self.network, diverged),
+            error => TaskError::failed(error),
+        }
     }
 
     fn shape(&self) -> &WaveNetShape {
@@ -69,21 +96,6 @@ impl WaveNetTask {
     /// A mean loss under its names: in both units of a likelihood, or as a squared error.
     fn loss(&self, name: &str, loss: f64) -> Figures {
         if self.shape().is_real() { Figures::from([(SQUARED_ERROR.to_owned(), loss)]) } else { likelihood(name, loss) }
-    }
-
-    /// Adds the gradient of the weights' squares.
-    fn regularise(&mut self) {
-        let by = self.config.training.l2 as f32;
-        if by == 0.0 {
-            return;
-        }
-        for tensor in self.table.tensors().iter().filter(|tensor| !is_bias(&tensor.name)) {
-            let weights = &self.network.weights.values[tensor.range()];
-            self.gradient[tensor.range()]
-                .iter_mut()
-                .zip(weights)
-                .for_each(|(gradient, weight)| *gradient += by * weight);
-        }
     }
 
     fn plan(&self, sequences: usize, frames: usize) -> BatchPlan {
@@ -210,19 +222,13 @@ impl Task for WaveNetTask {
     }
 
     fn networks_mut(&mut self) -> Vec<&mut Network> {
+        self.resident = false;
         vec![&mut self.network]
     }
 
     fn step(&mut self, number: u64, batches: &mut Batches<'_>) -> Result<StepReport, TaskError> {
         let batch = sequences(self.shape(), &batches.next_batch());
-        let weights = &self.network.weights.values;
-        let loss = self.compute.gradient(weights, &batch, &mut self.gradient).map_err(TaskError::failed)?;
-        if !loss.is_finite() {
-            return Err(TaskError::Diverged { what: "the loss".into(), value: loss });
-        }
-        self.regularise();
-        let moved = self.network.update(&mut self.gradient, number);
-        let norm = moved.map_err(|diverged| TaskError::diverged(&self.network, diverged))?;
+        let (loss, norm) = self.move_weights(&batch, number).map_err(|error| self.failed(error))?;
         Ok(StepReport {
             losses: self.loss("loss", loss),
             gradient_norms: Figures::from([(NETWORK.to_owned(), norm)]),
@@ -231,13 +237,22 @@ impl Task for WaveNetTask {
     }
 
     fn gradient(&mut self, batches: &mut Batches<'_>) -> Result<Option<Gradients>, TaskError> {
+        self.pull()?;
         let batch = sequences(self.shape(), &batches.next_batch());
         let weights = &self.network.weights.values;
         self.compute.gradient(weights, &batch, &mut self.gradient).map_err(TaskError::failed)?;
         Ok(Some(vec![(NETWORK, self.gradient.clone())]))
     }
 
+    fn pull(&mut self) -> Result<(), TaskError> {
+        match self.compute.resident() {
+            Some(device) if self.resident => device.read(&mut self.network).map_err(TaskError::failed),
+            _ => Ok(()),
+        }
+    }
+
     fn measure(&mut self, heldout: &Batch) -> Result<Figures, TaskError> {
+        self.pull()?;
         let batch = sequences(self.shape(), heldout);
         let loss = self.compute.loss(&self.network.average, &batch).map_err(TaskError::failed)?;
         let mut figures = self.loss("nll", loss);
@@ -260,6 +275,7 @@ impl Task for WaveNetTask {
     }
 
     fn start_from(&mut self, package: &Package) -> Result<(), String> {
+        self.resident = false;
         self.network.start_from(&initial::weights(package, &self.config, &self.table)?);
         Ok(())
     }

@@ -5,7 +5,8 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Element, TensorData, TensorMetadata as _};
 
 use super::default;
-use super::operations::{Gru, Lstm, Operations};
+use super::operations::Operations;
+use super::recurrent::{Gru, Lstm};
 use crate::kernels::Level;
 use crate::kernels::convolution::{self, Axes, Convolution};
 use crate::kernels::recurrent::{gru, lstm, sequence};

@@ -2,7 +2,8 @@
 
 use burn::tensor::{Int, Tensor};
 
-use super::operations::{Gru, Lstm, Operations};
+use super::operations::Operations;
+use super::recurrent::{Gru, Lstm};
 use super::primitive::{unwrap, wrap};
 use crate::kernels::convolution::Convolution;
 

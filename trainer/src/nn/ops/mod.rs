@@ -11,8 +11,10 @@ pub mod flex;
 pub mod functions;
 pub mod operations;
 mod primitive;
+pub mod recurrent;
 
 pub use functions::{conv_transpose1d, conv1d, gru, lstm, softmax_loss};
-pub use operations::{Gru, Lstm, Operations};
+pub use operations::Operations;
+pub use recurrent::{Gru, Lstm};
 
 pub use crate::kernels::convolution::Convolution;

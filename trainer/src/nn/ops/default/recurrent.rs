@@ -6,8 +6,8 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 
 use crate::kernels::recurrent::{gru, lstm};
-use crate::nn::ops::operations::{Gru, Lstm};
 use crate::nn::ops::primitive::{unwrap, wrap};
+use crate::nn::ops::recurrent::{Gru, Lstm};
 
 /// Units of one gate.
 fn gate<B: Backend>(all: &Tensor<B, 2>, index: usize, units: usize) -> Tensor<B, 2> {

@@ -12,7 +12,8 @@ use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::ops::{FloatTensor, IntTensor};
 
-use super::operations::{Gru, Lstm, Operations};
+use super::operations::Operations;
+use super::recurrent::{Gru, Lstm};
 use crate::kernels::convolution::Convolution;
 
 impl<B: Operations, C: CheckpointStrategy> Operations for Autodiff<B, C> {

@@ -8,7 +8,8 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::ops::FloatTensor;
 
 use crate::kernels::recurrent::{gru, lstm};
-use crate::nn::ops::operations::{Gru, Lstm, Operations};
+use crate::nn::ops::operations::Operations;
+use crate::nn::ops::recurrent::{Gru, Lstm};
 
 #[derive(Debug)]
 struct LstmSequence;
