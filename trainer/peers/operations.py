@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The operations of trainer/src/nn/ops in PyTorch, for trainer/benches/operations.rs to measure itself against.
 
-    operations.py [--threads N]
+    operations.py [--threads N] [--processor]
 
-Reads one JSON object a line, as the benchmark writes them, runs what it names once, and prints the seconds that took. What a line
+Reads one JSON object a line, as the benchmark writes them, runs what it names once, and prints the seconds that took: on
+the wall, or with --processor of all threads' processor time. What a line
 names is prepared, and run once, when it comes for the first time. Inputs, weights and biases have gradients.
 """
 import argparse
@@ -57,11 +58,11 @@ OPERATIONS = {
 }
 
 
-def run(leaves, forward, backward):
+def run(leaves, forward, backward, clock):
     """Seconds of one run."""
     for tensor in leaves:
         tensor.grad = None
-    before = time.perf_counter()
+    before = clock()
     if backward:
         # The gradient of a sum is ones, which are expanded and not stored; dense ones are what a layer behind would send.
         result = forward()
@@ -69,13 +70,16 @@ def run(leaves, forward, backward):
     else:
         with torch.no_grad():
             forward()
-    return time.perf_counter() - before
+    return clock() - before
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
-    torch.set_num_threads(parser.parse_args().threads)
+    parser.add_argument("--processor", action="store_true")
+    options = parser.parse_args()
+    clock = time.process_time if options.processor else time.perf_counter
+    torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     prepared = {}
     print(torch.__version__, flush=True)
@@ -85,8 +89,8 @@ def main():
         name = json.dumps(row)
         if name not in prepared:
             prepared[name] = OPERATIONS[row["operation"]](row)
-            run(*prepared[name], backward=True)
-        print(run(*prepared[name], backward), flush=True)
+            run(*prepared[name], backward=True, clock=clock)
+        print(run(*prepared[name], backward, clock), flush=True)
 
 
 if __name__ == "__main__":
