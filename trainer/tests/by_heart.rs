@@ -37,16 +37,16 @@ skip_channels = 48
 end_channels = 48
 
 [training]
-steps = 220
+steps = 700
 batch = 4
 chunk_frames = 1500
 learning_rate = 0.006
 warmup_steps = 20
 decay = "linear"
-decay_steps = 80
+decay_steps = 300
 decay_to = 0.02
 clip_norm = 1.0
-average_decay = 0.95
+average_decay = 0.97
 rng_seed = 1
 log_every_steps = 100
 
