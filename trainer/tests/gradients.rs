@@ -118,12 +118,16 @@ fn sequences_that_do_not_fit_are_refused() {
 #[test]
 fn gradients_are_those_of_burn_s_automatic_differentiation() {
     type Backend = burn::backend::Autodiff<burn::backend::Flex>;
-    for shape in shapes() {
+    // Also with convolutions as products of matrices, as GPUs compute them.
+    for (shape, products) in shapes().into_iter().flat_map(|shape| [(shape.clone(), false), (shape, true)]) {
         let table = Arc::new(Table::new(&shape));
         let values = weights(&table, 11);
         let batch = sequences(&shape, 3, 150, 13);
         let mut fused = Fused::new(&table, Level::detect(), 2).unwrap();
         let mut network = Network::<Backend>::new(&table, burn::backend::flex::FlexDevice, "test".into());
+        if products {
+            network = network.in_products();
+        }
         let (mut ours, mut theirs) = (vec![0.0; table.weights()], vec![0.0; table.weights()]);
         // With a penalty strong enough to show in every tensor; the loss itself stays the cross-entropy.
         let penalty = if shape.is_real() { 0.0 } else { 0.3 };

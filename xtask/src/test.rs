@@ -36,9 +36,9 @@ enum Part {
     Licences,
     /// cargo clippy, warnings refused.
     Lints,
-    /// cargo test on the whole workspace, the trainer's GPU passes over software Vulkan included.
+    /// cargo test on the whole workspace.
     Rust,
-    /// Of these only the trainer's GPU passes; for a look at them, since `rust` runs them too.
+    /// The trainer's GPU passes, over software Vulkan: no GPU is needed. Only when it is asked for: it takes long to build.
     Gpu,
     /// Fuzzing the bundled CLAP in a headless host, and any validators that are installed.
     Validate,
@@ -64,7 +64,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if parts.contains(&Part::Lints) {
         needs.push(Need::AudioLibraries);
     }
-    if parts.iter().any(|part| matches!(part, Part::Rust | Part::Gpu)) {
+    if parts.contains(&Part::Gpu) {
         needs.push(Need::Vulkan);
     }
     if parts.contains(&Part::Hosts) {
@@ -78,8 +78,15 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             Part::Format => execute(workspace.cargo().args(["fmt", "--all", "--check"]), "Run cargo fmt --all"),
             Part::Licences => check_licences(workspace),
             Part::Lints => lint(workspace),
-            Part::Gpu => execute(cargo_test(workspace, &library).args(["--test", "gpu"]), "See the failures above"),
-            _ => execute(&mut cargo_test(workspace, &library), "See the failures above"),
+            Part::Gpu => test_gpu(workspace),
+            // Without the trainer's GPUs, which take minutes to build; clippy has checked them.
+            _ => execute(
+                workspace
+                    .cargo()
+                    .args(["test", "--workspace", "--locked", "--no-default-features"])
+                    .env("CONTINUO_ONNXRUNTIME", &library),
+                "See the failures above",
+            ),
         })?;
     }
     if bundled {
@@ -95,13 +102,12 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Rust's tests. Without the trainer's CUDA, which takes minutes to build and nobody runs here; clippy has checked it. With its
-/// other GPU path, which shares its kernels' source with CUDA and runs in software: one build serves all tests.
-fn cargo_test(workspace: &Workspace, runtime: &Path) -> Command {
+/// The trainer's passes on a GPU, or on what plays one. CUDA's kernels come from the same source, so most of what runs there is
+/// tested here as well. A profile of its own builds them as quickly as can be.
+fn test_gpu(workspace: &Workspace) -> Result<()> {
     let mut test = workspace.cargo();
-    test.args(["test", "--workspace", "--locked", "--no-default-features", "--features", "continuo-trainer/gpu"]);
-    test.env("CONTINUO_ONNXRUNTIME", runtime);
-    test
+    test.args(["test", "--profile", "gpu-tests", "--package", "continuo-trainer", "--locked", "--no-default-features"]);
+    execute(test.args(["--features", "gpu", "--test", "gpu"]), "See the failures above")
 }
 
 /// Clippy over everything, the standalone program included: nothing else here builds that.

@@ -122,7 +122,7 @@ fn cuda(index: usize) -> Result<Device, String> {
 fn gpu(index: usize, adapters: &[Adapter]) -> Result<Device, String> {
     let Some(adapter) = adapters.get(index) else {
         return Err(match adapters {
-            [] => format!("no GPU answers through {}; is the driver of the GPU installed?", wgpu::APIS),
+            [] => format!("no GPU answers through {}; its driver may not be installed", wgpu::APIS),
             _ => format!("there is no GPU of that number, only {}", list(adapters)),
         });
     };

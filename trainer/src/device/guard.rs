@@ -25,6 +25,7 @@ impl Failure {
     /// A failure in the words of a runtime, of which the first line is kept.
     pub fn of(said: &str) -> Self {
         let lower = said.to_lowercase();
+        let said = said.strip_prefix("called `Result::unwrap()` on an `Err` value: ").unwrap_or(said);
         let line = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it does not say why");
         let line = line.chars().take(LONGEST).collect();
         if OUT_OF_MEMORY.iter().any(|words| lower.contains(words)) { Self::Memory(line) } else { Self::Other(line) }
@@ -83,12 +84,17 @@ pub fn caught<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
 }
 
 /// The same for work on a device: what it [reports](report) on its own threads counts as well, and before a panic here, which
-/// mostly follows from it.
+/// mostly follows from it. After a panic `settle` waits until the device is done, so that it has said what there is to say, and
+/// nothing of it is taken for another's later.
 ///
 /// # Errors
 /// What the device or the panic said.
-pub fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
-    let result = caught(f);
+pub fn guarded<S, T>(state: &mut S, f: impl FnOnce(&mut S) -> T, settle: impl FnOnce(&mut S)) -> Result<T, Failure> {
+    let result = caught(|| f(state));
+    if result.is_err() {
+        // It may well fail again; that is only told if there is nothing else.
+        let _ = caught(|| settle(state));
+    }
     let reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (reported, result) {
         (None, result) => result,
@@ -103,12 +109,13 @@ mod tests {
 
     #[test]
     fn panics_are_failures_in_their_own_words() {
-        assert_eq!(caught(|| 7), Ok(7));
-        let failed = caught(|| -> () { panic!("kernel {} does not compile\nbacktrace", 3) });
+        let panics = |words: &str| caught(|| assert!(words.is_empty(), "{words}"));
+        assert_eq!(panics(""), Ok(()));
+        let failed = panics("kernel 3 does not compile\nbacktrace");
         assert_eq!(failed, Err(Failure::Other("kernel 3 does not compile".into())));
-        let failed = caught(|| -> () { panic!("CUDA_ERROR_OUT_OF_MEMORY") });
-        assert_eq!(failed, Err(Failure::Memory("CUDA_ERROR_OUT_OF_MEMORY".into())));
-        assert_eq!(caught(|| -> () { panic::panic_any(7) }), Err(Failure::Other("it panicked".into())));
+        assert_eq!(panics("CUDA_ERROR_OUT_OF_MEMORY"), Err(Failure::Memory("CUDA_ERROR_OUT_OF_MEMORY".into())));
+        let odd: Result<(), Failure> = caught(|| panic::panic_any(7));
+        assert_eq!(odd, Err(Failure::Other("it panicked".into())));
         assert_eq!(Failure::of("\n  "), Failure::Other("it does not say why".into()));
     }
 
@@ -118,11 +125,15 @@ mod tests {
             let device = thread::Builder::new().name("DSD-5-0".into()).spawn(move || panic!("{words}"));
             device.map(thread::JoinHandle::join).is_ok_and(|joined| joined.is_err())
         };
-        let failed = guarded(|| assert!(!says("can't allocate buffer of size: 7"), "CallError"));
-        assert_eq!(failed, Err(Failure::Memory("can't allocate buffer of size: 7".into())));
-        // Also where nothing else fails, and memory before its consequences.
-        assert_eq!(guarded(|| says("lost")), Err(Failure::Other("lost".into())));
-        assert_eq!(guarded(|| says("lost") && says("Out of Memory")), Err(Failure::Memory("Out of Memory".into())));
-        assert_eq!(guarded(|| 7), Ok(7), "it is told once");
+        let memory = |words: &str| Err(Failure::Memory(words.into()));
+        // Also where nothing else fails.
+        let silent = guarded(&mut (), |()| assert!(says("can't allocate buffer of size: 7")), |()| ());
+        assert_eq!(silent, memory("can't allocate buffer of size: 7"));
+        // Also late, while the device settles; and memory before its consequences.
+        let late = guarded(&mut (), |()| assert!(!says("lost"), "CallError"), |()| assert!(says("Out of Memory")));
+        assert_eq!(late, memory("Out of Memory"));
+        let lost = guarded(&mut (), |()| assert!(says("lost")), |()| ());
+        assert_eq!(lost, Err(Failure::Other("lost".into())));
+        assert_eq!(guarded(&mut 7, |seven| *seven, |_| ()), Ok(7), "it is told once");
     }
 }

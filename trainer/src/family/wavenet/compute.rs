@@ -170,4 +170,7 @@ pub trait Resident {
     /// # Errors
     /// [`ComputeError`] if the device fails.
     fn read(&mut self, network: &mut Network) -> Result<(), ComputeError>;
+
+    /// Waits until the device has done all that it was asked for.
+    fn settle(&mut self);
 }

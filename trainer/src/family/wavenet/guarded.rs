@@ -13,7 +13,7 @@ pub struct Guarded<C> {
     receptive: usize,
 }
 
-impl<C: Compute> Guarded<C> {
+impl<C: Compute + Resident> Guarded<C> {
     /// Guards the passes of a model of this shape.
     pub fn new(compute: C, shape: &WaveNetShape) -> Self {
         Self { compute, receptive: shape.receptive_field_frames() as usize }
@@ -25,8 +25,7 @@ impl<C: Compute> Guarded<C> {
         (sequences, symbols): (usize, usize),
         f: impl FnOnce(&mut C) -> Result<T, ComputeError>,
     ) -> Result<T, ComputeError> {
-        let compute = &mut self.compute;
-        guarded(|| f(compute)).unwrap_or_else(|failure| {
+        guarded(&mut self.compute, f, C::settle).unwrap_or_else(|failure| {
             let device = self.compute.device();
             Err(match failure {
                 Failure::Memory(reason) => {
@@ -85,5 +84,9 @@ impl<C: Compute + Resident> Resident for Guarded<C> {
 
     fn read(&mut self, network: &mut Network) -> Result<(), ComputeError> {
         self.guard((0, 0), |compute| compute.read(network))
+    }
+
+    fn settle(&mut self) {
+        self.compute.settle();
     }
 }

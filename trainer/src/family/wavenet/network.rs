@@ -38,6 +38,7 @@ struct Weights<B: AutodiffBackend> {
     causal_bias: Option<Tensor<B, 1>>,
     layers: Vec<Layer<B>>,
     ends: [(Tensor<B, 3>, Option<Tensor<B, 1>>); 2],
+    products: bool,
 }
 
 /// Forward and backward passes on a Burn backend.
@@ -48,6 +49,7 @@ pub struct Network<B: AutodiffBackend> {
     name: String,
     logit_penalty: f64,
     weight_penalty: f64,
+    products: bool,
     resident: Option<DeviceNetwork<B::InnerBackend>>,
 }
 
@@ -77,7 +79,7 @@ impl<B: AutodiffBackend> Reader<'_, B> {
 }
 
 impl<B: AutodiffBackend> Weights<B> {
-    fn new(table: &Table, flat: &Tensor<B::InnerBackend, 1>) -> Result<Self, ComputeError> {
+    fn new(table: &Table, flat: &Tensor<B::InnerBackend, 1>, products: bool) -> Result<Self, ComputeError> {
         let reader = Reader { table, flat };
         let shape = &table.shape;
         let layers = shape
@@ -106,6 +108,7 @@ impl<B: AutodiffBackend> Weights<B> {
                 reader.pair(&names::end_weight(0), &names::end_bias(0))?,
                 reader.pair(&names::end_weight(1), &names::end_bias(1))?,
             ],
+            products,
         })
     }
 
@@ -140,26 +143,47 @@ impl<B: AutodiffBackend> Weights<B> {
         let kept = frames - reach;
         let mut skips: Option<Tensor<B, 3>> = None;
         for layer in &self.layers {
-            let (weight, bias) = &layer.dilated;
-            let options = ConvOptions::new([1], [0], [layer.dilation], 1);
-            let mut h = conv1d(x.clone(), weight.clone(), bias.clone(), options);
+            let mut h = self.convolve(x.clone(), &layer.dilated, layer.dilation);
             if let Some(biases) = &layer.classes {
                 h = h + biases.clone().select(0, inputs.classes.clone()).unsqueeze_dim(2);
             }
             let [_, wide, length] = h.dims();
             let z = h.clone().narrow(1, 0, wide / 2).tanh() * sigmoid(h.narrow(1, wide / 2, wide / 2));
-            let skip = mix(z.clone().narrow(2, length - kept, kept), &layer.skip);
+            let skip = self.convolve(z.clone().narrow(2, length - kept, kept), &layer.skip, 1);
             skips = Some(match skips {
                 Some(sum) => sum + skip,
                 None => skip,
             });
             if let Some(residual) = &layer.residual {
-                x = x.narrow(2, layer.dilation * (taps - 1), length) + mix(z, residual);
+                x = x.narrow(2, layer.dilation * (taps - 1), length) + self.convolve(z, residual, 1);
             }
         }
         let inner = |x| activate(shape.activation, x);
-        let y = inner(mix(inner(skips.unwrap_or(x)), &self.ends[0]));
-        activate(shape.output, mix(y, &self.ends[1]))
+        let y = self.convolve(inner(skips.unwrap_or(x)), &self.ends[0], 1);
+        activate(shape.output, self.convolve(inner(y), &self.ends[1], 1))
+    }
+
+    /// A convolution without padding: `[B, I, T]` to `[B, O, T − dilation · (taps − 1)]`.
+    fn convolve(
+        &self,
+        x: Tensor<B, 3>,
+        (weight, bias): &(Tensor<B, 3>, Option<Tensor<B, 1>>),
+        dilation: usize,
+    ) -> Tensor<B, 3> {
+        let [outputs, inputs, taps] = weight.dims();
+        if !self.products {
+            return conv1d(x, weight.clone(), bias.clone(), ConvOptions::new([1], [0], [dilation], 1));
+        }
+        let frames = x.dims()[2] - dilation * (taps - 1);
+        let tap = |tap: usize| {
+            let matrix = weight.clone().narrow(2, tap, 1).reshape([1, outputs, inputs]);
+            matrix.matmul(x.clone().narrow(2, tap * dilation, frames))
+        };
+        let sum = (1..taps).fold(tap(0), |sum, next| sum + tap(next));
+        match bias {
+            Some(bias) => sum + bias.clone().reshape([1, outputs, 1]),
+            None => sum,
+        }
     }
 
     /// The weights with their names, each flattened by `f`.
@@ -219,11 +243,6 @@ fn activate<B: AutodiffBackend>(activation: Activation, x: Tensor<B, 3>) -> Tens
     }
 }
 
-/// A 1×1 convolution.
-fn mix<B: AutodiffBackend>(x: Tensor<B, 3>, (weight, bias): &(Tensor<B, 3>, Option<Tensor<B, 1>>)) -> Tensor<B, 3> {
-    conv1d(x, weight.clone(), bias.clone(), ConvOptions::new([1], [0], [1], 1))
-}
-
 /// A weight of any rank, whose gradient can be asked for as one row.
 trait Gradient<B: AutodiffBackend> {
     fn flat(&self, gradients: &B::Gradients) -> Option<Tensor<B::InnerBackend, 1>>;
@@ -238,7 +257,23 @@ impl<B: AutodiffBackend, const D: usize> Gradient<B> for Tensor<B, D> {
 impl<B: AutodiffBackend> Network<B> {
     /// The network of `table`'s shape on `device`, which is called `name`.
     pub fn new(table: &Arc<Table>, device: B::Device, name: String) -> Self {
-        Self { table: Arc::clone(table), device, name, logit_penalty: 0.0, weight_penalty: 0.0, resident: None }
+        Self {
+            table: Arc::clone(table),
+            device,
+            name,
+            logit_penalty: 0.0,
+            weight_penalty: 0.0,
+            products: false,
+            resident: None,
+        }
+    }
+
+    /// From now on, convolutions are products of matrices, one for each tap. Where nothing but Burn's plain kernels runs, its
+    /// convolution is slow, most of all the weights' gradient: one thread sums all frames for one weight.
+    #[must_use]
+    pub fn in_products(mut self) -> Self {
+        self.products = true;
+        self
     }
 
     fn flat(&self, values: &[f32]) -> Tensor<B::InnerBackend, 1> {
@@ -246,7 +281,7 @@ impl<B: AutodiffBackend> Network<B> {
     }
 
     fn weights(&self, values: &[f32]) -> Result<Weights<B>, ComputeError> {
-        Weights::new(&self.table, &self.flat(values))
+        Weights::new(&self.table, &self.flat(values), self.products)
     }
 
     /// One where a weight is penalised, zero where it is a bias.
@@ -318,7 +353,7 @@ impl<B: AutodiffBackend> Network<B> {
         flat: &Tensor<B::InnerBackend, 1>,
         batch: &[Sequence],
     ) -> Result<(Tensor<B::InnerBackend, 1>, Tensor<B::InnerBackend, 1>), ComputeError> {
-        let weights = Weights::<B>::new(&self.table, flat)?;
+        let weights = Weights::<B>::new(&self.table, flat, self.products)?;
         let (loss, logits) = self.mean_loss(&weights, batch)?;
         let minimised = if self.logit_penalty > 0.0 {
             loss.clone() + (logits.clone() * logits).mean() * self.logit_penalty
@@ -404,6 +439,11 @@ impl<B: AutodiffBackend> Resident for Network<B> {
             resident.read(network);
         }
         Ok(())
+    }
+
+    fn settle(&mut self) {
+        // What it fails with has been said before.
+        let _ = B::sync(&self.device);
     }
 }
 

@@ -51,7 +51,7 @@ fn gpu(table: &Arc<Table>, index: usize, name: &str) -> Result<Box<dyn Compute>,
 
     let device = wgpu::opened(index)
         .ok_or_else(|| ComputeError::Device { device: name.to_owned(), reason: "it is not open".into() })?;
-    let network = Network::<Autodiff<Wgpu>>::new(table, device, name.to_owned());
+    let network = Network::<Autodiff<Wgpu>>::new(table, device, name.to_owned()).in_products();
     Ok(Box::new(Guarded::new(network, &table.shape)))
 }
 

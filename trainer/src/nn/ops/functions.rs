@@ -3,8 +3,8 @@
 use burn::tensor::{Int, Tensor};
 
 use super::operations::Operations;
-use super::recurrent::{Gru, Lstm};
 use super::primitive::{unwrap, wrap};
+use super::recurrent::{Gru, Lstm};
 use crate::kernels::convolution::Convolution;
 
 /// A convolution over time: `[batch, outputs, frames]` of `x` `[batch, inputs, length]`, `weight` `[outputs, inputs, kernel]` and
