@@ -21,8 +21,8 @@ def test_it_is_an_instrument(bundle):
 
 def test_parameters_and_ports_are_the_published_ones(bundle):
     found = run_scene(scenes.describe, bundle)
-    wanted = ["Mode", "Length", "Length unit", "Temperature", "Top k", "RNG seed", "Variations", "Variation", "Gain", "Playback"]
-    wanted += ["Start", "Play seed", "Seed source", "Capture", "Render", "Cancel"]
+    wanted = ["Mode", "Length", "Length unit", "Temperature", "Top k", "Class", "RNG seed", "Variations", "Variation", "Gain"]
+    wanted += ["Playback", "Start", "Play seed", "Seed source", "Capture", "Render", "Cancel"]
     assert found["names"][: len(wanted)] == wanted
     assert found["outputs"] == 2
     assert found["latency"] == 0
