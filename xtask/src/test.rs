@@ -107,7 +107,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 fn test_gpu(workspace: &Workspace) -> Result<()> {
     let mut test = workspace.cargo();
     test.args(["test", "--profile", "gpu-tests", "--package", "continuo-trainer", "--locked", "--no-default-features"]);
-    execute(test.args(["--features", "gpu", "--test", "gpu"]), "See the failures above")
+    execute(test.args(["--features", "gpu", "--test", "gpu", "--test", "gpu_memory"]), "See the failures above")
 }
 
 /// Clippy over everything, the standalone program included: nothing else here builds that.

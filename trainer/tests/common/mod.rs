@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used)]
 
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod toy;
 
 use continuo_package::family::wavenet::reference::Reference;
