@@ -6,14 +6,12 @@
 mod common;
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use common::{library, recordings};
+use common::{correlation, export_arguments, library, played, recordings};
 use continuo_engine::audio::{self, Clip, WavFormat, write_wav};
 use continuo_engine::kernels::Kernel;
 use continuo_engine::{Backend, LoadOptions, Model, Precision, Runtime, Sampling, Stepping, VoiceRequest};
-use continuo_trainer::cli::{DeviceArg, ExportArgs, PrecisionArg, RenderArgs, TrainArgs};
+use continuo_trainer::cli::{DeviceArg, PrecisionArg, RenderArgs, TrainArgs};
 use continuo_trainer::{export, render, train};
 
 const RATE: u32 = 4_000;
@@ -79,31 +77,10 @@ fn amplitudes(sound: &[i16]) -> Vec<f32> {
     sound.iter().map(|&frame| f32::from(frame) / 32_768.0).collect()
 }
 
-/// Pearson's correlation.
-fn correlation(a: &[f32], b: &[f32]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    let mean = |x: &[f32]| x.iter().map(|&x| f64::from(x)).sum::<f64>() / x.len() as f64;
-    let (mean_a, mean_b) = (mean(a), mean(b));
-    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
-    for (&a, &b) in a.iter().zip(b) {
-        let (a, b) = (f64::from(a) - mean_a, f64::from(b) - mean_b);
-        ab += a * b;
-        aa += a * a;
-        bb += b * b;
-    }
-    ab / (aa * bb).sqrt()
-}
-
-/// What a model plays after the beginning of the recording when it always takes the likeliest code.
-fn played(model: &Arc<Model>, precision: Precision, sound: &[f32]) -> Vec<f32> {
+/// Always the likeliest code.
+fn request(precision: Precision) -> VoiceRequest {
     let sampling = Sampling { temperature: 0.0, ..Sampling::default() };
-    let request = VoiceRequest { precision: Some(precision), ..VoiceRequest::new(sampling, 0..1) };
-    let mut voice = model.voice(&request).unwrap();
-    let cancel = AtomicBool::new(false);
-    voice.prime(&[&sound[..GIVEN]], &cancel).unwrap();
-    let mut out = vec![Vec::new()];
-    voice.generate(LENGTH - GIVEN, &mut out, &cancel).unwrap();
-    out.remove(0)
+    VoiceRequest { precision: Some(precision), ..VoiceRequest::new(sampling, 0..1) }
 }
 
 /// What `render` writes after the beginning of the recording, from a run or a package.
@@ -150,19 +127,7 @@ fn what_was_learnt_by_heart_is_played_wherever_the_model_runs() {
     train::run(&arguments).unwrap();
 
     let package = dir.path().join("by-heart.continuo");
-    let arguments = ExportArgs {
-        run: run.clone(),
-        out: package.clone(),
-        name: None,
-        author: "The tests".into(),
-        licence: "CC0-1.0".into(),
-        licence_file: None,
-        runtime: Some(library()),
-        data: None,
-        temperature: Some(0.0),
-        top_k: Some(0),
-    };
-    export::run(&arguments).unwrap();
+    export::run(&export_arguments(&run, &package, 0.0, 0)).unwrap();
 
     let sound = amplitudes(&recording);
     let seed = dir.path().join("beginning.wav");
@@ -180,7 +145,7 @@ fn what_was_learnt_by_heart_is_played_wherever_the_model_runs() {
     let runtime = Some(Runtime::open(&library()).unwrap());
     let model = load(LoadOptions { runtime, stepping: Stepping::OnnxRuntime, ..LoadOptions::default() });
     assert!(matches!(model.backend(None), Backend::OnnxRuntime { .. }), "{}", model.backend(None));
-    knows("ONNX Runtime", &played(&model, Precision::F32, &sound));
+    knows("ONNX Runtime", &played(&model, &request(Precision::F32), &sound[..GIVEN], LENGTH - GIVEN));
     for kernel in Kernel::available() {
         let options = LoadOptions { stepping: Stepping::Native, kernel: Some(kernel), ..LoadOptions::default() };
         let model = load(options);
@@ -189,7 +154,10 @@ fn what_was_learnt_by_heart_is_played_wherever_the_model_runs() {
             let said = matches!(&backend, Backend::Native { kernel: name, precision: computed, .. }
                 if *name == kernel.name() && *computed == precision);
             assert!(said, "{backend}");
-            knows(&format!("{} in {precision}", kernel.name()), &played(&model, precision, &sound));
+            knows(
+                &format!("{} in {precision}", kernel.name()),
+                &played(&model, &request(precision), &sound[..GIVEN], LENGTH - GIVEN),
+            );
         }
     }
 

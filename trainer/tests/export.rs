@@ -52,18 +52,7 @@ fn trained_on(dir: &Path, lengths: &[u64]) -> PathBuf {
 }
 
 fn export_arguments(run: &Path, out: &Path) -> ExportArgs {
-    ExportArgs {
-        run: run.to_path_buf(),
-        out: out.to_path_buf(),
-        name: None,
-        author: "The tests".into(),
-        licence: "CC0-1.0".into(),
-        licence_file: None,
-        runtime: Some(library()),
-        data: None,
-        temperature: Some(0.9),
-        top_k: Some(32),
-    }
+    common::export_arguments(run, out, 0.9, 32)
 }
 
 fn render_arguments(model: PathBuf, out: PathBuf) -> RenderArgs {

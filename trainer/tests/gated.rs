@@ -3,13 +3,13 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use common::{TINY, tones};
+use common::{TINY, correlation, export_arguments, library, played, tones};
 use continuo_engine::audio::{Clip, WavFormat, write_wav};
 use continuo_engine::{LoadOptions, Model, Runtime, Sampling, Stepping, VoiceRequest};
 use continuo_package::{Package, Signal, figures};
-use continuo_trainer::cli::{ExportArgs, PrepareArgs};
+use continuo_trainer::cli::PrepareArgs;
 use continuo_trainer::data::dataset::Dataset;
 use continuo_trainer::device::Device;
 use continuo_trainer::family::FAMILIES;
@@ -34,26 +34,8 @@ fn begin<'a>(run: &'a Run, data: &'a Dataset) -> Result<Trainer<'a>, RunError> {
     Trainer::begin(run, data, run.config.task(&Device::Cpu).unwrap())
 }
 
-fn library() -> PathBuf {
-    let name = "libcontinuo_onnxruntime.so";
-    std::env::var_os("CONTINUO_ONNXRUNTIME")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/runtime").join(name), PathBuf::from)
-}
-
 fn exported(run: &Run, out: &Path) {
-    let arguments = ExportArgs {
-        run: run.dir.clone(),
-        out: out.to_path_buf(),
-        name: None,
-        author: "The tests".into(),
-        licence: "CC0-1.0".into(),
-        licence_file: None,
-        runtime: Some(library()),
-        data: None,
-        temperature: Some(0.0),
-        top_k: Some(0),
-    };
-    export::run(&arguments).unwrap();
+    export::run(&export_arguments(&run.dir, out, 0.0, 0)).unwrap();
 }
 
 /// What a model makes of a clip, with nothing left to chance.
@@ -61,19 +43,7 @@ fn continued(file: &Path, stepping: Stepping, class: u32, clip: &[f32], frames: 
     let runtime = Some(Runtime::open(&library()).unwrap());
     let model = Model::load(file, &LoadOptions { runtime, stepping, ..LoadOptions::default() }).unwrap();
     let sampling = Sampling { temperature: 0.0, ..Sampling::default() };
-    let mut voice = model.voice(&VoiceRequest { class, ..VoiceRequest::new(sampling, 0..1) }).unwrap();
-    let cancel = std::sync::atomic::AtomicBool::new(false);
-    if !clip.is_empty() {
-        voice.prime(&[clip], &cancel).unwrap();
-    }
-    let mut sound = vec![Vec::new()];
-    voice.generate(frames, &mut sound, &cancel).unwrap();
-    sound.remove(0)
-}
-
-fn correlation(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+    played(&model, &VoiceRequest { class, ..VoiceRequest::new(sampling, 0..1) }, clip, frames)
 }
 
 #[test]

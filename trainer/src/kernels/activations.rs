@@ -1,23 +1,8 @@
 //! The non-linear parts of a WaveNet, forward and backward, over frame-major tiles whose rows are whole vectors.
 
+use super::vectors::{load, store};
 use super::{LANES, Operation};
 use continuo_simd::{Simd, math};
-
-/// Loads the vector at `index`; the bound is asserted.
-#[inline(always)]
-fn load<S: Simd>(s: S, from: &[f32], index: usize) -> S::Lanes {
-    let lanes = &from[index..index + LANES];
-    // SAFETY: the slice holds sixteen values.
-    unsafe { s.load(lanes.as_ptr()) }
-}
-
-/// Stores a vector at `index`; the bound is asserted.
-#[inline(always)]
-fn store<S: Simd>(s: S, to: &mut [f32], index: usize, value: S::Lanes) {
-    let lanes = &mut to[index..index + LANES];
-    // SAFETY: the slice holds sixteen values.
-    unsafe { s.store(lanes.as_mut_ptr(), value) }
-}
 
 /// The gated activation unit, in place: `h = [f | g]` becomes `[tanh f | sigmoid g]`, and `z = tanh f · sigmoid g`
 /// (van den Oord et al. 2016, equation 2).

@@ -15,6 +15,7 @@ pub mod rows;
 #[cfg(test)]
 mod tests;
 pub mod transpose;
+mod vectors;
 
 #[cfg(target_arch = "aarch64")]
 use continuo_simd::Neon;

@@ -6,8 +6,13 @@
 pub mod gpu;
 pub mod toy;
 
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use continuo_engine::{Model, VoiceRequest};
 use continuo_package::family::wavenet::reference::Reference;
 use continuo_package::family::wavenet::{Activation, WaveNetShape};
+use continuo_trainer::cli::ExportArgs;
 use continuo_trainer::family::wavenet::parameters::Table;
 use continuo_trainer::family::wavenet::sequence::{Sequence, Symbols};
 use continuo_trainer::random::{Purpose, Random};
@@ -189,6 +194,49 @@ pub fn library() -> std::path::PathBuf {
         path.display()
     );
     path
+}
+
+/// What a model plays after a clip, which may be empty.
+pub fn played(model: &Model, request: &VoiceRequest, clip: &[f32], frames: usize) -> Vec<f32> {
+    let mut voice = model.voice(request).unwrap();
+    let cancel = AtomicBool::new(false);
+    if !clip.is_empty() {
+        voice.prime(&[clip], &cancel).unwrap();
+    }
+    let mut sound = vec![Vec::new()];
+    voice.generate(frames, &mut sound, &cancel).unwrap();
+    sound.remove(0)
+}
+
+/// Pearson's correlation.
+pub fn correlation(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let mean = |x: &[f32]| x.iter().map(|&x| f64::from(x)).sum::<f64>() / x.len() as f64;
+    let (mean_a, mean_b) = (mean(a), mean(b));
+    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
+    for (&a, &b) in a.iter().zip(b) {
+        let (a, b) = (f64::from(a) - mean_a, f64::from(b) - mean_b);
+        ab += a * b;
+        aa += a * a;
+        bb += b * b;
+    }
+    ab / (aa * bb).sqrt()
+}
+
+/// An export with these settings to start with.
+pub fn export_arguments(run: &Path, out: &Path, temperature: f32, top_k: u32) -> ExportArgs {
+    ExportArgs {
+        run: run.to_path_buf(),
+        out: out.to_path_buf(),
+        name: None,
+        author: "The tests".into(),
+        licence: "CC0-1.0".into(),
+        licence_file: None,
+        runtime: Some(library()),
+        data: None,
+        temperature: Some(temperature),
+        top_k: Some(top_k),
+    }
 }
 
 /// A configuration that trains in a second.

@@ -2,23 +2,8 @@
 
 use continuo_simd::{Simd, math};
 
+use crate::kernels::vectors::{load, store};
 use crate::kernels::{LANES, Operation};
-
-/// Loads the vector at `index`; the bound is asserted.
-#[inline(always)]
-fn load<S: Simd>(s: S, from: &[f32], index: usize) -> S::Lanes {
-    let lanes = &from[index..index + LANES];
-    // SAFETY: the slice holds sixteen values.
-    unsafe { s.load(lanes.as_ptr()) }
-}
-
-/// Stores a vector at `index`; the bound is asserted.
-#[inline(always)]
-fn store<S: Simd>(s: S, to: &mut [f32], index: usize, value: S::Lanes) {
-    let lanes = &mut to[index..index + LANES];
-    // SAFETY: the slice holds sixteen values.
-    unsafe { s.store(lanes.as_mut_ptr(), value) }
-}
 
 /// `a · (1 − a)`: the derivative of a sigmoid by its value.
 #[inline(always)]
