@@ -8,7 +8,7 @@ use super::compute::Compute;
 use super::parity::{ParityError, cuts};
 use super::sequence::Sequence;
 
-/// The largest difference of a value, full scale being 1: a tenth of the step of 16-bit audio, three times over.
+/// The largest difference of a value, full scale being 1: some three steps of 16-bit audio, and as much as logits are allowed.
 pub const MOST_DIFFERENCE: f64 = 1e-4;
 
 /// Frames compared, and the largest absolute difference of a value.
