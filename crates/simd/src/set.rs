@@ -10,8 +10,8 @@ use crate::lanes::Simd;
 pub trait InstructionSet: Copy + Eq + std::fmt::Debug + Send + Sync + 'static {
     /// For people, for example `AVX-512`.
     const NAME: &'static str;
-    /// The arithmetic that it has.
-    type Simd: Simd;
+    /// The arithmetic that it has, and the smallest instruction set that has it.
+    type Simd: Simd + InstructionSet<Simd = Self::Simd>;
 
     /// The proof, where the processor has the instruction set.
     fn detect() -> Option<Self>;
@@ -22,10 +22,12 @@ pub trait InstructionSet: Copy + Eq + std::fmt::Debug + Send + Sync + 'static {
     /// Runs `work` inside a function that enables the instruction set.
     fn enable<W: Work>(self, work: W) -> W::Output;
 
-    /// Runs `operation` over this arithmetic, inside a function that enables the instruction set.
+    /// Runs `operation` over this arithmetic, inside a function that enables it: compiled once, it serves every larger
+    /// instruction set.
     #[inline(always)]
     fn run<O: Operation>(self, operation: O) -> O::Output {
-        self.enable(Over { simd: self.simd(), operation })
+        let simd = self.simd();
+        simd.enable(Over { simd, operation })
     }
 }
 

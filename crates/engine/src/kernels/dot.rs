@@ -11,6 +11,8 @@ pub(crate) type Lanes<D> = <<D as Dot>::Simd as Simd>::Lanes;
 /// How sixteen rows of weights of one precision are multiplied with inputs and summed. A value of such a type is the proof
 /// that the processor has the instructions for it.
 pub(crate) trait Dot: Copy {
+    /// The smallest instruction set that has these products: what is compiled once serves every larger one.
+    type Set: InstructionSet;
     /// The arithmetic around the products.
     type Simd: Simd;
     /// How this precision's activations are written down.
@@ -26,6 +28,8 @@ pub(crate) trait Dot: Copy {
     /// Whether sums are of codes, which are still to be multiplied with the scales of their row and column.
     const SCALED: bool;
 
+    /// The proof of the instruction set.
+    fn set(self) -> Self::Set;
     /// The arithmetic.
     fn simd(self) -> Self::Simd;
     /// The empty sum.
@@ -111,7 +115,8 @@ impl<S, T> FloatDot<S, T> {
     }
 }
 
-impl<S: Simd, T: Tiles> Dot for FloatDot<S, T> {
+impl<S: Simd + InstructionSet, T: Tiles> Dot for FloatDot<S, T> {
+    type Set = S;
     type Simd = S;
     type Coding = Floats;
     type Tiles = T;
@@ -120,6 +125,10 @@ impl<S: Simd, T: Tiles> Dot for FloatDot<S, T> {
     type Input = S::Lanes;
     const SCALED: bool = false;
 
+    #[inline(always)]
+    fn set(self) -> S {
+        self.0
+    }
     #[inline(always)]
     fn simd(self) -> S {
         self.0
@@ -159,7 +168,8 @@ impl<S, T> WideDot<S, T> {
     }
 }
 
-impl<S: Simd, T: Tiles> Dot for WideDot<S, T> {
+impl<S: Simd + InstructionSet, T: Tiles> Dot for WideDot<S, T> {
+    type Set = S;
     type Simd = S;
     type Coding = Pairs;
     type Tiles = T;
@@ -168,6 +178,10 @@ impl<S: Simd, T: Tiles> Dot for WideDot<S, T> {
     type Input = [S::Lanes; 2];
     const SCALED: bool = false;
 
+    #[inline(always)]
+    fn set(self) -> S {
+        self.0
+    }
     #[inline(always)]
     fn simd(self) -> S {
         self.0

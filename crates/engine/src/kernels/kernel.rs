@@ -77,10 +77,16 @@ sets! {
 #[inline]
 fn run_in<I: Products, O: ProductOperation>(set: I, precision: Precision, operation: O) -> O::Output {
     match precision {
-        Precision::F32 => set.enable(With { dot: set.f32(), operation }),
-        Precision::Bf16 => set.enable(With { dot: set.bf16(), operation }),
-        Precision::Int8 => set.enable(With { dot: set.int8(), operation }),
+        Precision::F32 => enable(set.f32(), operation),
+        Precision::Bf16 => enable(set.bf16(), operation),
+        Precision::Int8 => enable(set.int8(), operation),
     }
+}
+
+/// Compiled once for each way to multiply, however many instruction sets have it.
+#[inline]
+fn enable<D: Dot, O: ProductOperation>(dot: D, operation: O) -> O::Output {
+    dot.set().enable(With { dot, operation })
 }
 
 struct With<D, O> {

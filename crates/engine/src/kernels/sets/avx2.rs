@@ -57,6 +57,7 @@ type Sums = [__m256i; 2];
 pub(in crate::kernels) struct Vnni(Avx2Vnni);
 
 impl Dot for Vnni {
+    type Set = Avx2Vnni;
     type Simd = Avx2;
     type Coding = Codes;
     type Tiles = Wide;
@@ -65,6 +66,10 @@ impl Dot for Vnni {
     type Input = __m256i;
     const SCALED: bool = true;
 
+    #[inline(always)]
+    fn set(self) -> Avx2Vnni {
+        self.0
+    }
     #[inline(always)]
     fn simd(self) -> Avx2 {
         self.0.simd()
@@ -112,6 +117,7 @@ pub(in crate::kernels) struct Avx2Bytes<S>(pub S);
 macro_rules! bytes {
     ($simd:ty, $joined:ident) => {
         impl Dot for Avx2Bytes<$simd> {
+            type Set = $simd;
             type Simd = $simd;
             type Coding = Codes;
             type Tiles = Wide;
@@ -121,6 +127,10 @@ macro_rules! bytes {
             type Input = [__m256i; 2];
             const SCALED: bool = true;
 
+            #[inline(always)]
+            fn set(self) -> $simd {
+                self.0
+            }
             #[inline(always)]
             fn simd(self) -> $simd {
                 self.0

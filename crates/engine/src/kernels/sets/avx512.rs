@@ -74,6 +74,7 @@ impl Products for Avx512VnniBf16 {
 pub(in crate::kernels) struct Vnni(Avx512Vnni);
 
 impl Dot for Vnni {
+    type Set = Avx512Vnni;
     type Simd = Avx512;
     type Coding = Codes;
     type Tiles = Wide;
@@ -82,6 +83,10 @@ impl Dot for Vnni {
     type Input = __m512i;
     const SCALED: bool = true;
 
+    #[inline(always)]
+    fn set(self) -> Avx512Vnni {
+        self.0
+    }
     #[inline(always)]
     fn simd(self) -> Avx512 {
         self.0.simd()
@@ -124,6 +129,7 @@ impl Dot for Vnni {
 pub(in crate::kernels) struct Bf16(Avx512VnniBf16);
 
 impl Dot for Bf16 {
+    type Set = Avx512VnniBf16;
     type Simd = Avx512;
     type Coding = Pairs;
     type Tiles = Wide;
@@ -132,6 +138,10 @@ impl Dot for Bf16 {
     type Input = __m512bh;
     const SCALED: bool = false;
 
+    #[inline(always)]
+    fn set(self) -> Avx512VnniBf16 {
+        self.0
+    }
     #[inline(always)]
     fn simd(self) -> Avx512 {
         self.0.simd()

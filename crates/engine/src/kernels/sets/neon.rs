@@ -35,6 +35,7 @@ impl Products for Neon {
 pub(in crate::kernels) struct NeonBytes(Neon);
 
 impl Dot for NeonBytes {
+    type Set = Neon;
     type Simd = Neon;
     type Coding = Codes;
     type Tiles = Narrow;
@@ -43,6 +44,10 @@ impl Dot for NeonBytes {
     type Input = int8x8_t;
     const SCALED: bool = true;
 
+    #[inline(always)]
+    fn set(self) -> Neon {
+        self.0
+    }
     #[inline(always)]
     fn simd(self) -> Neon {
         self.0

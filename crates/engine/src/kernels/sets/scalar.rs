@@ -31,6 +31,7 @@ impl Products for Scalar {
 pub(in crate::kernels) struct ScalarBytes;
 
 impl Dot for ScalarBytes {
+    type Set = Scalar;
     type Simd = Scalar;
     type Coding = Codes;
     type Tiles = Narrow;
@@ -39,6 +40,10 @@ impl Dot for ScalarBytes {
     type Input = [u8; 4];
     const SCALED: bool = true;
 
+    #[inline(always)]
+    fn set(self) -> Scalar {
+        Scalar
+    }
     #[inline(always)]
     fn simd(self) -> Scalar {
         Scalar
