@@ -16,8 +16,9 @@ use crate::place::replace;
 use crate::platform::System;
 use crate::{BundleError, Platform, elf};
 
-/// The version of ONNX Runtime that Continuo is tested with.
-pub const VERSION: &str = "1.31.1";
+/// The version of ONNX Runtime that Continuo is tested with: the newest whose library holds nothing that calls home. From 1.29
+/// on it queues events in the user's cache folder and sends them, whatever the program that loads it asks for.
+pub const VERSION: &str = "1.28.0";
 
 /// No runtime library is larger; the largest is 33 MB.
 const LARGEST_FILE: u64 = 256 << 20;
@@ -27,6 +28,8 @@ const LARGEST_FILE: u64 = 256 << 20;
 pub struct Wheel {
     /// The platform tag, as `pip download --platform` takes it.
     pub tag: &'static str,
+    /// The platform tags in the wheel's file name.
+    pub file_tags: &'static str,
     /// SHA-256 of the wheel, hex.
     pub sha256: &'static str,
     /// The entry that is the library.
@@ -42,28 +45,33 @@ impl Wheel {
         Ok(match platform {
             Platform::LinuxX64 => Self {
                 tag: "manylinux_2_28_x86_64",
-                sha256: "5752bd508126ae7c49894d3b9d2e83f0c3d487319246d04c444b393308d7ad7f",
-                library: "onnxruntime/capi/libonnxruntime.so.1.31.1",
+                file_tags: "manylinux_2_27_x86_64.manylinux_2_28_x86_64",
+                sha256: "a166b78ee04f3a37fa1ef82034b6a3ce96d9684e582d4d30b296de83e9998bb5",
+                library: "onnxruntime/capi/libonnxruntime.so.1.28.0",
             },
             Platform::LinuxArm64 => Self {
                 tag: "manylinux_2_28_aarch64",
-                sha256: "da05378364c44d4407e463982d2bf8d5e4cfea873283757e48beeb41df97b7f3",
-                library: "onnxruntime/capi/libonnxruntime.so.1.31.1",
+                file_tags: "manylinux_2_27_aarch64.manylinux_2_28_aarch64",
+                sha256: "8d66f9ceb29909c70839e4e4fb3435c7b490050d8f162bd5f3aba4ca01ee517f",
+                library: "onnxruntime/capi/libonnxruntime.so.1.28.0",
             },
             Platform::WindowsX64 => Self {
                 tag: "win_amd64",
-                sha256: "c3d91b5de31e2fc82d71bd65b2b22bddee8b49057a3a36338e9a868e0ea90c05",
+                file_tags: "win_amd64",
+                sha256: "0d650aeee29368414367b65529e90afe4bf1bab76254789063b8b2f7ea3013c8",
                 library: "onnxruntime/capi/onnxruntime.dll",
             },
             Platform::WindowsArm64 => Self {
                 tag: "win_arm64",
-                sha256: "93800007a7023b3ab26ad72e6463d0d57d84ead49a2f6341954d91438e046bc0",
+                file_tags: "win_arm64",
+                sha256: "0faf85fb447a663c9cdadc39bd6b19bdf7bedded6699e45731b9b36c46fd993d",
                 library: "onnxruntime/capi/onnxruntime.dll",
             },
             Platform::MacosArm64 => Self {
                 tag: "macosx_14_0_arm64",
-                sha256: "60b6b69bfe580eab576cacc5d132a0e9cf2a37fcfd18d46dd191042b1d1ed0d7",
-                library: "onnxruntime/capi/libonnxruntime.1.31.1.dylib",
+                file_tags: "macosx_14_0_arm64",
+                sha256: "f5c5daabd28aad610f83fdcf32acec8fb57e6adc6c6a39fe2a3c755db957b410",
+                library: "onnxruntime/capi/libonnxruntime.1.28.0.dylib",
             },
             Platform::MacosX64 => return Err(BundleError::NoRuntime { version: VERSION, platform: platform.name() }),
         })
@@ -72,7 +80,7 @@ impl Wheel {
     /// The wheel's file name.
     pub fn file_name(&self) -> String {
         let python = PYTHON_VERSION.replace('.', "");
-        format!("onnxruntime-{VERSION}-cp{python}-cp{python}-{}.whl", self.tag)
+        format!("onnxruntime-{VERSION}-cp{python}-cp{python}-{}.whl", self.file_tags)
     }
 
     /// Refuses a file whose SHA-256 is not the pinned one.
