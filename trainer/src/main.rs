@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // A file's name in it could hold anything.
-            eprintln!("error: {}", printable_lines(&format!("{error:#}")));
+            eprintln!("error: {}", printable_lines(&error.to_string()));
             ExitCode::FAILURE
         }
     }

@@ -8,7 +8,7 @@ use crate::hash::sha256_hex;
 use crate::manifest::Manifest;
 use crate::onnx;
 use std::collections::BTreeMap;
-use std::io::{Seek, Write};
+use std::io::{Cursor, Seek, Write};
 use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -65,12 +65,13 @@ impl PackageWriter {
                 reason,
             })?;
         }
-        let written = files::replace(path, |file| {
-            let mut zip = ZipWriter::new(file);
+        // In memory first: a writer that breaks off on a full disk complains on the terminal by itself.
+        let packed = || -> std::io::Result<Vec<u8>> {
+            let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
             self.write_entries(&mut zip)?;
-            zip.finish()?;
-            Ok(())
-        });
+            Ok(zip.finish()?.into_inner())
+        };
+        let written = packed().and_then(|bytes| files::replace_with(path, bytes));
         written.map_err(|source| PackageError::Io {
             path: path.to_owned(),
             action: "writing",

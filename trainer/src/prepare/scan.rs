@@ -48,7 +48,8 @@ pub(crate) fn scan(folder: &Path, not_in: &[PathBuf]) -> Result<(Vec<Found>, Vec
             let meta = match std::fs::metadata(&path) {
                 Ok(meta) => meta,
                 Err(e) => {
-                    skipped.push(Skipped::new(name, SkipKind::Unreadable, e.to_string()));
+                    let reason = if is_link { broken_link(&e) } else { e.to_string() };
+                    skipped.push(Skipped::new(name, SkipKind::Unreadable, reason));
                     continue;
                 }
             };
@@ -72,6 +73,15 @@ pub(crate) fn scan(folder: &Path, not_in: &[PathBuf]) -> Result<(Vec<Found>, Vec
     // By name, so that the dataset does not depend on the order in which the system lists folders.
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((found, skipped))
+}
+
+/// What is wrong with a link that cannot be followed, and what to do.
+fn broken_link(error: &std::io::Error) -> String {
+    let what = match error.kind() {
+        std::io::ErrorKind::NotFound => "a link to a file that is not there".to_owned(),
+        _ => format!("a link that cannot be followed ({error})"),
+    };
+    format!("{what}; put the recording itself there")
 }
 
 fn never_audio(path: &Path) -> Option<String> {

@@ -245,6 +245,8 @@ fn refusal(error: Error) -> Refusal {
         Error::Unsupported(what) if what.contains("no suitable format reader") => {
             Refusal::NotAudio("no known audio format was found in it".into())
         }
+        // An M4A whose index lies at its end, and whose end is missing.
+        Error::Unsupported(what) if what.contains("missing moov") => io::Error::from(ErrorKind::UnexpectedEof).into(),
         Error::Unsupported(what) => Refusal::Unsupported(what.into()),
         Error::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => io::Error::from(ErrorKind::UnexpectedEof).into(),
         Error::IoError(e) => Refusal::Io(e),
