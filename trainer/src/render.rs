@@ -75,7 +75,7 @@ pub struct Rendered {
 /// [`RenderError`].
 pub fn run(args: &RenderArgs) -> Result<Rendered, RenderError> {
     let folder = tempfile::tempdir().map_err(|source| RenderError::Temporary { dir: std::env::temp_dir(), source })?;
-    let package = if args.model.is_dir() {
+    let package = if Run::is_meant(&args.model) {
         let draft = folder.path().join("draft.continuo");
         export::draft(&Run::open(&args.model, FAMILIES).map_err(ExportError::from)?, &draft)?;
         draft

@@ -80,15 +80,15 @@ fn check_folder(file: &Path) -> Result<(), EvaluateError> {
 fn candidates(models: &[PathBuf], drafts: &Path) -> Result<Vec<Candidate>, EvaluateError> {
     let mut candidates: Vec<Candidate> = Vec::new();
     for (at, path) in models.iter().enumerate() {
-        let package = if path.is_dir() {
+        let (package, own) = if Run::is_meant(path) {
             let draft = drafts.join(format!("draft-{at}.continuo"));
-            export::draft(&Run::open(path, FAMILIES).map_err(ExportError::from)?, &draft)?;
-            draft
+            let run = Run::open(path, FAMILIES).map_err(ExportError::from)?;
+            export::draft(&run, &draft)?;
+            (draft, run.dir.file_name().map(ToOwned::to_owned))
         } else {
-            path.clone()
+            (path.clone(), path.file_stem().map(ToOwned::to_owned))
         };
         let (manifest, _) = Model::abilities_of(&package)?;
-        let own = if path.is_dir() { path.file_name() } else { path.file_stem() };
         let own = own.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
         let taken = |name: &str| candidates.iter().any(|other| other.name == name);
         let others = (2..).map(|number| format!("{own} ({number})"));

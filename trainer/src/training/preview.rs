@@ -94,11 +94,13 @@ impl Previews {
             let dir = dir.to_path_buf();
             move |source| PreviewError::Io { dir, source }
         };
-        let scratch = tempfile::tempdir().map_err(io(&std::env::temp_dir()))?;
+        std::fs::create_dir_all(&self.folder).map_err(io(&self.folder))?;
+        // Here and by this name, so that what a killed trainer leaves is cleared away.
+        let scratch = tempfile::Builder::new().prefix(".continuo-").suffix(".part").tempdir_in(&self.folder);
+        let scratch = scratch.map_err(io(&self.folder))?;
         let package = scratch.path().join("preview.continuo");
         task.package()?.write_draft(&package)?;
         let model = Model::load(&package, &LoadOptions::default())?;
-        std::fs::create_dir_all(&self.folder).map_err(io(&self.folder))?;
         let abilities = model.abilities().clone();
         let phrase = abilities.can_begin.then_some(("phrase".to_owned(), None));
         let clips = self.clips.iter().enumerate().filter(|_| abilities.can_continue);

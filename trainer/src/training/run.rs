@@ -26,8 +26,11 @@ use crate::data::dataset::{Dataset, DatasetError};
 use crate::device::DeviceError;
 use crate::task::TaskError;
 
+/// How names of model packages end.
+const ENDING: &str = "continuo";
 const RUN_FILE: &str = "run.json";
 const CONFIG_FILE: &str = "config.toml";
+const LOG_FILE: &str = "log.jsonl";
 const CHECKPOINTS: &str = "checkpoints";
 
 /// Why a run cannot start, go on or be read.
@@ -74,6 +77,20 @@ pub enum RunError {
         dir: PathBuf,
         /// What is missing.
         reason: String,
+    },
+    /// Files of the names that a run needs are somebody else's.
+    #[error("{}: its {name} is not of a run, and would be overwritten. Give another folder with --out", dir.display())]
+    Foreign {
+        /// The folder.
+        dir: PathBuf,
+        /// The file.
+        name: &'static str,
+    },
+    /// A run's configuration that was changed into none.
+    #[error("{source}. Or delete the file: it is made anew from the newest checkpoint")]
+    OwnConfig {
+        /// What is wrong with it.
+        source: ConfigError,
     },
     /// Dataset and configuration do not go together.
     #[error("{}: {reason}", dir.display())]
@@ -173,19 +190,21 @@ impl Run {
     /// Puts a planned run on the disk. A folder without a checkpoint has nothing to lose and is taken.
     ///
     /// # Errors
-    /// [`RunError::Exists`] where there are checkpoints, without `force`; [`RunError::Io`].
+    /// [`RunError::Exists`] where there are checkpoints, without `force`; [`RunError::Foreign`]; [`RunError::Io`].
     pub fn establish(&self, force: bool) -> Result<(), RunError> {
         let begun = checkpoint::any(&self.checkpoints())?;
         if begun && !force {
             return Err(RunError::Exists { dir: self.dir.clone() });
         }
-        // In a folder that is no run, what has these names is somebody's own.
         if begun || self.dir.join(RUN_FILE).exists() {
             for part in
                 [self.checkpoints(), self.previews(), self.dir.join("events"), self.log(), self.dir.join(RUN_FILE)]
             {
                 files::remove(&part).map_err(|source| RunError::Io { file: part, action: "removing", source })?;
             }
+        } else if let Some(name) = [CONFIG_FILE, LOG_FILE].into_iter().find(|name| self.dir.join(name).exists()) {
+            // In a folder that is no run, what has these names is somebody's own.
+            return Err(RunError::Foreign { dir: self.dir.clone(), name });
         }
         self.save()
     }
@@ -220,19 +239,22 @@ impl Run {
         let read = std::fs::read_to_string(dir.join(RUN_FILE)).map_err(|error| error.to_string());
         let file = read.and_then(|text| serde_json::from_str::<RunFile>(&text).map_err(|error| error.to_string()));
         let config_file = dir.join(CONFIG_FILE);
+        // An empty one is what a system that went down leaves.
+        let there = std::fs::metadata(&config_file).is_ok_and(|metadata| metadata.len() > 0);
+        let own = |source| RunError::OwnConfig { source };
         if let Ok(file) = &file
-            && config_file.exists()
+            && there
         {
             let file = file.clone();
-            return Ok(Self { config: config::read(&config_file, families)?, dir, file });
+            return Ok(Self { config: config::read(&config_file, families).map_err(own)?, dir, file });
         }
         let reason =
             file.as_ref().err().map_or_else(|| format!("it has no {CONFIG_FILE}"), |e| format!("{RUN_FILE}: {e}"));
         let about = Checkpoint::newest(&dir.join(CHECKPOINTS)).ok().and_then(|(checkpoint, _)| checkpoint.about);
         let Some(About { run, config: text }) = about else { return Err(not_a_run(reason)) };
         eprintln!("{}: {reason}; it is made anew from the newest checkpoint", dir.display());
-        let config = if config_file.exists() {
-            config::read(&config_file, families)?
+        let config = if there {
+            config::read(&config_file, families).map_err(own)?
         } else {
             let fault = |fault| ConfigError::Fault { file: config_file, fault };
             config::parse(&text, families).map_err(fault)?
@@ -240,6 +262,11 @@ impl Run {
         let run = Self { dir, config, file: file.unwrap_or(run) };
         run.save()?;
         Ok(run)
+    }
+
+    /// Whether a path means a run and not a model package.
+    pub fn is_meant(path: &Path) -> bool {
+        path.is_dir() || !path.extension().is_some_and(|ending| ending == ENDING) && locate(path).is_some()
     }
 
     /// What a checkpoint holds of the run.
@@ -256,7 +283,8 @@ impl Run {
         std::fs::create_dir_all(&self.dir).map_err(io(self.dir.clone(), "creating the folder"))?;
         let json = serde_json::to_string_pretty(&self.file);
         let json = json.map_err(|error| io(self.dir.join(RUN_FILE), "writing")(std::io::Error::other(error)))?;
-        for (name, text) in [(CONFIG_FILE, self.config.to_toml()), (RUN_FILE, json)] {
+        // The second makes the folder a run: a configuration alone could be somebody's own.
+        for (name, text) in [(RUN_FILE, json), (CONFIG_FILE, self.config.to_toml())] {
             let file = self.dir.join(name);
             files::replace_with(&file, text).map_err(io(file, "writing"))?;
         }
@@ -279,13 +307,13 @@ impl Run {
             // Some network drives have no locks; training there is as safe as it can be.
             Err(TryLockError::Error(error)) => eprintln!("{}: not locked: {error}", file.display()),
         }
-        for folder in [self.dir.clone(), self.checkpoints()] {
+        for folder in [self.dir.clone(), self.checkpoints(), self.previews()] {
             let Ok(entries) = std::fs::read_dir(folder) else { continue };
             for entry in entries.flatten() {
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
                 if name.starts_with(".continuo-") && name.ends_with(".part") || name == checkpoint::PARTIAL {
-                    let _ = std::fs::remove_file(entry.path());
+                    let _ = files::remove(&entry.path());
                 }
             }
         }
@@ -335,7 +363,7 @@ impl Run {
 
     /// Where the log is.
     pub fn log(&self) -> PathBuf {
-        self.dir.join("log.jsonl")
+        self.dir.join(LOG_FILE)
     }
 }
 
@@ -345,8 +373,10 @@ fn locate(path: &Path) -> Option<PathBuf> {
         |dir: &&Path| dir.join(RUN_FILE).is_file() || checkpoint::any(&dir.join(CHECKPOINTS)).is_ok_and(|any| any);
     // A bare name lies in the working folder, whose own name counts too.
     let absolute = std::path::absolute(path).ok()?;
-    let found = absolute.ancestors().take(3).find(is_run)?;
-    Some(if found == absolute { path.to_path_buf() } else { found.to_path_buf() })
+    let up = |path: &Path| path.ancestors().take(3).find(is_run).map(Path::to_path_buf);
+    // A link from elsewhere into a run means that run.
+    let found = up(&absolute).or_else(|| up(&path.canonicalize().ok()?))?;
+    Some(if found == absolute { path.to_path_buf() } else { found })
 }
 
 fn check_data(config: &dyn Configuration, dataset: &Dataset) -> Result<(), RunError> {
