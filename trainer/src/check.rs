@@ -16,15 +16,32 @@ use crate::data::dataset::Dataset;
 use crate::data::synthetic;
 use crate::device::Device;
 use crate::family::FAMILIES;
+use crate::nn::Precision;
 use crate::task::{Figures, Task, TaskError};
 use crate::training::run::RunError;
 
-/// Largest relative difference of the first loss.
-const MOST_LOSS: f64 = 1e-4;
-/// Largest relative difference of a network's gradient, as the norm of the difference against the norm.
-const MOST_GRADIENT: f64 = 1e-3;
-/// Largest relative difference of a loss of the steps that follow, which carry the differences of all before them on.
-const MOST_LATER_LOSS: f64 = 1e-2;
+/// How far two devices may be apart, relatively.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Limits {
+    /// In the first loss.
+    pub loss: f64,
+    /// In a network's gradient, as the norm of the difference against the norm.
+    pub gradient: f64,
+    /// In a loss of the steps that follow, which carry the differences of all before them on.
+    pub later_loss: f64,
+}
+
+impl Limits {
+    /// Of sums in another order; of products of 8 or 11 bits beside those of f32.
+    fn of(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self { loss: 1e-4, gradient: 1e-3, later_loss: 1e-2 },
+            Precision::Bf16 => Self { loss: 1e-2, gradient: 1e-1, later_loss: 5e-2 },
+            Precision::F16 => Self { loss: 2e-3, gradient: 2e-2, later_loss: 3e-2 },
+        }
+    }
+}
+
 /// Seconds of music: enough for a few batches.
 const SECONDS: f64 = 60.0;
 
@@ -62,17 +79,20 @@ pub struct Agreement {
     pub losses: Vec<[f64; 2]>,
     /// Largest relative difference of these.
     pub later_loss: f64,
-    /// Whether all of it is within bounds.
+    /// How far they may be apart.
+    pub limits: Limits,
+    /// Whether they are not farther.
     pub agrees: bool,
 }
 
 impl fmt::Display for Agreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} against {}: loss within {:.1e} (limit {MOST_LOSS:.0e})", self.device, self.reference, self.loss)?;
-        if let Some(gradient) = self.gradient {
-            write!(f, ", gradients within {gradient:.1e} ({MOST_GRADIENT:.0e})")?;
+        let Limits { loss, gradient, later_loss } = self.limits;
+        write!(f, "{} against {}: loss within {:.1e} (limit {loss:.0e})", self.device, self.reference, self.loss)?;
+        if let Some(found) = self.gradient {
+            write!(f, ", gradients within {found:.1e} ({gradient:.0e})")?;
         }
-        write!(f, ", {} losses within {:.1e} ({MOST_LATER_LOSS:.0e})", self.losses.len(), self.later_loss)
+        write!(f, ", {} losses within {:.1e} ({later_loss:.0e})", self.losses.len(), self.later_loss)
     }
 }
 
@@ -148,9 +168,11 @@ pub fn compare(
     let differences: Vec<f64> = losses.iter().map(|&[a, b]| relative((a - b).abs(), a.abs())).collect();
     let loss = differences.first().copied().unwrap_or(f64::INFINITY);
     let later_loss = differences.iter().copied().fold(0.0, worse);
-    let agrees = loss <= MOST_LOSS && gradient.is_none_or(|it| it <= MOST_GRADIENT) && later_loss <= MOST_LATER_LOSS;
+    let limits = Limits::of(config.plan().precision);
+    let agrees =
+        loss <= limits.loss && gradient.is_none_or(|it| it <= limits.gradient) && later_loss <= limits.later_loss;
     let (device, reference) = (theirs.task.device(), ours.task.device());
-    Ok(Agreement { device, reference, loss, gradient, losses, later_loss, agrees })
+    Ok(Agreement { device, reference, loss, gradient, losses, later_loss, limits, agrees })
 }
 
 /// The norm of the difference against the norm.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
+use crate::nn::Precision;
 use crate::task::{Task, TaskError};
 use crate::training::checkpoint::Keep;
 
@@ -108,6 +109,8 @@ pub struct Plan {
     pub measure_every_steps: u64,
     /// Decides the initial weights, the order of the chunks and all that a step draws.
     pub rng_seed: u64,
+    /// In what arithmetic a GPU multiplies.
+    pub precision: Precision,
 }
 
 /// Facts about the recordings, for the manifest.

@@ -147,6 +147,15 @@ enum Sampler {
     Streams(StreamSampler),
 }
 
+/// Where a sequence lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its new frames.
+    pub chunk: Chunk,
+    /// Whether it begins a recording.
+    pub begins: bool,
+}
+
 /// The batches of a run, one after another.
 #[derive(Debug)]
 pub struct Batches<'a> {
@@ -179,13 +188,27 @@ impl<'a> Batches<'a> {
 
     /// The next batch.
     pub fn next_batch(&mut self) -> Batch {
+        let places = self.next_places();
+        self.cut(&places)
+    }
+
+    /// Where the sequences of the next batch lie, for a device that holds the dataset.
+    pub fn next_places(&mut self) -> Vec<Place> {
+        let next = |row| match &mut self.sampler {
+            Sampler::Chunks(sampler) => Place { chunk: sampler.next_chunk(), begins: true },
+            Sampler::Streams(sampler) => {
+                let (chunk, begins) = sampler.next_chunk(row);
+                Place { chunk, begins }
+            }
+        };
+        (0..self.plan.sequences).map(next).collect()
+    }
+
+    /// The batch of some places.
+    pub fn cut(&self, places: &[Place]) -> Batch {
         let mut batch = Batch::empty(&self.plan, self.dataset.channels());
-        for row in 0..self.plan.sequences {
-            let (chunk, begins) = match &mut self.sampler {
-                Sampler::Chunks(sampler) => (sampler.next_chunk(), true),
-                Sampler::Streams(sampler) => sampler.next_chunk(row),
-            };
-            push(&mut batch, self.dataset, self.coder.as_ref(), &chunk, (self.plan.context, begins));
+        for Place { chunk, begins } in places {
+            push(&mut batch, self.dataset, self.coder.as_ref(), chunk, (self.plan.context, *begins));
         }
         batch
     }

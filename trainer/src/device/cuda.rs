@@ -1,7 +1,7 @@
 //! NVIDIA's GPUs through CUDA; the driver is asked first, because Burn panics where there is none.
 
 #[cfg(feature = "cuda")]
-pub use built::{compiler, count, memory_in_use, name};
+pub use built::{compiler, count, memory_free, memory_in_use, name};
 #[cfg(not(feature = "cuda"))]
 pub use left_out::{compiler, count, memory_in_use, name};
 
@@ -41,6 +41,12 @@ mod built {
     pub fn memory_in_use(index: usize) -> Option<u64> {
         let (free, total) = cudarc::driver::CudaContext::new(index).and_then(|context| context.mem_get_info()).ok()?;
         Some((total - free) as u64)
+    }
+
+    /// Bytes of its memory that are free.
+    pub fn memory_free(index: usize) -> Option<u64> {
+        let (free, _) = cudarc::driver::CudaContext::new(index).and_then(|context| context.mem_get_info()).ok()?;
+        Some(free as u64)
     }
 
     /// The model of a device that exists.

@@ -14,6 +14,11 @@ pub struct Diverged {
     pub value: f64,
 }
 
+impl Diverged {
+    /// [`Diverged::what`] where it is the gradient.
+    pub const GRADIENT: &str = "the norm of the gradient";
+}
+
 /// A network with an optimiser of its own. A family may have several.
 #[derive(Debug)]
 pub struct Network {
@@ -55,7 +60,7 @@ impl Network {
     pub fn update(&mut self, gradient: &mut [f32], step: u64) -> Result<f64, Diverged> {
         let norm = clip(gradient, self.clip_norm);
         if !norm.is_finite() {
-            return Err(Diverged { what: "the norm of the gradient", value: norm });
+            return Err(Diverged { what: Diverged::GRADIENT, value: norm });
         }
         self.optimiser.update(self.schedule.learning_rate(step), &mut self.weights.values, gradient);
         follow(&mut self.average, &self.weights.values, self.average_decay, self.optimiser.steps());

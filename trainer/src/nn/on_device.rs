@@ -87,7 +87,7 @@ impl<B: Backend> DeviceNetwork<B> {
         let size = numbers.pop().unwrap_or(f64::NAN);
         let norm = numbers.pop().unwrap_or(f64::NAN).sqrt();
         let loss = numbers.iter().copied().find(|loss| !loss.is_finite());
-        let all = [("the loss", loss.unwrap_or(0.0)), ("the norm of the gradient", norm), ("a weight", size)];
+        let all = [("the loss", loss.unwrap_or(0.0)), (Diverged::GRADIENT, norm), ("a weight", size)];
         if let Some(&(what, value)) = all.iter().find(|(_, value)| !value.is_finite()) {
             return Err(Diverged { what, value });
         }

@@ -9,7 +9,7 @@ use continuo_trainer::config::{ConfigFault, Configuration, Corpus, Family, Plan}
 use continuo_trainer::data::dataset::Order;
 use continuo_trainer::data::{Batch, BatchPlan, Batches};
 use continuo_trainer::device::Device;
-use continuo_trainer::nn::{Adam, AdamSettings, Network, Optimiser, Schedule, TensorLayout, Tensors};
+use continuo_trainer::nn::{Adam, AdamSettings, Network, Optimiser, Precision, Schedule, TensorLayout, Tensors};
 use continuo_trainer::random::{Purpose, Random};
 use continuo_trainer::task::{Figures, ModelPackage, StepReport, Task, TaskError, Verification};
 use continuo_trainer::training::checkpoint::Keep;
@@ -67,6 +67,7 @@ impl Configuration for Config {
             preview_every_steps: 0,
             measure_every_steps: 3,
             rng_seed: self.rng_seed,
+            precision: Precision::F32,
         }
     }
 

@@ -3,7 +3,8 @@
 use continuo_package::family::wavenet::WaveNetShape;
 
 use super::sequence::{Sequence, Symbols};
-use crate::nn::{Diverged, Moved, Network};
+use crate::data::dataset::{Chunk, Dataset};
+use crate::nn::{Diverged, LossScale, Moved, Network, Precision};
 
 /// Why a pass cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,14 @@ pub enum ComputeError {
         frames: usize,
         /// What the device said.
         reason: String,
+    },
+    /// The device does not multiply in the precision that is wanted.
+    #[error("{device} does not compute in {}. Set training.precision to another, or leave it out for f32", precision.name())]
+    Precision {
+        /// Which device.
+        device: String,
+        /// What it was to compute in.
+        precision: Precision,
     },
     /// A loss, gradient or weight is no number.
     #[error(transparent)]
@@ -125,6 +134,28 @@ pub trait Compute {
     /// them. At first the weight is 0.
     fn penalise_weights(&mut self, weight: f64);
 
+    /// From now on, a pass multiplies in this precision, with f32 weights, losses and gradients around it. At first it is f32,
+    /// and what computes in nothing else stays at that.
+    ///
+    /// # Errors
+    /// [`ComputeError::Precision`] if the device does not have it.
+    fn multiply_in(&mut self, _precision: Precision) -> Result<(), ComputeError> {
+        Ok(())
+    }
+
+    /// In what precision a pass multiplies.
+    fn precision(&self) -> Precision {
+        Precision::F32
+    }
+
+    /// What losses are multiplied with, where the precision needs it; a part of what the next step depends on.
+    fn loss_scale(&self) -> Option<LossScale> {
+        None
+    }
+
+    /// Goes on with a loss scale. One that is not needed is forgotten.
+    fn set_loss_scale(&mut self, _scale: LossScale) {}
+
     /// The mean loss over all targets of the batch; the gradient of it, and of the penalty on logits if there is one, goes to
     /// `gradient`.
     ///
@@ -164,6 +195,19 @@ pub trait Resident {
     /// # Errors
     /// As [`Compute::gradient`]; [`ComputeError::Diverged`] if a loss, gradient or weight is no number.
     fn step(&mut self, batch: &[Sequence], number: u64) -> Result<Moved, ComputeError>;
+
+    /// Copies the training recordings of a dataset to the device, where there is room for them, in place of those that it held.
+    /// Gives back whether it holds them.
+    ///
+    /// # Errors
+    /// [`ComputeError`] if the device fails.
+    fn hold(&mut self, dataset: &Dataset) -> Result<bool, ComputeError>;
+
+    /// As [`Resident::step`], on chunks of the dataset that the device holds, each with its receptive field in front.
+    ///
+    /// # Errors
+    /// As [`Resident::step`]; [`ComputeError::Device`] if a chunk is of another dataset.
+    fn step_at(&mut self, chunks: &[Chunk], number: u64) -> Result<Moved, ComputeError>;
 
     /// Copies the network back.
     ///

@@ -4,8 +4,9 @@ use continuo_package::family::wavenet::WaveNetShape;
 
 use super::compute::{Compute, ComputeError, Resident};
 use super::sequence::Sequence;
+use crate::data::dataset::{Chunk, Dataset};
 use crate::device::guard::{Failure, guarded};
-use crate::nn::{Moved, Network};
+use crate::nn::{LossScale, Moved, Network, Precision};
 
 /// Burn's runtimes panic when memory runs out or a kernel does not compile; here that becomes an error.
 pub struct Guarded<C> {
@@ -56,6 +57,22 @@ impl<C: Compute + Resident> Compute for Guarded<C> {
         self.compute.penalise_weights(weight);
     }
 
+    fn multiply_in(&mut self, precision: Precision) -> Result<(), ComputeError> {
+        self.guard((0, 0), |compute| compute.multiply_in(precision))
+    }
+
+    fn precision(&self) -> Precision {
+        self.compute.precision()
+    }
+
+    fn loss_scale(&self) -> Option<LossScale> {
+        self.compute.loss_scale()
+    }
+
+    fn set_loss_scale(&mut self, scale: LossScale) {
+        self.compute.set_loss_scale(scale);
+    }
+
     fn gradient(&mut self, values: &[f32], batch: &[Sequence], gradient: &mut [f32]) -> Result<f64, ComputeError> {
         self.guard(size(batch), |compute| compute.gradient(values, batch, gradient))
     }
@@ -80,6 +97,19 @@ impl<C: Compute + Resident> Resident for Guarded<C> {
 
     fn step(&mut self, batch: &[Sequence], number: u64) -> Result<Moved, ComputeError> {
         self.guard(size(batch), |compute| compute.step(batch, number))
+    }
+
+    fn hold(&mut self, dataset: &Dataset) -> Result<bool, ComputeError> {
+        match self.guard((0, 0), |compute| compute.hold(dataset)) {
+            // Less room than was thought: sequences are sent as they are needed.
+            Err(ComputeError::Memory { .. }) => Ok(false),
+            other => other,
+        }
+    }
+
+    fn step_at(&mut self, chunks: &[Chunk], number: u64) -> Result<Moved, ComputeError> {
+        let symbols = self.receptive + chunks.first().map_or(0, |chunk| chunk.frames);
+        self.guard((chunks.len(), symbols), |compute| compute.step_at(chunks, number))
     }
 
     fn read(&mut self, network: &mut Network) -> Result<(), ComputeError> {

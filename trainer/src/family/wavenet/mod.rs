@@ -6,6 +6,7 @@
 
 pub mod compute;
 pub mod config;
+pub mod device_batch;
 pub mod export;
 pub mod fused;
 pub mod guarded;

@@ -2,20 +2,21 @@
 //! reference that the tests hold the hand-written passes against.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::activation::{log_softmax, relu, sigmoid};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::module::conv1d;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Int, Shape, Tensor, TensorData};
+use burn::tensor::{FloatDType, Shape, Tensor, TensorData};
 use continuo_package::family::wavenet::{Activation, WaveNetShape, names};
 
 use super::compute::{Compute, ComputeError, Resident, count_targets};
+use super::device_batch::{DeviceBatch, DeviceDataset, Symbols};
 use super::parameters::{Table, is_bias};
 use super::sequence::Sequence;
-use crate::nn::{self, DeviceNetwork, Moved, NamedTensor};
+use crate::data::dataset::{Chunk, Dataset};
+use crate::nn::{self, DeviceNetwork, Diverged, LossScale, Moved, NamedTensor, Precision};
 
 /// Sequences of the held-out measurement that run at once: without a gradient memory is no limit, but time is little.
 const MEASURED_TOGETHER: usize = 8;
@@ -38,7 +39,16 @@ struct Weights<B: AutodiffBackend> {
     causal_bias: Option<Tensor<B, 1>>,
     layers: Vec<Layer<B>>,
     ends: [(Tensor<B, 3>, Option<Tensor<B, 1>>); 2],
-    products: bool,
+    how: Products,
+}
+
+/// How a pass multiplies.
+#[derive(Debug, Clone, Copy, Default)]
+struct Products {
+    /// Convolutions as products of matrices, one for each tap.
+    by_tap: bool,
+    /// In less than f32.
+    lower: Option<FloatDType>,
 }
 
 /// Forward and backward passes on a Burn backend.
@@ -49,8 +59,13 @@ pub struct Network<B: AutodiffBackend> {
     name: String,
     logit_penalty: f64,
     weight_penalty: f64,
-    products: bool,
+    by_tap: bool,
+    precision: Precision,
+    loss_scale: Option<LossScale>,
     resident: Option<DeviceNetwork<B::InnerBackend>>,
+    /// Bytes of a dataset that may be held.
+    room: u64,
+    held: Option<DeviceDataset<B>>,
 }
 
 /// Reads tensors out of the flat vector, on the device.
@@ -79,7 +94,7 @@ impl<B: AutodiffBackend> Reader<'_, B> {
 }
 
 impl<B: AutodiffBackend> Weights<B> {
-    fn new(table: &Table, flat: &Tensor<B::InnerBackend, 1>, products: bool) -> Result<Self, ComputeError> {
+    fn new(table: &Table, flat: &Tensor<B::InnerBackend, 1>, how: Products) -> Result<Self, ComputeError> {
         let reader = Reader { table, flat };
         let shape = &table.shape;
         let layers = shape
@@ -108,18 +123,19 @@ impl<B: AutodiffBackend> Weights<B> {
                 reader.pair(&names::end_weight(0), &names::end_bias(0))?,
                 reader.pair(&names::end_weight(1), &names::end_bias(1))?,
             ],
-            products,
+            how,
         })
     }
 
-    /// What comes out `[B, Q, N]` of a batch of inputs.
-    fn outputs(&self, shape: &WaveNetShape, inputs: &Inputs<B>) -> Tensor<B, 3> {
+    /// What comes out `[B, Q, N]` of a batch.
+    fn outputs(&self, shape: &WaveNetShape, sequences: &DeviceBatch<B>) -> Tensor<B, 3> {
         let taps = self.causal.len();
-        let (batch, frames, device) = match &inputs.symbols {
+        let inputs = sequences.inputs();
+        let (batch, frames, device) = match &inputs {
             Symbols::Codes(codes) => (codes.dims()[0], codes.dims()[1] + 1 - taps, codes.device()),
             Symbols::Values(values) => (values.dims()[0], values.dims()[1] + 1 - taps, values.device()),
         };
-        let heard = self.causal.iter().enumerate().map(|(tap, weight)| match &inputs.symbols {
+        let heard = self.causal.iter().enumerate().map(|(tap, weight)| match &inputs {
             Symbols::Codes(codes) => {
                 weight.clone().select(0, codes.clone().narrow(1, tap, frames).reshape([batch * frames]))
             }
@@ -145,7 +161,7 @@ impl<B: AutodiffBackend> Weights<B> {
         for layer in &self.layers {
             let mut h = self.convolve(x.clone(), &layer.dilated, layer.dilation);
             if let Some(biases) = &layer.classes {
-                h = h + biases.clone().select(0, inputs.classes.clone()).unsqueeze_dim(2);
+                h = h + biases.clone().select(0, sequences.classes()).unsqueeze_dim(2);
             }
             let [_, wide, length] = h.dims();
             let z = h.clone().narrow(1, 0, wide / 2).tanh() * sigmoid(h.narrow(1, wide / 2, wide / 2));
@@ -171,15 +187,18 @@ impl<B: AutodiffBackend> Weights<B> {
         dilation: usize,
     ) -> Tensor<B, 3> {
         let [outputs, inputs, taps] = weight.dims();
-        if !self.products {
-            return conv1d(x, weight.clone(), bias.clone(), ConvOptions::new([1], [0], [dilation], 1));
-        }
-        let frames = x.dims()[2] - dilation * (taps - 1);
-        let tap = |tap: usize| {
-            let matrix = weight.clone().narrow(2, tap, 1).reshape([1, outputs, inputs]);
-            matrix.matmul(x.clone().narrow(2, tap * dilation, frames))
+        let x = self.how.lowered(x);
+        let sum = if self.how.by_tap {
+            let frames = x.dims()[2] - dilation * (taps - 1);
+            let tap = |tap: usize| {
+                let matrix = self.how.lowered(weight.clone().narrow(2, tap, 1).reshape([1, outputs, inputs]));
+                self.how.raised(matrix.matmul(x.clone().narrow(2, tap * dilation, frames)))
+            };
+            (1..taps).fold(tap(0), |sum, next| sum + tap(next))
+        } else {
+            let options = ConvOptions::new([1], [0], [dilation], 1);
+            self.how.raised(conv1d(x, self.how.lowered(weight.clone()), None, options))
         };
-        let sum = (1..taps).fold(tap(0), |sum, next| sum + tap(next));
         match bias {
             Some(bias) => sum + bias.clone().reshape([1, outputs, 1]),
             None => sum,
@@ -219,19 +238,19 @@ impl<B: AutodiffBackend> Weights<B> {
     }
 }
 
-/// A batch on the device, without what is to be predicted.
-#[derive(Debug)]
-struct Inputs<B: AutodiffBackend> {
-    symbols: Symbols<B>,
-    /// `[B]`
-    classes: Tensor<B, 1, Int>,
-}
+impl Products {
+    /// What goes into a product.
+    fn lowered<B: Backend, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, D> {
+        match self.lower {
+            Some(lower) => x.cast(lower),
+            None => x,
+        }
+    }
 
-/// `[B, receptive field − 1 + N]`
-#[derive(Debug)]
-enum Symbols<B: AutodiffBackend> {
-    Codes(Tensor<B, 2, Int>),
-    Values(Tensor<B, 2>),
+    /// What comes out of it.
+    fn raised<B: Backend, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, D> {
+        if self.lower.is_some() { x.cast(FloatDType::F32) } else { x }
+    }
 }
 
 fn activate<B: AutodiffBackend>(activation: Activation, x: Tensor<B, 3>) -> Tensor<B, 3> {
@@ -263,8 +282,12 @@ impl<B: AutodiffBackend> Network<B> {
             name,
             logit_penalty: 0.0,
             weight_penalty: 0.0,
-            products: false,
+            by_tap: false,
+            precision: Precision::F32,
+            loss_scale: None,
             resident: None,
+            room: 0,
+            held: None,
         }
     }
 
@@ -272,7 +295,14 @@ impl<B: AutodiffBackend> Network<B> {
     /// convolution is slow, most of all the weights' gradient: one thread sums all frames for one weight.
     #[must_use]
     pub fn in_products(mut self) -> Self {
-        self.products = true;
+        self.by_tap = true;
+        self
+    }
+
+    /// From now on, a dataset of up to so many bytes may stay on the device. At first none may.
+    #[must_use]
+    pub fn with_room(mut self, bytes: u64) -> Self {
+        self.room = bytes;
         self
     }
 
@@ -280,8 +310,9 @@ impl<B: AutodiffBackend> Network<B> {
         Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &self.device)
     }
 
+    /// To be measured, which is done in f32.
     fn weights(&self, values: &[f32]) -> Result<Weights<B>, ComputeError> {
-        Weights::new(&self.table, &self.flat(values), self.products)
+        Weights::new(&self.table, &self.flat(values), Products { by_tap: self.by_tap, lower: None })
     }
 
     /// One where a weight is penalised, zero where it is a bias.
@@ -296,54 +327,29 @@ impl<B: AutodiffBackend> Network<B> {
         ComputeError::Device { device: self.name.clone(), reason: reason.to_string() }
     }
 
-    /// What goes in of a batch whose sequences have one length.
-    fn inputs(&self, batch: &[Sequence]) -> Result<Inputs<B>, ComputeError> {
+    /// A batch whose sequences have one length, sent to the device.
+    fn send(&self, batch: &[Sequence]) -> Result<DeviceBatch<B>, ComputeError> {
         count_targets(&self.table.shape, batch)?;
         let length = batch.first().map_or(0, Sequence::len);
         if batch.iter().any(|sequence| sequence.len() != length) {
             return Err(self.failed("the sequences of a batch differ in length"));
         }
-        let axes = [batch.len(), length - 1];
-        let symbols = if self.table.shape.is_real() {
-            Symbols::Values(self.values(batch, 0..length - 1, axes))
-        } else {
-            Symbols::Codes(self.codes(batch, 0..length - 1, axes))
-        };
-        let classes: Vec<i32> = batch.iter().map(|sequence| i32::try_from(sequence.class).unwrap_or(0)).collect();
-        let classes = Tensor::from_data(TensorData::new(classes, [batch.len()]), &self.device);
-        Ok(Inputs { symbols, classes })
-    }
-
-    fn codes<const D: usize>(&self, batch: &[Sequence], part: Range<usize>, axes: [usize; D]) -> Tensor<B, D, Int> {
-        let codes = batch.iter().flat_map(|sequence| &sequence.codes()[part.clone()]);
-        let codes: Vec<i32> = codes.map(|&code| i32::from(code)).collect();
-        Tensor::from_data(TensorData::new(codes, axes), &self.device)
-    }
-
-    fn values<const D: usize>(&self, batch: &[Sequence], part: Range<usize>, axes: [usize; D]) -> Tensor<B, D> {
-        let values = batch.iter().flat_map(|sequence| &sequence.values()[part.clone()]).copied().collect();
-        Tensor::from_data(TensorData::new::<f32, _>(values, axes), &self.device)
+        Ok(DeviceBatch::send(batch, &self.device))
     }
 
     /// The mean loss of a batch, and what came out `[B · N, Q]`, still on the device.
-    fn mean_loss(
-        &self,
-        weights: &Weights<B>,
-        batch: &[Sequence],
-    ) -> Result<(Tensor<B, 1>, Tensor<B, 2>), ComputeError> {
-        let shape = &self.table.shape;
-        let outputs = weights.outputs(shape, &self.inputs(batch)?);
+    fn mean_loss(&self, weights: &Weights<B>, batch: &DeviceBatch<B>) -> (Tensor<B, 1>, Tensor<B, 2>) {
+        let outputs = weights.outputs(&self.table.shape, batch);
         let [count, width, frames] = outputs.dims();
         let rows = outputs.swap_dims(1, 2).reshape([count * frames, width]);
-        let length = batch.first().map_or(0, Sequence::len);
-        let (part, axes) = (length - frames..length, [count * frames, 1]);
-        let loss = if shape.is_real() {
-            let errors = rows.clone() - self.values(batch, part, axes);
-            (errors.clone() * errors).mean()
-        } else {
-            log_softmax(rows.clone(), 1).gather(1, self.codes(batch, part, axes)).mean().neg()
+        let loss = match batch.targets(frames) {
+            Symbols::Codes(codes) => log_softmax(rows.clone(), 1).gather(1, codes).mean().neg(),
+            Symbols::Values(values) => {
+                let errors = rows.clone() - values;
+                (errors.clone() * errors).mean()
+            }
         };
-        Ok((loss, rows))
+        (loss, rows)
     }
 
     /// The loss of a batch, and the gradient of what is minimised as one row in the order of the table.
@@ -351,16 +357,18 @@ impl<B: AutodiffBackend> Network<B> {
     fn backward(
         &self,
         flat: &Tensor<B::InnerBackend, 1>,
-        batch: &[Sequence],
+        batch: &DeviceBatch<B>,
     ) -> Result<(Tensor<B::InnerBackend, 1>, Tensor<B::InnerBackend, 1>), ComputeError> {
-        let weights = Weights::<B>::new(&self.table, flat, self.products)?;
-        let (loss, logits) = self.mean_loss(&weights, batch)?;
+        let how = Products { by_tap: self.by_tap, lower: self.precision.lower() };
+        let weights = Weights::<B>::new(&self.table, flat, how)?;
+        let (loss, logits) = self.mean_loss(&weights, batch);
         let minimised = if self.logit_penalty > 0.0 {
             loss.clone() + (logits.clone() * logits).mean() * self.logit_penalty
         } else {
             loss.clone()
         };
-        let gradients = minimised.backward();
+        let scale = self.loss_scale.map_or(1.0, |scale| scale.factor());
+        let gradients = if scale == 1.0 { minimised } else { minimised * scale }.backward();
         let mut found = BTreeMap::new();
         weights.each(&mut |name, weight| {
             if let Some(part) = weight.flat(&gradients) {
@@ -371,12 +379,32 @@ impl<B: AutodiffBackend> Network<B> {
             found.remove(&tensor.name).unwrap_or_else(|| Tensor::zeros([tensor.len()], &self.device))
         };
         let gradient = Tensor::cat(self.table.tensors().iter().map(part).collect(), 0);
+        let gradient = if scale == 1.0 { gradient } else { gradient.div_scalar(scale) };
         let gradient = if self.weight_penalty > 0.0 {
             gradient + (flat.clone() * self.penalised()).mul_scalar(self.weight_penalty as f32)
         } else {
             gradient
         };
         Ok((loss.inner(), gradient))
+    }
+
+    /// Trains one step of a run on a network that was loaded.
+    fn train(&mut self, batch: &DeviceBatch<B>, number: u64) -> Result<Moved, ComputeError> {
+        loop {
+            let network = self.resident.as_ref().ok_or_else(|| self.failed("no network was loaded"))?;
+            let (loss, gradient) = self.backward(network.weights(), batch)?;
+            let moved = self.resident.as_mut().map(|network| network.update(gradient, loss, number));
+            let moved = moved.ok_or_else(|| self.failed("no network was loaded"))?;
+            let Some(scale) = &mut self.loss_scale else { return Ok(moved?) };
+            match moved {
+                // Nothing was changed: the same step with a smaller scale.
+                Err(diverged) if diverged.what == Diverged::GRADIENT && scale.overflows() => {}
+                moved => {
+                    scale.fits();
+                    return Ok(moved?);
+                }
+            }
+        }
     }
 }
 
@@ -393,10 +421,39 @@ impl<B: AutodiffBackend> Compute for Network<B> {
         self.weight_penalty = weight;
     }
 
+    fn multiply_in(&mut self, precision: Precision) -> Result<(), ComputeError> {
+        let there = |lower: FloatDType| B::supports_dtype(&self.device, lower.into());
+        if !precision.lower().is_none_or(there) {
+            return Err(ComputeError::Precision { device: self.name.clone(), precision });
+        }
+        self.precision = precision;
+        self.loss_scale = precision.loss_scale();
+        Ok(())
+    }
+
+    fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    fn loss_scale(&self) -> Option<LossScale> {
+        self.loss_scale
+    }
+
+    fn set_loss_scale(&mut self, scale: LossScale) {
+        self.loss_scale = self.loss_scale.map(|_| scale);
+    }
+
     fn gradient(&mut self, values: &[f32], batch: &[Sequence], gradient: &mut [f32]) -> Result<f64, ComputeError> {
-        let (loss, flat) = self.backward(&self.flat(values), batch)?;
-        let flat = flat.into_data().to_vec::<f32>().map_err(|e| self.failed(format!("{e:?}")))?;
-        gradient.copy_from_slice(&flat);
+        let (weights, batch) = (self.flat(values), self.send(batch)?);
+        let loss = loop {
+            let (loss, flat) = self.backward(&weights, &batch)?;
+            let flat = flat.into_data().to_vec::<f32>().map_err(|e| self.failed(format!("{e:?}")))?;
+            gradient.copy_from_slice(&flat);
+            let fits = gradient.iter().all(|value| value.is_finite());
+            if fits || !self.loss_scale.as_mut().is_some_and(LossScale::overflows) {
+                break loss;
+            }
+        };
         scalar(loss).ok_or_else(|| self.failed("the loss could not be read"))
     }
 
@@ -405,7 +462,7 @@ impl<B: AutodiffBackend> Compute for Network<B> {
         let receptive = self.table.shape.receptive_field_frames() as usize;
         let (mut total, mut count) = (0.0, 0);
         for part in batch.chunks(MEASURED_TOGETHER) {
-            let (loss, _) = self.mean_loss(&weights, part)?;
+            let (loss, _) = self.mean_loss(&weights, &self.send(part)?);
             let targets: usize = part.iter().map(|sequence| sequence.len() - receptive).sum();
             total += scalar(loss).ok_or_else(|| self.failed("the loss could not be read"))? * targets as f64;
             count += targets;
@@ -415,8 +472,8 @@ impl<B: AutodiffBackend> Compute for Network<B> {
 
     fn outputs(&mut self, values: &[f32], sequence: &Sequence) -> Result<Vec<f32>, ComputeError> {
         let weights = self.weights(values)?;
-        let inputs = self.inputs(std::slice::from_ref(sequence))?;
-        let rows = weights.outputs(&self.table.shape, &inputs).swap_dims(1, 2).flatten::<1>(0, 2);
+        let batch = self.send(std::slice::from_ref(sequence))?;
+        let rows = weights.outputs(&self.table.shape, &batch).swap_dims(1, 2).flatten::<1>(0, 2);
         rows.into_data().to_vec::<f32>().map_err(|e| self.failed(format!("{e:?}")))
     }
 }
@@ -428,10 +485,21 @@ impl<B: AutodiffBackend> Resident for Network<B> {
     }
 
     fn step(&mut self, batch: &[Sequence], number: u64) -> Result<Moved, ComputeError> {
-        let network = self.resident.as_ref().ok_or_else(|| self.failed("no network was loaded"))?;
-        let (loss, gradient) = self.backward(network.weights(), batch)?;
-        let moved = self.resident.as_mut().map(|network| network.update(gradient, loss, number));
-        Ok(moved.ok_or_else(|| self.failed("no network was loaded"))??)
+        let batch = self.send(batch)?;
+        self.train(&batch, number)
+    }
+
+    fn hold(&mut self, dataset: &Dataset) -> Result<bool, ComputeError> {
+        // First away with what it held before.
+        self.held = None;
+        self.held = DeviceDataset::send(dataset, &self.table.shape, &self.device, self.room);
+        Ok(self.held.is_some())
+    }
+
+    fn step_at(&mut self, chunks: &[Chunk], number: u64) -> Result<Moved, ComputeError> {
+        let batch = self.held.as_ref().and_then(|held| held.cut(chunks, &self.device));
+        let batch = batch.ok_or_else(|| self.failed("a chunk is not in the dataset that the device holds"))?;
+        self.train(&batch, number)
     }
 
     fn read(&mut self, network: &mut nn::Network) -> Result<(), ComputeError> {

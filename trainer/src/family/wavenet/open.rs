@@ -8,6 +8,13 @@ use super::parameters::Table;
 use crate::device::Device;
 use crate::kernels::Level;
 
+/// One in so many bytes that are free on a CUDA device may hold the dataset.
+#[cfg(feature = "cuda")]
+const SHARE_FOR_DATA: u64 = 4;
+/// Bytes of another GPU that may hold the dataset; such a device does not tell what is free.
+#[cfg(feature = "gpu")]
+const ROOM_FOR_DATA: u64 = 1 << 30;
+
 /// Opens the passes of a device for the tensors of `table`. On the CPU they run on `threads` threads (0 = one per core).
 ///
 /// # Errors
@@ -30,7 +37,8 @@ fn cuda(table: &Arc<Table>, index: usize, name: &str) -> Result<Box<dyn Compute>
     use super::guarded::Guarded;
     use super::network::Network;
 
-    let network = Network::<Autodiff<Cuda>>::new(table, CudaDevice::new(index), name.to_owned());
+    let room = crate::device::cuda::memory_free(index).unwrap_or(0) / SHARE_FOR_DATA;
+    let network = Network::<Autodiff<Cuda>>::new(table, CudaDevice::new(index), name.to_owned()).with_room(room);
     Ok(Box::new(Guarded::new(network, &table.shape)))
 }
 
@@ -51,7 +59,7 @@ fn gpu(table: &Arc<Table>, index: usize, name: &str) -> Result<Box<dyn Compute>,
 
     let device = wgpu::opened(index)
         .ok_or_else(|| ComputeError::Device { device: name.to_owned(), reason: "it is not open".into() })?;
-    let network = Network::<Autodiff<Wgpu>>::new(table, device, name.to_owned()).in_products();
+    let network = Network::<Autodiff<Wgpu>>::new(table, device, name.to_owned()).in_products().with_room(ROOM_FOR_DATA);
     Ok(Box::new(Guarded::new(network, &table.shape)))
 }
 

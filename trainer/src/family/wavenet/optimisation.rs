@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::ConfigFault;
 use crate::data::dataset::Order;
-use crate::nn::{Adam, AdamSettings, Decay, Optimiser, RmsProp, RmsPropSettings, Schedule, Sgd};
+use crate::nn::{Adam, AdamSettings, Decay, Optimiser, Precision, RmsProp, RmsPropSettings, Schedule, Sgd};
 
 /// Optimisation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,9 @@ pub struct Training {
     /// Decides the initial weights and the order of the chunks.
     #[serde(default)]
     pub rng_seed: u64,
+    /// In what arithmetic a GPU multiplies; weights, sums and the optimiser stay f32. The CPU computes in f32 in any case.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// Threads on the CPU; 0 = one per core. Results do not depend on it.
     #[serde(default)]
     pub threads: usize,

@@ -9,14 +9,13 @@ use super::compute::{Compute, ComputeError};
 use super::config::{Config, NAME};
 use super::layout::contexts;
 use super::parameters::{self, Table};
-use super::sequence::Sequence;
 use super::signal::{sequences, signal};
 use super::{export, initial, open};
 use crate::config::{Configuration, Corpus, Plan};
-use crate::data::batches::{Batch, BatchPlan, Batches};
-use crate::data::dataset::{Dataset, Split};
+use crate::data::batches::{Batch, BatchPlan, Batches, Place};
+use crate::data::dataset::{Chunk, Dataset, Split};
 use crate::device::Device;
-use crate::nn::{Diverged, Network};
+use crate::nn::{Diverged, LossScale, Network};
 use crate::task::{Figures, Gradients, ModelPackage, StepReport, Task, TaskError, Verification};
 use crate::training::checkpoint::Keep;
 
@@ -32,6 +31,9 @@ const MANY_TIMES_CHANCE: f64 = 10.0;
 /// A squared error of so many times full scale's is beyond all hope too.
 const MANY_TIMES_FULL_SCALE: f64 = 10.0;
 
+/// Where a checkpoint holds the loss scale.
+const LOSS_SCALE: &str = "loss_scale";
+
 /// Share of a training step's work that may be spent on the context in front of the targets before it is told.
 const DEAR_CONTEXT: f64 = 0.25;
 
@@ -43,6 +45,8 @@ pub struct WaveNetTask {
     network: Network,
     /// Whether the device holds the network as it is after the last step; `network` is then as it was last read.
     resident: bool,
+    /// Whether the device holds the dataset of this fingerprint.
+    held: Option<(String, bool)>,
     gradient: Vec<f32>,
 }
 
@@ -57,25 +61,46 @@ impl WaveNetTask {
         let mut compute = open::open(device, &table, training.threads).map_err(TaskError::failed)?;
         compute.penalise_logits(training.logit_penalty);
         compute.penalise_weights(training.l2);
+        compute.multiply_in(training.precision).map_err(TaskError::failed)?;
         let weights = parameters::initial(&table, training.rng_seed);
         let optimiser = training.optimiser(table.weights());
         let mut network = Network::new(NETWORK, weights, optimiser, training.schedule());
         network.clip_norm = training.clip_norm;
         network.average_decay = training.average_decay;
         let gradient = vec![0.0; table.weights()];
-        Ok(Self { config: config.clone(), table, compute, network, resident: false, gradient })
+        Ok(Self { config: config.clone(), table, compute, network, resident: false, held: None, gradient })
     }
 
     /// One step, on the device where it can do so. Gives back the loss and the gradient's norm.
-    fn move_weights(&mut self, batch: &[Sequence], number: u64) -> Result<(f64, f64), ComputeError> {
+    fn move_weights(
+        &mut self,
+        batches: &Batches<'_>,
+        places: &[Place],
+        number: u64,
+    ) -> Result<(f64, f64), ComputeError> {
+        let batch = || sequences(&self.table.shape, &batches.cut(places));
         if let Some(device) = self.compute.resident() {
             self.resident = self.resident || device.load(&self.network)?;
             if self.resident {
-                let moved = device.step(batch, number)?;
+                let dataset = batches.dataset();
+                let held = match &self.held {
+                    Some((fingerprint, held)) if fingerprint == dataset.fingerprint() => *held,
+                    _ => {
+                        let held = device.hold(dataset)?;
+                        self.held = Some((dataset.fingerprint().to_owned(), held));
+                        held
+                    }
+                };
+                let moved = if held {
+                    let chunks: Vec<Chunk> = places.iter().map(|place| place.chunk).collect();
+                    device.step_at(&chunks, number)?
+                } else {
+                    device.step(&batch(), number)?
+                };
                 return Ok((moved.losses.first().copied().unwrap_or(f64::NAN), moved.norm));
             }
         }
-        let loss = self.compute.gradient(&self.network.weights.values, batch, &mut self.gradient)?;
+        let loss = self.compute.gradient(&self.network.weights.values, &batch(), &mut self.gradient)?;
         if !loss.is_finite() {
             return Err(Diverged { what: "the loss", value: loss }.into());
         }
@@ -132,6 +157,7 @@ impl Configuration for Config {
             preview_every_steps: self.evaluation.preview_every_steps,
             measure_every_steps: self.evaluation.every_steps,
             rng_seed: self.training.rng_seed,
+            precision: self.training.precision,
         }
     }
 
@@ -197,16 +223,25 @@ impl Task for WaveNetTask {
         let mean =
             contexts[1..].iter().map(|&context| context as f64).sum::<f64>() / (contexts.len() - 1).max(1) as f64;
         let share = mean / (mean + frames);
-        if share <= DEAR_CONTEXT {
-            return Vec::new();
+        let mut advice = Vec::new();
+        if share > DEAR_CONTEXT {
+            let longer = (mean / DEAR_CONTEXT - mean).ceil();
+            advice.push(format!(
+                "{:.0} % of the layers' work goes into the receptive field in front of each chunk: training.chunk_frames of \
+                 {longer:.0} or more makes it less than {:.0} %",
+                100.0 * share,
+                100.0 * DEAR_CONTEXT
+            ));
         }
-        let longer = (mean / DEAR_CONTEXT - mean).ceil();
-        vec![format!(
-            "{:.0} % of the layers' work goes into the receptive field in front of each chunk: training.chunk_frames of {longer:.0} \
-             or more makes it less than {:.0} %",
-            100.0 * share,
-            100.0 * DEAR_CONTEXT
-        )]
+        let (wanted, used) = (self.config.training.precision, self.compute.precision());
+        if wanted != used {
+            advice.push(format!(
+                "training.precision is {}; this device computes in {} all the same",
+                wanted.name(),
+                used.name()
+            ));
+        }
+        advice
     }
 
     fn batches(&self) -> BatchPlan {
@@ -226,13 +261,30 @@ impl Task for WaveNetTask {
         vec![&mut self.network]
     }
 
+    fn state(&self) -> serde_json::Value {
+        // Plain numbers, which cannot fail.
+        self.compute.loss_scale().map_or(serde_json::Value::Null, |scale| serde_json::json!({ LOSS_SCALE: scale }))
+    }
+
+    fn restore(&mut self, state: &serde_json::Value) -> Result<(), String> {
+        // A run that has computed elsewhere, or in another precision until now, has none.
+        if let Some(scale) = state.get(LOSS_SCALE) {
+            let scale: LossScale = serde_json::from_value(scale.clone()).map_err(|error| error.to_string())?;
+            if !scale.is_sound() {
+                return Err(format!("the checkpoint's loss scale is {}", scale.factor()));
+            }
+            self.compute.set_loss_scale(scale);
+        }
+        Ok(())
+    }
+
     fn step(&mut self, number: u64, batches: &mut Batches<'_>) -> Result<StepReport, TaskError> {
-        let batch = sequences(self.shape(), &batches.next_batch());
-        let (loss, norm) = self.move_weights(&batch, number).map_err(|error| self.failed(error))?;
+        let places = batches.next_places();
+        let (loss, norm) = self.move_weights(batches, &places, number).map_err(|error| self.failed(error))?;
         Ok(StepReport {
             losses: self.loss("loss", loss),
             gradient_norms: Figures::from([(NETWORK.to_owned(), norm)]),
-            frames: (batch.len() * self.config.training.chunk_frames) as u64,
+            frames: (places.len() * self.config.training.chunk_frames) as u64,
         })
     }
 
