@@ -18,6 +18,7 @@ pub mod inspect;
 pub mod kernels;
 pub mod names;
 pub mod nn;
+pub mod peers;
 pub mod prepare;
 pub mod random;
 pub mod render;
