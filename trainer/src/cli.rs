@@ -132,6 +132,9 @@ pub struct TrainArgs {
     /// Replace an existing run
     #[arg(long)]
     pub force: bool,
+    /// Several processes that train together.
+    #[command(flatten)]
+    pub workers: WorkersArgs,
 }
 
 /// `resume RUN`
@@ -151,6 +154,50 @@ pub struct ResumeArgs {
     /// Stop after this many minutes, with a checkpoint to resume from
     #[arg(long, value_name = "N", value_parser = minutes)]
     pub minutes: Option<f64>,
+    /// Several processes that train together.
+    #[command(flatten)]
+    pub workers: WorkersArgs,
+}
+
+/// Options of `train` and `resume` for several GPUs or machines
+#[derive(Debug, Clone, Default, Args)]
+pub struct WorkersArgs {
+    /// Train with N processes on this machine, each on an equal share of every batch: on GPUs of their own (from --device
+    /// on, cuda:0, cuda:1, …), or on the CPU, whose cores they share
+    #[arg(long, value_name = "N", value_parser = number(1, 64), conflicts_with_all = ["worker", "meet"])]
+    pub workers: Option<usize>,
+    /// Be worker R of N, counted from 0, on one of several machines: start the same command with another R on each. Worker
+    /// 0 writes the run
+    #[arg(long, value_name = "R/N", requires = "meet")]
+    pub worker: Option<WorkerArg>,
+    /// Where the workers meet: worker 0 listens at this address, the others call it. Nothing is encrypted: use a network of
+    /// your own. Who does not know the key in the variable `CONTINUO_MEETING_KEY`, if worker 0 has one, is sent away
+    #[arg(long, value_name = "HOST:PORT", requires = "worker")]
+    pub meet: Option<String>,
+    /// Workers that share this machine's cores
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number(1, 64), requires = "worker", hide = true)]
+    pub beside: usize,
+}
+
+/// `R/N`: worker R of N.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerArg {
+    /// Which, counted from 0.
+    pub number: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+impl FromStr for WorkerArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+        match parts {
+            Some((number, of)) if number < of && (2..=64).contains(&of) => Ok(Self { number, of }),
+            _ => Err(format!("`{text}` is no worker; give R/N, such as 0/2 and 1/2 for two workers, 64 at most")),
+        }
+    }
 }
 
 /// `check CONFIG.toml --device DEVICE`
@@ -511,6 +558,14 @@ mod tests {
         assert_eq!("gpu".parse(), Ok(DeviceArg::Gpu(0)));
         for text in ["gpus", "gpu:", "gpu:x", "cuda:", "cuda:x", "cuda:-1", ""] {
             assert!(text.parse::<DeviceArg>().is_err_and(|e| e.contains("cuda:N")), "{text}");
+        }
+    }
+
+    #[test]
+    fn workers_parse() {
+        assert_eq!("1/2".parse(), Ok(WorkerArg { number: 1, of: 2 }));
+        for text in ["2/2", "0/1", "0", "/", "-1/2", "0/65", "0/2/3"] {
+            assert!(text.parse::<WorkerArg>().is_err_and(|e| e.contains("R/N")), "{text}");
         }
     }
 

@@ -26,3 +26,4 @@ pub mod report;
 pub mod task;
 pub mod train;
 pub mod training;
+pub mod workers;

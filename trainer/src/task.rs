@@ -12,7 +12,8 @@ use continuo_package::{GraphId, Manifest, Package, PackageError, PackageWriter};
 
 use crate::data::batches::{Batch, BatchPlan, Batches};
 use crate::data::dataset::Dataset;
-use crate::nn::{Diverged, Network, Tensors};
+use crate::nn::{Network, Tensors, Unmoved};
+use crate::peers::{Peers, PeersError};
 
 /// Figures by name; the unit is in the name.
 pub type Figures = BTreeMap<String, f64>;
@@ -31,6 +32,9 @@ pub enum TaskError {
         /// The value.
         value: f64,
     },
+    /// Another worker is lost.
+    #[error(transparent)]
+    Peers(PeersError),
     /// What the family says itself.
     #[error(transparent)]
     Failed(Box<dyn std::error::Error + Send + Sync>),
@@ -47,9 +51,14 @@ impl TaskError {
         Self::Failed(reason.into().into())
     }
 
-    /// A network whose gradient is no number.
-    pub fn diverged(network: &Network, diverged: Diverged) -> Self {
-        Self::Diverged { what: format!("{} of {}", diverged.what, network.name), value: diverged.value }
+    /// A network that made no step.
+    pub fn unmoved(network: &Network, unmoved: Unmoved) -> Self {
+        match unmoved {
+            Unmoved::Diverged(diverged) => {
+                Self::Diverged { what: format!("{} of {}", diverged.what, network.name), value: diverged.value }
+            }
+            Unmoved::Peers(error) => Self::Peers(error),
+        }
     }
 }
 
@@ -133,10 +142,26 @@ pub trait Task {
         if state.is_null() { Ok(()) } else { Err("the checkpoint holds a state, and this task has none".into()) }
     }
 
+    /// Trains together with other workers from now on, each on its own rows of every batch; all have the same weights.
+    ///
+    /// [`Batches`] then gives out this worker's rows alone, and [`Network::update`] and [`crate::nn::DeviceNetwork`]
+    /// average gradients where a network was given `peers`. So a task whose losses are means over rows does nothing but
+    /// hand them on: `self.network.peers = peers.clone()`. What else depends on other rows is its own to share, in
+    /// [`Task::step`]: counts of a batch by [`Peers::mean`], a carried state by [`Peers::gather`], numbers that are drawn
+    /// for each row by [`Batches::rows`]. All workers make the same exchanges in the same order. Losses are averaged and
+    /// frames added up by the training loop.
+    ///
+    /// # Errors
+    /// Why it cannot, in words.
+    fn share(&mut self, _peers: &Peers) -> Result<(), String> {
+        Err("this family is trained by one worker only; leave --workers and --worker out".into())
+    }
+
     /// Trains one step, counted from 0, on as many batches as it takes.
     ///
     /// # Errors
-    /// [`TaskError::Diverged`] if a loss or gradient is no number; [`TaskError::Failed`] if the device fails.
+    /// [`TaskError::Diverged`] if a loss or gradient is no number; [`TaskError::Failed`] if the device fails;
+    /// [`TaskError::Peers`] if another worker is lost.
     fn step(&mut self, number: u64, batches: &mut Batches<'_>) -> Result<StepReport, TaskError>;
 
     /// The gradient of each network on the next batches, by its name, without a step: for comparing devices. `None` where a

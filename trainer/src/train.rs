@@ -1,5 +1,6 @@
 //! `train` and `resume`.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use continuo_package::Package;
@@ -17,6 +18,7 @@ use crate::training::log::duration;
 use crate::training::run::{Run, RunError};
 use crate::training::stop;
 use crate::training::trainer::{End, Limits, Trainer};
+use crate::workers::Place;
 
 /// `train CONFIG.toml --data DATASET --out RUN`.
 ///
@@ -27,8 +29,11 @@ pub fn run(args: &TrainArgs) -> Result<End, RunError> {
     if let Some(steps) = args.steps {
         config.set_steps(steps.max(1));
     }
+    let place = Place::of(&args.workers);
     let dataset = Dataset::open(&args.data)?;
-    let mut task = config.task(&Device::find(args.device)?).map_err(RunError::Task)?;
+    let device = Device::find(args.device)?;
+    let mut task = config.task(&device).map_err(RunError::Task)?;
+    place.shares(task.batches().sequences)?;
     // Read before a folder is made for the run: a package that does not fit leaves nothing behind.
     let initial = match &args.init {
         None => None,
@@ -44,14 +49,29 @@ pub fn run(args: &TrainArgs) -> Result<End, RunError> {
     run.file.initial_model = initial;
     // Nothing is written before it is known that training can begin.
     let plan = task.batches();
-    let mut trainer = Trainer::begin(&run, &dataset, task)?;
-    let _lock = run.lock()?;
-    run.establish(args.force)?;
+    let trainer = Trainer::begin(&run, &dataset, task)?;
+    listen(place);
+    let (peers, _children) = place.meet(&trainer.standing(place.workers)?, &device, &command(args))?;
+    let mut trainer = trainer.join(peers)?;
+    if !place.leads() {
+        return trainer.train(Limits::default());
+    }
+    let lock = run.lock().and_then(|lock| run.establish(args.force).map(|()| lock));
+    let _lock = trainer.or_tell(lock)?;
     tell(&dataset, &plan);
-    stop::listen();
     // From the first moment on there is something to resume from.
-    trainer.checkpoint()?;
+    let first = trainer.checkpoint();
+    trainer.or_tell(first)?;
     trainer.train(limits(args.minutes))
+}
+
+/// What the other workers of a training are to do.
+fn command(args: &TrainArgs) -> Vec<OsString> {
+    let mut command: Vec<OsString> = vec!["train".into(), args.config.clone().into()];
+    command.extend(["--data".into(), args.data.clone().into(), "--out".into(), args.out.clone().into()]);
+    command.extend(args.init.iter().flat_map(|file| ["--init".into(), file.clone().into()]));
+    command.extend(args.steps.iter().flat_map(|steps| ["--steps".into(), steps.to_string().into()]));
+    command
 }
 
 /// `resume RUN`.
@@ -59,32 +79,58 @@ pub fn run(args: &TrainArgs) -> Result<End, RunError> {
 /// # Errors
 /// [`RunError`].
 pub fn resume(args: &ResumeArgs) -> Result<End, RunError> {
+    let place = Place::of(&args.workers);
     let mut run = Run::open(&args.run, FAMILIES)?;
-    let _lock = run.lock()?;
+    let _lock = if place.leads() { Some(run.lock()?) } else { None };
     let dataset = run.dataset(args.data.as_deref())?;
     run.file.place_data(dataset.dir(), &run.dir);
     if let Some(steps) = args.steps {
         run.config.set_steps(steps.max(1));
     }
     // A full disk keeps nobody from training: the next checkpoint holds both.
-    if let Err(error) = run.save() {
+    if place.leads()
+        && let Err(error) = run.save()
+    {
         eprintln!("{error}; where the data is and how far to train is not noted yet");
     }
     let (checkpoint, refused) = Checkpoint::newest(&run.checkpoints())?;
-    for reason in &refused {
-        eprintln!("{reason}");
+    if place.leads() {
+        for reason in &refused {
+            eprintln!("{reason}");
+        }
+        if !refused.is_empty() {
+            let Progress { step, wall_seconds, .. } = checkpoint.progress;
+            eprintln!(
+                "what was trained after step {step} ({} into the run) is lost and will be trained again",
+                duration(wall_seconds)
+            );
+        }
     }
-    if !refused.is_empty() {
-        let Progress { step, wall_seconds, .. } = checkpoint.progress;
-        eprintln!(
-            "what was trained after step {step} ({} into the run) is lost and will be trained again",
-            duration(wall_seconds)
-        );
+    let device = Device::find(args.device)?;
+    let task = run.config.task(&device).map_err(RunError::Task)?;
+    let plan = task.batches();
+    place.shares(plan.sequences)?;
+    let trainer = Trainer::resume(&run, &dataset, task, &checkpoint)?;
+    listen(place);
+    let mut command: Vec<OsString> = vec!["resume".into(), args.run.clone().into()];
+    command.extend(["--data".into(), dataset.dir().into()]);
+    command.extend(args.steps.iter().flat_map(|steps| ["--steps".into(), steps.to_string().into()]));
+    let (peers, _children) = place.meet(&trainer.standing(place.workers)?, &device, &command)?;
+    let mut trainer = trainer.join(peers)?;
+    if !place.leads() {
+        return trainer.train(Limits::default());
     }
-    let task = run.config.task(&Device::find(args.device)?).map_err(RunError::Task)?;
-    tell(&dataset, &task.batches());
-    stop::listen();
-    Trainer::resume(&run, &dataset, task, &checkpoint)?.train(limits(args.minutes))
+    tell(&dataset, &plan);
+    trainer.train(limits(args.minutes))
+}
+
+/// Ctrl-C reaches all workers of a terminal; one of them answers.
+fn listen(place: Place<'_>) {
+    if place.leads() {
+        stop::listen();
+    } else {
+        stop::listen_quietly();
+    }
 }
 
 /// The audit in short. It reads the dataset and nothing else knows of it.

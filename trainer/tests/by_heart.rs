@@ -11,7 +11,7 @@ use common::{correlation, export_arguments, library, played, recordings};
 use continuo_engine::audio::{self, Clip, WavFormat, write_wav};
 use continuo_engine::kernels::Kernel;
 use continuo_engine::{Backend, LoadOptions, Model, Precision, Runtime, Sampling, Stepping, VoiceRequest};
-use continuo_trainer::cli::{DeviceArg, PrecisionArg, RenderArgs, TrainArgs};
+use continuo_trainer::cli::{DeviceArg, PrecisionArg, RenderArgs, TrainArgs, WorkersArgs};
 use continuo_trainer::{export, render, train};
 
 const RATE: u32 = 4_000;
@@ -123,6 +123,7 @@ fn what_was_learnt_by_heart_is_played_wherever_the_model_runs() {
         steps: None,
         minutes: None,
         force: false,
+        workers: WorkersArgs::default(),
     };
     train::run(&arguments).unwrap();
 

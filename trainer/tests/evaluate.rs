@@ -21,7 +21,7 @@ use continuo_package::{
     Architecture, Defaults, ElementType, FORMAT_VERSION, Family, GraphId, GraphRole, GraphSpec, Manifest, Package,
     PackageWriter, Reach, Shape, Signal, TensorSpec, TrainingFacts,
 };
-use continuo_trainer::cli::{DeviceArg, EvaluateArgs, PrecisionArg, TrainArgs};
+use continuo_trainer::cli::{DeviceArg, EvaluateArgs, PrecisionArg, TrainArgs, WorkersArgs};
 use continuo_trainer::data::dataset::{Dataset, Split};
 use continuo_trainer::data::excerpt::mono;
 use continuo_trainer::evaluate::comparison::{Candidate, Comparison};
@@ -100,6 +100,7 @@ fn run(dir: &Path) -> PathBuf {
         steps: None,
         minutes: None,
         force: false,
+        workers: WorkersArgs::default(),
     };
     train::run(&arguments).unwrap();
     out

@@ -13,7 +13,7 @@ use continuo_engine::seam::crossfade_frames;
 use continuo_engine::{Precision, Runtime};
 use continuo_package::family::wavenet::WaveNetShape;
 use continuo_package::{GraphId, GraphRole, Package, onnx};
-use continuo_trainer::cli::{DeviceArg, ExportArgs, InspectArgs, PrecisionArg, RenderArgs, TrainArgs};
+use continuo_trainer::cli::{DeviceArg, ExportArgs, InspectArgs, PrecisionArg, RenderArgs, TrainArgs, WorkersArgs};
 use continuo_trainer::family::FAMILIES;
 use continuo_trainer::family::wavenet::export::{Exported, VerifyError, centre_logits};
 use continuo_trainer::family::wavenet::fused::Fused;
@@ -46,6 +46,7 @@ fn trained_on(dir: &Path, lengths: &[u64]) -> PathBuf {
         steps: Some(30),
         minutes: None,
         force: false,
+        workers: WorkersArgs::default(),
     };
     train::run(&arguments).unwrap();
     out
@@ -170,6 +171,7 @@ fn a_package_is_where_another_run_starts() {
         steps: Some(1),
         minutes: None,
         force: false,
+        workers: WorkersArgs::default(),
     };
     train::run(&further).unwrap();
     let second = Run::open(&further.out, FAMILIES).unwrap();

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod common;
+
 use std::sync::Arc;
 
 use burn::backend::Flex;
@@ -10,7 +12,7 @@ use burn::backend::flex::FlexDevice;
 use burn::tensor::{Tensor, TensorData};
 use continuo_trainer::nn::{
     Adam, AdamSettings, Decay, DeviceNetwork, Diverged, Network, Optimiser, RmsProp, RmsPropSettings, Schedule, Sgd,
-    TensorLayout, Tensors,
+    TensorLayout, Tensors, Unmoved,
 };
 use continuo_trainer::random::{Purpose, Random};
 
@@ -92,11 +94,48 @@ fn moves_alike(mut ours: Network, mut theirs: Network) {
 }
 
 #[test]
+fn workers_move_one_network_on_devices_and_on_the_cpu() {
+    // Worker 0's network is on a device, worker 1's is not; each brings a gradient of its own.
+    let both = |step: u64| [gradient(2 * step), gradient(2 * step + 1)];
+    let [on_device, on_cpu] = common::workers(|peers| {
+        let mut network = Network { peers: peers.clone(), ..network() };
+        let mut device = DeviceNetwork::<Flex>::new(&network, &FlexDevice).unwrap();
+        for step in 0..12 {
+            let own = &mut both(step)[peers.worker()];
+            if peers.leads() {
+                device.update(tensor(own), tensor(&[0.0]), step).unwrap();
+            } else {
+                let norm = network.update(own, step).unwrap();
+                // What a device reads on the way is averaged too.
+                peers
+                    .figures(&mut [0.0, norm * norm, network.weights.values.iter().map(|w| f64::from(w.abs())).sum()])
+                    .unwrap();
+            }
+        }
+        if peers.leads() {
+            device.read(&mut network);
+        }
+        network.weights.values
+    });
+    let mut alone = network();
+    for step in 0..12 {
+        let [first, second] = both(step);
+        let mut mean: Vec<f32> = first.iter().zip(&second).map(|(a, b)| (a + b) / 2.0).collect();
+        alone.update(&mut mean, step).unwrap();
+    }
+    assert_eq!(on_cpu, alone.weights.values);
+    close(&on_device, &alone.weights.values, "weights");
+}
+
+#[test]
 fn what_is_no_number_changes_nothing_and_a_weight_that_is_none_is_found() {
     let host = network();
     let mut device = DeviceNetwork::<Flex>::new(&host, &FlexDevice).unwrap();
     let refused = |device: &mut DeviceNetwork<Flex>, gradient: &[f32], loss: f32| -> Diverged {
-        device.update(tensor(gradient), tensor(&[loss]), 0).unwrap_err()
+        match device.update(tensor(gradient), tensor(&[loss]), 0).unwrap_err() {
+            Unmoved::Diverged(diverged) => diverged,
+            Unmoved::Peers(error) => panic!("{error}"),
+        }
     };
     assert_eq!(refused(&mut device, &gradient(0), f32::NAN).what, "the loss");
     let mut infinite = gradient(0);

@@ -81,6 +81,48 @@ fn two_networks_and_a_carried_state_resume_as_if_they_had_never_stopped() {
 }
 
 #[test]
+fn workers_share_a_carried_state_and_resume_as_if_they_had_never_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path());
+    let toml = TOY.replace("sequences = 3", "sequences = 4");
+    let one = create(dir.path(), "one", &toml, &data);
+    sitting(&one, &data, 99);
+    let alone = newest(&one);
+    // Trains so many steps with two workers, of which the first keeps the run.
+    let train = |name: &str, steps: u64| {
+        let ends = common::workers(|peers| {
+            let config = config::parse(&toml, &[FAMILY]).unwrap();
+            let run = Run::plan(&dir.path().join(name), config, &data).unwrap();
+            let task = run.config.task(&Device::Cpu).unwrap();
+            let trainer = match Checkpoint::newest(&run.checkpoints()) {
+                Ok((checkpoint, _)) => Trainer::resume(&run, &data, task, &checkpoint),
+                Err(_) => Trainer::begin(&run, &data, task),
+            };
+            // Nobody writes a checkpoint before both have read one.
+            peers.flags(0).unwrap();
+            let mut trainer = trainer.unwrap().join(peers).unwrap();
+            trainer.train(Limits { steps: Some(steps), quiet: true, ..Limits::default() }).unwrap()
+        });
+        assert_eq!(ends[0], ends[1]);
+        let run = Run::plan(&dir.path().join(name), config::parse(&toml, &[FAMILY]).unwrap(), &data).unwrap();
+        newest(&run)
+    };
+    std::fs::create_dir_all(dir.path().join("two")).unwrap();
+    std::fs::create_dir_all(dir.path().join("broken")).unwrap();
+    let two = train("two", 99);
+    assert_eq!((two.progress.step, &two.progress.cursor), (10, &alone.progress.cursor));
+    for (name, tensor) in &two.tensors {
+        for (value, expected) in tensor.values.iter().zip(&alone.tensors[name].values) {
+            assert!((value - expected).abs() < 1e-5, "{name}: {value} against {expected}");
+        }
+    }
+    for steps in [4, 3] {
+        train("broken", steps);
+    }
+    assert_eq!(train("broken", 99).tensors, two.tensors);
+}
+
+#[test]
 fn a_task_learns_and_its_figures_are_in_the_log_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(dir.path());

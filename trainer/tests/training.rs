@@ -7,7 +7,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{TINY, tones};
-use continuo_trainer::cli::{DeviceArg, ResumeArgs, TrainArgs};
+use continuo_trainer::cli::{DeviceArg, ResumeArgs, TrainArgs, WorkersArgs};
 use continuo_trainer::data::BatchCursor;
 use continuo_trainer::data::dataset::Dataset;
 use continuo_trainer::device::Device;
@@ -125,11 +125,12 @@ fn arguments(dir: &Path, out: &str) -> TrainArgs {
         minutes: None,
         init: None,
         force: false,
+        workers: WorkersArgs::default(),
     }
 }
 
 fn resume(run: PathBuf, steps: Option<u64>) -> ResumeArgs {
-    ResumeArgs { run, data: None, device: DeviceArg::Cpu, steps, minutes: None }
+    ResumeArgs { run, data: None, device: DeviceArg::Cpu, steps, minutes: None, workers: WorkersArgs::default() }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! From frames of a dataset to batches `[B, C, T]`, of codes or of real values.
 
+use std::ops::Range;
+
 use continuo_package::Signal;
 use serde::{Deserialize, Serialize};
 
@@ -163,6 +165,8 @@ pub struct Batches<'a> {
     sampler: Sampler,
     coder: Option<Coder>,
     plan: BatchPlan,
+    /// The rows that are given out.
+    rows: Range<usize>,
 }
 
 impl<'a> Batches<'a> {
@@ -178,7 +182,7 @@ impl<'a> Batches<'a> {
             let (length, order) = (plan.frames, plan.order);
             Sampler::Chunks(ChunkSampler::new(dataset, Split::Train, length, length, order, rng_seed)?)
         };
-        Ok(Self { dataset, sampler, coder: coder(&plan), plan })
+        Ok(Self { dataset, sampler, coder: coder(&plan), plan, rows: 0..plan.sequences })
     }
 
     /// What they were planned as.
@@ -186,13 +190,25 @@ impl<'a> Batches<'a> {
         &self.plan
     }
 
-    /// The next batch.
+    /// Gives out these rows of each batch only. The others are passed over, so all workers stand at the same place.
+    #[must_use]
+    pub fn of_rows(mut self, rows: Range<usize>) -> Self {
+        self.rows = rows;
+        self
+    }
+
+    /// The rows of each batch that are given out; all of them unless somebody said otherwise.
+    pub fn rows(&self) -> Range<usize> {
+        self.rows.clone()
+    }
+
+    /// The next batch, of the rows that are given out.
     pub fn next_batch(&mut self) -> Batch {
         let places = self.next_places();
         self.cut(&places)
     }
 
-    /// Where the sequences of the next batch lie, for a device that holds the dataset.
+    /// Where the sequences of the next batch lie, of the rows that are given out, for a device that holds the dataset.
     pub fn next_places(&mut self) -> Vec<Place> {
         let next = |row| match &mut self.sampler {
             Sampler::Chunks(sampler) => Place { chunk: sampler.next_chunk(), begins: true },
@@ -201,7 +217,10 @@ impl<'a> Batches<'a> {
                 Place { chunk, begins }
             }
         };
-        (0..self.plan.sequences).map(next).collect()
+        // Each row is drawn, so that all workers stand at the same place.
+        let places: Vec<Place> = (0..self.plan.sequences).map(next).collect();
+        let own = |(row, place): (usize, Place)| self.rows.contains(&row).then_some(place);
+        places.into_iter().enumerate().filter_map(own).collect()
     }
 
     /// The batch of some places.
@@ -362,6 +381,26 @@ mod tests {
         let held = held_out(&dataset, &real(9, 3, 0, false)).unwrap();
         assert_eq!((held.shape, held.frames().next().unwrap()[0].to_bits()), ([1, 2, 3], value(1, 0).to_bits()));
         assert!(held_out(&dataset, &real(1, 4, 0, false)).is_err());
+    }
+
+    #[test]
+    fn workers_rows_together_are_the_batch_and_all_stand_at_one_place() {
+        let (_dir, dataset) = dataset(1, &[(30, Split::Train), (11, Split::Train)]);
+        for carried in [false, true] {
+            let plan = BatchPlan { order: Order::Shuffled, ..real(4, 3, 2, carried) };
+            let new = || Batches::new(&dataset, plan, 9).unwrap();
+            let (mut whole, mut parts) = (new(), [new().of_rows(0..2), new().of_rows(2..4)]);
+            assert_eq!((whole.rows(), parts[1].rows()), (0..4, 2..4));
+            for _ in 0..7 {
+                let all = whole.next_batch();
+                let [first, second] = parts.each_mut().map(Batches::next_batch);
+                assert_eq!(first.shape, [2, 1, 5]);
+                assert_eq!([&first.begins[..], &second.begins].concat(), all.begins);
+                let both: Vec<&[f32]> = first.frames().chain(second.frames()).collect();
+                assert_eq!(both, all.frames().collect::<Vec<_>>());
+                assert!(parts.iter().all(|part| part.cursor() == whole.cursor()));
+            }
+        }
     }
 
     #[test]

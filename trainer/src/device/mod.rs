@@ -4,6 +4,7 @@
 //! called for afterwards runs inside a guard ([`guard`]) that turns its panics into errors.
 
 pub mod adapter;
+pub mod cores;
 pub mod cuda;
 pub mod find;
 pub mod guard;

@@ -9,7 +9,7 @@ pub mod precision;
 pub mod schedule;
 pub mod tensors;
 
-pub use network::{Diverged, Network};
+pub use network::{Diverged, Network, Unmoved};
 pub use on_device::{DeviceNetwork, Moved};
 pub use optimiser::{Adam, AdamSettings, Optimiser, RmsProp, RmsPropSettings, Rule, Sgd};
 pub use precision::{LossScale, Precision};

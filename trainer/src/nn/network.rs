@@ -3,6 +3,7 @@
 use super::optimiser::{Optimiser, clip};
 use super::schedule::Schedule;
 use super::tensors::Tensors;
+use crate::peers::{Peers, PeersError};
 
 /// A gradient or weight that is no number.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
@@ -17,6 +18,17 @@ pub struct Diverged {
 impl Diverged {
     /// [`Diverged::what`] where it is the gradient.
     pub const GRADIENT: &str = "the norm of the gradient";
+}
+
+/// Why a step was not made.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Unmoved {
+    /// Something is no number any more.
+    #[error(transparent)]
+    Diverged(#[from] Diverged),
+    /// Another worker is lost.
+    #[error(transparent)]
+    Peers(#[from] PeersError),
 }
 
 /// A network with an optimiser of its own. A family may have several.
@@ -36,13 +48,24 @@ pub struct Network {
     pub clip_norm: f64,
     /// Decay of the average; 0 = the weights themselves.
     pub average_decay: f64,
+    /// The workers that train it together: every gradient is averaged over them.
+    pub peers: Peers,
 }
 
 impl Network {
     /// Before the first step: the average is the weights.
     pub fn new(name: &'static str, weights: Tensors, optimiser: Box<dyn Optimiser>, schedule: Schedule) -> Self {
         let average = weights.values.clone();
-        Self { name, weights, average, optimiser, schedule, clip_norm: 0.0, average_decay: 0.0 }
+        Self {
+            name,
+            weights,
+            average,
+            optimiser,
+            schedule,
+            clip_norm: 0.0,
+            average_decay: 0.0,
+            peers: Peers::default(),
+        }
     }
 
     /// Starts from these weights in place of its own. They must be as many.
@@ -51,22 +74,24 @@ impl Network {
         self.average.copy_from_slice(values);
     }
 
-    /// Moves the weights one step against `gradient` (which is clipped), at the learning rate of the run's `step`, counted
-    /// from 0, and lets the average follow. Gives back the gradient's norm before clipping.
+    /// Moves the weights one step against `gradient` (the mean over this worker's rows; it becomes that over all workers'
+    /// and is clipped), at the learning rate of the run's `step`, counted from 0, and lets the average follow. Gives back
+    /// the gradient's norm before clipping.
     ///
     /// # Errors
     /// [`Diverged`] if the norm is no number, and nothing is changed then; or if a weight or its average is none after the
-    /// step, and the network is of no more use.
-    pub fn update(&mut self, gradient: &mut [f32], step: u64) -> Result<f64, Diverged> {
+    /// step, and the network is of no more use. [`PeersError`] if another worker is lost; nothing is changed then.
+    pub fn update(&mut self, gradient: &mut [f32], step: u64) -> Result<f64, Unmoved> {
+        self.peers.mean(gradient)?;
         let norm = clip(gradient, self.clip_norm);
         if !norm.is_finite() {
-            return Err(Diverged { what: Diverged::GRADIENT, value: norm });
+            return Err(Diverged { what: Diverged::GRADIENT, value: norm }.into());
         }
         self.optimiser.update(self.schedule.learning_rate(step), &mut self.weights.values, gradient);
         follow(&mut self.average, &self.weights.values, self.average_decay, self.optimiser.steps());
         for (what, values) in [("a weight", &self.weights.values), ("an averaged weight", &self.average)] {
             if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
-                return Err(Diverged { what, value: value.into() });
+                return Err(Diverged { what, value: value.into() }.into());
             }
         }
         Ok(norm)

@@ -7,9 +7,10 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
-use super::network::{Diverged, Network, averaging};
+use super::network::{Diverged, Network, Unmoved, averaging};
 use super::optimiser::Rule;
 use super::schedule::Schedule;
+use crate::peers::{Peers, PeersError};
 
 /// What a step did.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,7 @@ pub struct DeviceNetwork<B: Backend> {
     schedule: Schedule,
     clip_norm: f64,
     average_decay: f64,
+    peers: Peers,
 }
 
 fn upload<B: Backend>(values: &[f32], device: &B::Device) -> Tensor<B, 1> {
@@ -44,10 +46,21 @@ fn download<B: Backend>(tensor: &Tensor<B, 1>, values: &mut [f32]) {
     }
 }
 
+/// The mean of all workers' gradients, by way of the host's memory.
+fn mean<B: Backend>(gradient: Tensor<B, 1>, peers: &Peers) -> Result<Tensor<B, 1>, PeersError> {
+    if peers.workers() == 1 {
+        return Ok(gradient);
+    }
+    let mut values = vec![0.0; gradient.dims()[0]];
+    download(&gradient, &mut values);
+    peers.mean(&mut values)?;
+    Ok(upload(&values, &gradient.device()))
+}
+
 impl<B: Backend> DeviceNetwork<B> {
     /// Copies a network to a device; `None` if its optimiser has no rule that runs there.
     pub fn new(network: &Network, device: &B::Device) -> Option<Self> {
-        let Network { weights, average, optimiser, schedule, clip_norm, average_decay, .. } = network;
+        let Network { weights, average, optimiser, schedule, clip_norm, average_decay, peers, .. } = network;
         Some(Self {
             weights: upload(&weights.values, device),
             average: upload(average, device),
@@ -57,6 +70,7 @@ impl<B: Backend> DeviceNetwork<B> {
             schedule: *schedule,
             clip_norm: *clip_norm,
             average_decay: *average_decay,
+            peers: peers.clone(),
         })
     }
 
@@ -79,17 +93,20 @@ impl<B: Backend> DeviceNetwork<B> {
     ///
     /// # Errors
     /// [`Diverged`] if a loss, the gradient's norm or a weight is no number; nothing is changed then. A weight that becomes none
-    /// in this step is found by the next one, or by the checkpoint that would hold it.
-    pub fn update(&mut self, gradient: Tensor<B, 1>, losses: Tensor<B, 1>, step: u64) -> Result<Moved, Diverged> {
+    /// in this step is found by the next one, or by the checkpoint that would hold it. [`PeersError`] if another worker is lost.
+    pub fn update(&mut self, gradient: Tensor<B, 1>, losses: Tensor<B, 1>, step: u64) -> Result<Moved, Unmoved> {
+        let gradient = mean(gradient, &self.peers)?;
         let square = (gradient.clone() * gradient.clone()).sum();
         let size = self.weights.clone().abs().sum();
         let mut numbers: Vec<f64> = Tensor::cat(vec![losses, square, size], 0).into_data().iter::<f64>().collect();
+        // Devices may add up in different orders; a clipped gradient is the same on all of them.
+        self.peers.figures(&mut numbers)?;
         let size = numbers.pop().unwrap_or(f64::NAN);
         let norm = numbers.pop().unwrap_or(f64::NAN).sqrt();
         let loss = numbers.iter().copied().find(|loss| !loss.is_finite());
         let all = [("the loss", loss.unwrap_or(0.0)), (Diverged::GRADIENT, norm), ("a weight", size)];
         if let Some(&(what, value)) = all.iter().find(|(_, value)| !value.is_finite()) {
-            return Err(Diverged { what, value });
+            return Err(Diverged { what, value }.into());
         }
         let clipped = self.clip_norm > 0.0 && norm > self.clip_norm;
         let gradient = if clipped { gradient.mul_scalar((self.clip_norm / norm) as f32) } else { gradient };

@@ -201,7 +201,7 @@ impl View for Stored<'_> {
 compile_error!("checkpoints are written as little-endian f32");
 
 /// Vectors of a task with their layouts, by the first parts of their tensors' names.
-fn vectors(task: &dyn Task) -> Vec<(String, &TensorLayout, &[f32])> {
+pub(super) fn vectors(task: &dyn Task) -> Vec<(String, &TensorLayout, &[f32])> {
     let mut vectors = Vec::new();
     for network in task.networks() {
         let layout = &*network.weights.layout;

@@ -26,6 +26,8 @@ pub enum Event<'a> {
         step: u64,
         /// What computes.
         device: &'a str,
+        /// Processes that train together.
+        workers: usize,
         /// Weights of each network, by its name.
         parameters: BTreeMap<&'a str, usize>,
         /// Seconds since 1970.

@@ -7,4 +7,5 @@ pub mod run;
 pub mod run_file;
 pub mod stop;
 pub mod tensorboard;
+pub mod together;
 pub mod trainer;

@@ -24,6 +24,7 @@ pub use super::run_file::RunFile;
 use crate::config::{self, ConfigError, Configuration, Family};
 use crate::data::dataset::{Dataset, DatasetError};
 use crate::device::DeviceError;
+use crate::peers::PeersError;
 use crate::task::TaskError;
 
 /// How names of model packages end.
@@ -150,6 +151,9 @@ pub enum RunError {
     /// The device.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// The workers that train together.
+    #[error(transparent)]
+    Peers(#[from] PeersError),
 }
 
 /// A run's folder.

@@ -1,6 +1,17 @@
-//! Ctrl-C: once to write a checkpoint and stop, twice to stop at once.
+//! How a sitting of a run ends. Ctrl-C: once to write a checkpoint and stop, twice to stop at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How a sitting ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// All steps of the configuration are made.
+    Finished,
+    /// A limit was reached.
+    Limit,
+    /// Ctrl-C.
+    Interrupted,
+}
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -13,6 +24,15 @@ pub fn listen() {
             std::process::exit(130);
         }
         eprintln!("\nstopping after this step; once more to stop at once");
+    });
+}
+
+/// The same without a word, for a worker beside one that speaks.
+pub fn listen_quietly() {
+    let _ = ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
     });
 }
 

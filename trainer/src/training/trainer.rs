@@ -6,10 +6,12 @@ use super::checkpoint::{self, Best, Checkpoint, CheckpointError, Progress};
 use super::log::{Event, Log, duration};
 use super::preview::Previews;
 use super::run::{Run, RunError};
-use super::stop;
+pub use super::stop::End;
+use super::{stop, together};
 use crate::config::Plan;
 use crate::data::batches::{Batch, Batches, held_out};
 use crate::data::dataset::Dataset;
+use crate::peers::{Peers, Standing};
 use crate::task::{Figures, StepReport, Task, TaskError};
 
 /// When to stop before the configuration's last step.
@@ -21,17 +23,6 @@ pub struct Limits {
     pub steps: Option<u64>,
     /// Says nothing on the terminal.
     pub quiet: bool,
-}
-
-/// How a sitting ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// All steps of the configuration are made.
-    Finished,
-    /// A limit was reached.
-    Limit,
-    /// Ctrl-C.
-    Interrupted,
 }
 
 /// Trains a task, one sitting long.
@@ -48,6 +39,7 @@ pub struct Trainer<'a> {
     /// The step of the newest checkpoint.
     saved: Option<u64>,
     previews: Previews,
+    peers: Peers,
 }
 
 /// Where a stretch of training began, to tell how fast it goes.
@@ -113,7 +105,30 @@ impl<'a> Trainer<'a> {
         let heldout = held_out(dataset, &task.heldout())?;
         let began = (progress.wall_seconds, Instant::now());
         let previews = Previews::new(&run.previews(), dataset);
-        Ok(Self { run, dataset, task, batches, heldout, plan: run.config.plan(), progress, began, saved, previews })
+        let (plan, peers) = (run.config.plan(), Peers::default());
+        Ok(Self { run, dataset, task, batches, heldout, plan, progress, began, saved, previews, peers })
+    }
+
+    /// Where this worker stands, one of so many.
+    ///
+    /// # Errors
+    /// If it cannot be written down.
+    pub fn standing(&self, workers: usize) -> Result<Standing, RunError> {
+        together::standing(self.run, self.dataset, &self.progress, self.task.as_ref(), workers)
+    }
+
+    /// Trains together with others that stand at the same place, from now on.
+    ///
+    /// # Errors
+    /// If the batches cannot be shared, or the task cannot.
+    pub fn join(mut self, peers: Peers) -> Result<Self, RunError> {
+        if peers.workers() > 1 {
+            self.batches = self.batches.of_rows(peers.rows(self.task.batches().sequences)?);
+            self.task.share(&peers).map_err(|reason| RunError::Task(TaskError::because(reason)))?;
+            self.progress.device = format!("{} workers, each {}", peers.workers(), self.progress.device);
+        }
+        self.peers = peers;
+        Ok(self)
     }
 
     /// Where the run stands.
@@ -132,14 +147,18 @@ impl<'a> Trainer<'a> {
     /// [`RunError::Diverged`] if a loss is no number; checkpoints are then from before.
     pub fn step(&mut self) -> Result<StepReport, RunError> {
         let number = self.progress.step;
-        let report = self.task.step(number, &mut self.batches).map_err(|error| match error {
+        self.peers.at(number);
+        let mut report = self.task.step(number, &mut self.batches).map_err(|error| match error {
             TaskError::Diverged { what, value } => RunError::Diverged { step: number + 1, what, value },
+            TaskError::Peers(error) => error.into(),
             failed @ TaskError::Failed(_) => RunError::Task(failed),
         })?;
+        together::report(&self.peers, number + 1, &mut report)?;
         all_finite(&report.losses, number + 1)?;
         let plan = self.task.batches();
         if plan != *self.batches.plan() {
-            self.batches = Batches::new(self.dataset, plan, self.plan.rng_seed)?;
+            let rows = self.peers.rows(plan.sequences)?;
+            self.batches = Batches::new(self.dataset, plan, self.plan.rng_seed)?.of_rows(rows);
             self.heldout = held_out(self.dataset, &self.task.heldout())?;
         }
         let progress = &mut self.progress;
@@ -200,11 +219,45 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Makes steps until the end, writing checkpoints and the log.
+    /// Makes steps until the end. Worker 0, which is the only one unless others have joined, writes checkpoints and the log.
     ///
     /// # Errors
-    /// If a step fails, or the last checkpoint cannot be written.
+    /// If a step fails, another worker is lost, or the last checkpoint cannot be written.
     pub fn train(&mut self, limits: Limits) -> Result<End, RunError> {
+        let end = if self.peers.leads() { self.lead(limits) } else { self.follow() };
+        self.or_tell(end)
+    }
+
+    /// Tells the other workers of an error, if it is one: they would only find that nobody is there.
+    ///
+    /// # Errors
+    /// That error.
+    pub fn or_tell<T>(&self, result: Result<T, RunError>) -> Result<T, RunError> {
+        result.inspect_err(|error| self.peers.leave(&error.to_string()))
+    }
+
+    /// Makes the steps that worker 0 makes.
+    fn follow(&mut self) -> Result<End, RunError> {
+        while self.progress.step < self.plan.steps {
+            let wish = stop::requested().then_some(End::Interrupted);
+            if let Some(end) = together::agree(&self.peers, self.progress.step, wish)? {
+                return Ok(end);
+            }
+            self.step()?;
+        }
+        Ok(End::Finished)
+    }
+
+    /// After another worker was lost: saves the step that was made last, if nothing of the next one has been made.
+    fn lost(&mut self, log: &mut Log, error: RunError) -> RunError {
+        if matches!(error, RunError::Peers(_)) && self.peers.failed_at_once() && self.task.buffers().is_empty() {
+            // Why it cannot be written is not what ended the run.
+            let _ = self.try_checkpoint(log);
+        }
+        error
+    }
+
+    fn lead(&mut self, limits: Limits) -> Result<End, RunError> {
         let mut log = Log::after(self.progress.step, &self.run.log(), limits.quiet)?;
         let first_step = self.progress.step;
         self.log_start(&mut log);
@@ -217,15 +270,22 @@ impl<'a> Trainer<'a> {
             if step >= self.plan.steps {
                 break End::Finished;
             }
-            if stop::requested() {
-                break End::Interrupted;
+            let out_of_time = limits.time.is_some_and(|time| self.began.1.elapsed() >= time);
+            let wish = if stop::requested() {
+                Some(End::Interrupted)
+            } else {
+                let out_of_steps = limits.steps.is_some_and(|steps| step - first_step >= steps);
+                (out_of_time || out_of_steps).then_some(End::Limit)
+            };
+            match together::agree(&self.peers, step, wish) {
+                Ok(None) => {}
+                Ok(Some(end)) => break end,
+                Err(error) => return Err(self.lost(&mut log, error.into())),
             }
-            if limits.time.is_some_and(|time| self.began.1.elapsed() >= time)
-                || limits.steps.is_some_and(|steps| step - first_step >= steps)
-            {
-                break End::Limit;
-            }
-            let report = self.step()?;
+            let report = match self.step() {
+                Ok(report) => report,
+                Err(error) => return Err(self.lost(&mut log, error)),
+            };
             let now = self.progress.step;
             // The terminal follows the clock; the log follows the steps, so that two runs can be laid side by side.
             if shown.time.elapsed() >= log.pace() || now == self.plan.steps {
@@ -287,6 +347,7 @@ impl<'a> Trainer<'a> {
         log.event(&Event::Start {
             step: self.progress.step,
             device: &self.progress.device,
+            workers: self.peers.workers(),
             parameters: networks.iter().map(|network| (network.name, network.weights.values.len())).collect(),
             unix_seconds,
         });

@@ -8,6 +8,7 @@ pub mod toy;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use continuo_engine::{Model, VoiceRequest};
 use continuo_package::family::wavenet::reference::Reference;
@@ -15,6 +16,10 @@ use continuo_package::family::wavenet::{Activation, WaveNetShape};
 use continuo_trainer::cli::ExportArgs;
 use continuo_trainer::family::wavenet::parameters::Table;
 use continuo_trainer::family::wavenet::sequence::{Sequence, Symbols};
+use continuo_trainer::peers::join::{Greeting, join};
+use continuo_trainer::peers::key::Key;
+use continuo_trainer::peers::meeting::Meeting;
+use continuo_trainer::peers::{Peers, Standing};
 use continuo_trainer::random::{Purpose, Random};
 
 /// A shape whose channels are no multiples of anything, with three taps and uneven dilations.
@@ -60,6 +65,29 @@ pub fn sequences(shape: &WaveNetShape, count: usize, targets: usize, rng_seed: u
         Sequence { symbols, class: index % classes }
     };
     (0..count).map(sequence).collect()
+}
+
+/// What two workers come to, each on a thread of its own.
+pub fn workers<T: Send>(work: impl Fn(Peers) -> T + Sync) -> [T; 2] {
+    let meeting = Meeting::here().unwrap();
+    let address = meeting.address().to_string();
+    let standing = Standing {
+        trainer_version: String::new(),
+        workers: 2,
+        config: String::new(),
+        dataset: String::new(),
+        step: 0,
+        state: String::new(),
+        most_bytes: 1 << 20,
+    };
+    let patience = Duration::from_secs(30);
+    let greeting = Greeting { worker: 1, standing: standing.clone() };
+    std::thread::scope(|scope| {
+        let other = || work(join(&address, &greeting, &Key::default(), patience, &mut || None).unwrap());
+        let other = scope.spawn(other);
+        let first = work(meeting.welcome(&standing, &Key::default(), patience, &mut || None).unwrap());
+        [first, other.join().unwrap()]
+    })
 }
 
 /// What the network in double precision puts out for the last N frames, row by row.

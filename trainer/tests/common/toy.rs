@@ -10,6 +10,7 @@ use continuo_trainer::data::dataset::Order;
 use continuo_trainer::data::{Batch, BatchPlan, Batches};
 use continuo_trainer::device::Device;
 use continuo_trainer::nn::{Adam, AdamSettings, Network, Optimiser, Precision, Schedule, TensorLayout, Tensors};
+use continuo_trainer::peers::Peers;
 use continuo_trainer::random::{Purpose, Random};
 use continuo_trainer::task::{Figures, ModelPackage, StepReport, Task, TaskError, Verification};
 use continuo_trainer::training::checkpoint::Keep;
@@ -130,6 +131,7 @@ pub struct Toy {
     /// h of every sequence and channel.
     hidden: Tensors,
     stage: u64,
+    peers: Peers,
 }
 
 fn layout(tensors: &[(&str, &[usize])]) -> Arc<TensorLayout> {
@@ -157,7 +159,7 @@ impl Toy {
         let mut critic = Network::new("critic", weights, Box::new(momentum), Schedule::constant(0.02));
         critic.clip_norm = 1.0;
         let hidden = Tensors::zeros(layout(&[("h", &[config.sequences, 2])]));
-        Self { config: config.clone(), predictor, critic, hidden, stage: 0 }
+        Self { config: config.clone(), predictor, critic, hidden, stage: 0, peers: Peers::default() }
     }
 
     /// The mean squared error over a batch and its gradient; `hidden` is carried on. Gradients end at the batch's start.
@@ -239,27 +241,41 @@ impl Task for Toy {
         Ok(())
     }
 
+    fn share(&mut self, peers: &Peers) -> Result<(), String> {
+        self.peers = peers.clone();
+        self.predictor.peers = peers.clone();
+        self.critic.peers = peers.clone();
+        Ok(())
+    }
+
     fn step(&mut self, number: u64, batches: &mut Batches<'_>) -> Result<StepReport, TaskError> {
         let mut frames = 0;
         let mut guessed = 0.0;
         let mut latent = Random::new(self.config.rng_seed, LATENT, number);
         let mut norms = Figures::new();
+        // A row has a state for each of its two channels.
+        let rows = 2 * batches.rows().start..2 * batches.rows().end;
         for _ in 0..CRITIC_BATCHES {
             let batch = batches.next_batch();
             frames += frames_of(&batch);
-            let (wrong, _) = Self::predict(&self.predictor.weights.values, &mut self.hidden.values, &batch);
+            let hidden = &mut self.hidden.values[rows.clone()];
+            let (mut wrong, _) = Self::predict(&self.predictor.weights.values, hidden, &batch);
+            // The critic's error is no mean over rows, but of one.
+            self.peers.figures(std::slice::from_mut(&mut wrong)).map_err(TaskError::Peers)?;
             let z = f64::from(latent.uniform());
             let error = f64::from(self.critic.weights.values[0]) * z + f64::from(self.critic.weights.values[1]) - wrong;
             guessed += error * error;
             let moved = self.critic.update(&mut [(2.0 * error * z) as f32, (2.0 * error) as f32], number);
-            let norm = moved.map_err(|diverged| TaskError::diverged(&self.critic, diverged))?;
+            let norm = moved.map_err(|unmoved| TaskError::unmoved(&self.critic, unmoved))?;
             norms.insert("critic".into(), norm);
         }
         let batch = batches.next_batch();
         frames += frames_of(&batch);
-        let (loss, mut gradient) = Self::predict(&self.predictor.weights.values, &mut self.hidden.values, &batch);
+        let hidden = &mut self.hidden.values[rows];
+        let (loss, mut gradient) = Self::predict(&self.predictor.weights.values, hidden, &batch);
+        self.peers.gather(&mut self.hidden.values).map_err(TaskError::Peers)?;
         let moved = self.predictor.update(&mut gradient, number);
-        norms.insert("predictor".into(), moved.map_err(|diverged| TaskError::diverged(&self.predictor, diverged))?);
+        norms.insert("predictor".into(), moved.map_err(|unmoved| TaskError::unmoved(&self.predictor, unmoved))?);
         self.stage = u64::from(number + 1 >= SECOND_STAGE);
         let losses = Figures::from([("error".to_owned(), loss), ("guess".to_owned(), guessed)]);
         Ok(StepReport { losses, gradient_norms: norms, frames })

@@ -4,7 +4,8 @@ use continuo_package::family::wavenet::WaveNetShape;
 
 use super::sequence::{Sequence, Symbols};
 use crate::data::dataset::{Chunk, Dataset};
-use crate::nn::{Diverged, LossScale, Moved, Network, Precision};
+use crate::nn::{Diverged, LossScale, Moved, Network, Precision, Unmoved};
+use crate::peers::PeersError;
 
 /// Why a pass cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +76,9 @@ pub enum ComputeError {
     /// A loss, gradient or weight is no number.
     #[error(transparent)]
     Diverged(#[from] Diverged),
+    /// Another worker is lost.
+    #[error(transparent)]
+    Peers(#[from] PeersError),
     /// The device failed.
     #[error("{device}: {reason}")]
     Device {
@@ -83,6 +87,15 @@ pub enum ComputeError {
         /// What it said.
         reason: String,
     },
+}
+
+impl From<Unmoved> for ComputeError {
+    fn from(unmoved: Unmoved) -> Self {
+        match unmoved {
+            Unmoved::Diverged(diverged) => diverged.into(),
+            Unmoved::Peers(error) => error.into(),
+        }
+    }
 }
 
 /// Checks that sequences fit a model, and counts their targets.

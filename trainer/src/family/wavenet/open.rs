@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::compute::{Compute, ComputeError};
 use super::fused::Fused;
 use super::parameters::Table;
-use crate::device::Device;
+use crate::device::{Device, cores};
 use crate::kernels::Level;
 
 /// One in so many bytes that are free on a CUDA device may hold the dataset.
@@ -15,13 +15,14 @@ const SHARE_FOR_DATA: u64 = 4;
 #[cfg(feature = "gpu")]
 const ROOM_FOR_DATA: u64 = 1 << 30;
 
-/// Opens the passes of a device for the tensors of `table`. On the CPU they run on `threads` threads (0 = one per core).
+/// Opens the passes of a device for the tensors of `table`. On the CPU they run on this process's share of `threads`
+/// threads (0 = one per core).
 ///
 /// # Errors
 /// [`ComputeError`] if the device cannot be used, or this build cannot use it.
 pub fn open(device: &Device, table: &Arc<Table>, threads: usize) -> Result<Box<dyn Compute>, ComputeError> {
     match device {
-        Device::Cpu => Ok(Box::new(Fused::new(table, Level::detect(), threads)?)),
+        Device::Cpu => Ok(Box::new(Fused::new(table, Level::detect(), cores::threads(threads))?)),
         Device::Cuda { index, name } => cuda(table, *index, name),
         Device::Gpu { index, name } => gpu(table, *index, name),
     }

@@ -16,6 +16,7 @@ use crate::data::batches::{Batch, BatchPlan, Batches, Place};
 use crate::data::dataset::{Chunk, Dataset, Split};
 use crate::device::Device;
 use crate::nn::{Diverged, LossScale, Network};
+use crate::peers::Peers;
 use crate::task::{Figures, Gradients, ModelPackage, StepReport, Task, TaskError, Verification};
 use crate::training::checkpoint::Keep;
 
@@ -109,7 +110,8 @@ impl WaveNetTask {
 
     fn failed(&self, error: ComputeError) -> TaskError {
         match error {
-            ComputeError::Diverged(diverged) => TaskError::diverged(&self.network, diverged),
+            ComputeError::Diverged(diverged) => TaskError::unmoved(&self.network, diverged.into()),
+            ComputeError::Peers(error) => TaskError::Peers(error),
             error => TaskError::failed(error),
         }
     }
@@ -275,6 +277,12 @@ impl Task for WaveNetTask {
             }
             self.compute.set_loss_scale(scale);
         }
+        Ok(())
+    }
+
+    fn share(&mut self, peers: &Peers) -> Result<(), String> {
+        self.resident = false;
+        self.network.peers = peers.clone();
         Ok(())
     }
 
