@@ -16,7 +16,7 @@ use super::device_batch::{DeviceBatch, DeviceDataset, Symbols};
 use super::parameters::{Table, is_bias};
 use super::sequence::Sequence;
 use crate::data::dataset::{Chunk, Dataset};
-use crate::nn::{self, DeviceNetwork, Diverged, LossScale, Moved, NamedTensor, Precision};
+use crate::nn::{self, DeviceNetwork, Diverged, LossScale, Moved, NamedTensor, Precision, Unmoved};
 
 /// Sequences of the held-out measurement that run at once: without a gradient memory is no limit, but time is little.
 const MEASURED_TOGETHER: usize = 8;
@@ -398,7 +398,7 @@ impl<B: AutodiffBackend> Network<B> {
             let Some(scale) = &mut self.loss_scale else { return Ok(moved?) };
             match moved {
                 // Nothing was changed: the same step with a smaller scale.
-                Err(diverged) if diverged.what == Diverged::GRADIENT && scale.overflows() => {}
+                Err(Unmoved::Diverged(diverged)) if diverged.what == Diverged::GRADIENT && scale.overflows() => {}
                 moved => {
                     scale.fits();
                     return Ok(moved?);
