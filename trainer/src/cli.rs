@@ -132,6 +132,9 @@ pub struct TrainArgs {
     /// Replace an existing run
     #[arg(long)]
     pub force: bool,
+    /// Tell how training goes line by line on a terminal too, as into a file
+    #[arg(long)]
+    pub plain: bool,
     /// Several processes that train together.
     #[command(flatten)]
     pub workers: WorkersArgs,
@@ -154,6 +157,9 @@ pub struct ResumeArgs {
     /// Stop after this many minutes, with a checkpoint to resume from
     #[arg(long, value_name = "N", value_parser = minutes)]
     pub minutes: Option<f64>,
+    /// Tell how training goes line by line on a terminal too, as into a file
+    #[arg(long)]
+    pub plain: bool,
     /// Several processes that train together.
     #[command(flatten)]
     pub workers: WorkersArgs,

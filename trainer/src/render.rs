@@ -85,7 +85,7 @@ pub fn run(args: &RenderArgs) -> Result<Rendered, RenderError> {
     let runtime = export::runtime::find(args.runtime.as_deref())?;
     let model = Model::load(&package, &LoadOptions { runtime, ..LoadOptions::default() })?;
     let seed = args.seed.as_deref().map(read_seed).transpose()?;
-    stop::listen();
+    stop::listen(stop::Hangup::Stops);
     let (clips, summary) = takes(&model, seed, args)?;
     let mut files = Vec::new();
     for (take, clip) in clips.iter().enumerate() {

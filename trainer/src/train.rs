@@ -16,7 +16,7 @@ use crate::names::printable;
 use crate::training::checkpoint::{Checkpoint, Progress};
 use crate::training::log::duration;
 use crate::training::run::{Run, RunError};
-use crate::training::stop;
+use crate::training::stop::{self, Hangup};
 use crate::training::trainer::{End, Limits, Trainer};
 use crate::workers::Place;
 
@@ -49,7 +49,7 @@ pub fn run(args: &TrainArgs) -> Result<End, RunError> {
     run.file.initial_model = initial;
     // Nothing is written before it is known that training can begin.
     let plan = task.batches();
-    let trainer = Trainer::begin(&run, &dataset, task)?;
+    let trainer = Trainer::begin(&run, &dataset, task)?.plain(args.plain);
     listen(place);
     let (peers, _children) = place.meet(&trainer.standing(place.workers)?, &device, &command(args))?;
     let mut trainer = trainer.join(peers)?;
@@ -110,7 +110,7 @@ pub fn resume(args: &ResumeArgs) -> Result<End, RunError> {
     let task = run.config.task(&device).map_err(RunError::Task)?;
     let plan = task.batches();
     place.shares(plan.sequences)?;
-    let trainer = Trainer::resume(&run, &dataset, task, &checkpoint)?;
+    let trainer = Trainer::resume(&run, &dataset, task, &checkpoint)?.plain(args.plain);
     listen(place);
     let mut command: Vec<OsString> = vec!["resume".into(), args.run.clone().into()];
     command.extend(["--data".into(), dataset.dir().into()]);
@@ -127,7 +127,7 @@ pub fn resume(args: &ResumeArgs) -> Result<End, RunError> {
 /// Ctrl-C reaches all workers of a terminal; one of them answers.
 fn listen(place: Place<'_>) {
     if place.leads() {
-        stop::listen();
+        stop::listen(Hangup::GoesOn);
     } else {
         stop::listen_quietly();
     }

@@ -123,6 +123,7 @@ fn what_was_learnt_by_heart_is_played_wherever_the_model_runs() {
         steps: None,
         minutes: None,
         force: false,
+        plain: false,
         workers: WorkersArgs::default(),
     };
     train::run(&arguments).unwrap();

@@ -100,6 +100,7 @@ fn run(dir: &Path) -> PathBuf {
         steps: None,
         minutes: None,
         force: false,
+        plain: false,
         workers: WorkersArgs::default(),
     };
     train::run(&arguments).unwrap();

@@ -46,6 +46,7 @@ fn trained_on(dir: &Path, lengths: &[u64]) -> PathBuf {
         steps: Some(30),
         minutes: None,
         force: false,
+        plain: false,
         workers: WorkersArgs::default(),
     };
     train::run(&arguments).unwrap();
@@ -171,6 +172,7 @@ fn a_package_is_where_another_run_starts() {
         steps: Some(1),
         minutes: None,
         force: false,
+        plain: false,
         workers: WorkersArgs::default(),
     };
     train::run(&further).unwrap();

@@ -125,12 +125,21 @@ fn arguments(dir: &Path, out: &str) -> TrainArgs {
         minutes: None,
         init: None,
         force: false,
+        plain: false,
         workers: WorkersArgs::default(),
     }
 }
 
 fn resume(run: PathBuf, steps: Option<u64>) -> ResumeArgs {
-    ResumeArgs { run, data: None, device: DeviceArg::Cpu, steps, minutes: None, workers: WorkersArgs::default() }
+    ResumeArgs {
+        run,
+        data: None,
+        device: DeviceArg::Cpu,
+        steps,
+        minutes: None,
+        plain: false,
+        workers: WorkersArgs::default(),
+    }
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub fn run(args: &EvaluateArgs) -> Result<Evaluation, EvaluateError> {
     }
     let dataset = Dataset::open(&args.data)?;
     let runtime = export::runtime::find(args.runtime.as_deref())?;
-    stop::listen();
+    stop::listen(stop::Hangup::Stops);
     let drafts = tempfile::tempdir().map_err(io(&std::env::temp_dir(), "creating a folder"))?;
     let candidates = candidates(&args.models, drafts.path())?;
     let threads = threads(args.threads);

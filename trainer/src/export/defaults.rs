@@ -65,7 +65,7 @@ pub fn find(
     );
     let candidates = candidates(levels, choice);
     let workers = Workers::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get), || {})?;
-    stop::listen();
+    stop::listen(stop::Hangup::Stops);
     let mut best: Option<(u64, Sampling)> = None;
     for (temperature, top_k) in candidates {
         let sampling = given(temperature, top_k);

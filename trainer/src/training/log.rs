@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use serde::Serialize;
 use super::preview::Sound;
 use super::run::RunError;
 use super::tensorboard::EventWriter;
+pub use super::view::words::duration;
+use super::view::{Facts, Moment, View};
 use crate::evaluate::spectrum;
 use crate::nn::Tensors;
 use crate::task::Figures;
@@ -91,16 +93,32 @@ pub enum Event<'a> {
     },
 }
 
+/// How a run is told to whoever watches.
+#[derive(Debug)]
+pub enum Telling {
+    /// Not at all.
+    Nothing,
+    /// Line by line.
+    Lines,
+    /// On a terminal by a view of it, which begins at a moment; elsewhere line by line.
+    View(Facts, Moment),
+}
+
+/// Where lines for people go.
+#[derive(Debug)]
+enum Voice {
+    Nowhere,
+    StandardError,
+    View(View),
+}
+
 /// Writes both.
 #[derive(Debug)]
 pub struct Log {
     file: File,
     /// The same for TensorBoard.
     events: Option<EventWriter>,
-    terminal: bool,
-    /// Whether the terminal's last line is a progress line, to be written over.
-    open_line: bool,
-    quiet: bool,
+    voice: Voice,
 }
 
 impl Log {
@@ -109,7 +127,7 @@ impl Log {
     ///
     /// # Errors
     /// [`RunError::Io`].
-    pub fn after(step: u64, file: &Path, quiet: bool) -> Result<Self, RunError> {
+    pub fn after(step: u64, file: &Path, telling: Telling) -> Result<Self, RunError> {
         let io = |action| move |source| RunError::Io { file: file.to_path_buf(), action, source };
         let before = match std::fs::read_to_string(file) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -117,22 +135,30 @@ impl Log {
         };
         let kept: String = before.split_inclusive('\n').filter(|line| is_of(line, step)).collect();
         if kept != before
-            && let Err(error) = files::replace_with(file, kept)
+            && let Err(error) = files::replace_with(file, &kept)
         {
-            eprintln!("{}: lines of later steps stay in it: {error}", file.display());
+            tell(&format!("{}: lines of later steps stay in it: {error}", file.display()));
         }
         let opened = OpenOptions::new().create(true).append(true).open(file).map_err(io("opening"))?;
         let events = file.with_file_name("events");
         // Training does not depend on being looked at.
         let events = EventWriter::create(&events)
-            .inspect_err(|error| eprintln!("{}: no events for TensorBoard: {error}", events.display()))
+            .inspect_err(|error| tell(&format!("{}: no events for TensorBoard: {error}", events.display())))
             .ok();
-        Ok(Self { file: opened, events, terminal: std::io::stderr().is_terminal(), open_line: false, quiet })
+        let voice = match telling {
+            Telling::Nothing => Voice::Nowhere,
+            Telling::Lines => Voice::StandardError,
+            Telling::View(facts, moment) => View::open(facts, moment, &kept).map_or(Voice::StandardError, Voice::View),
+        };
+        Ok(Self { file: opened, events, voice })
     }
 
     /// Writes an event. A full disk does not stop training here: the next checkpoint says so.
     pub fn event(&mut self, event: &Event<'_>) {
         if let Ok(mut line) = serde_json::to_vec(event) {
+            if let (Voice::View(view), Ok(line)) = (&self.voice, std::str::from_utf8(&line)) {
+                view.event(line);
+            }
             line.push(b'\n');
             let _ = self.file.write_all(&line);
         }
@@ -179,35 +205,62 @@ impl Log {
         }
     }
 
-    /// How often progress is shown: a file fills up, a terminal is written over.
+    /// How often progress is shown: a file fills up, a view is drawn over.
     pub fn pace(&self) -> Duration {
-        if self.terminal { Duration::from_secs(1) } else { Duration::from_secs(10) }
+        if matches!(self.voice, Voice::View(_)) { Duration::from_secs(1) } else { Duration::from_secs(10) }
     }
 
-    /// Shows a line that the next progress line replaces, where that is possible.
-    pub fn progress(&mut self, line: &str) {
-        if self.quiet {
-            return;
+    /// Shows where training stands, at its [pace](Self::pace): a view by itself, lines by `line`.
+    pub fn progress(&mut self, moment: impl FnOnce() -> Moment, line: impl FnOnce() -> String) {
+        match &self.voice {
+            Voice::Nowhere => {}
+            Voice::StandardError => tell(&line()),
+            Voice::View(view) => view.stands(moment()),
         }
-        if self.terminal {
-            eprint!("\r\x1b[2K{line}");
-            let _ = std::io::stderr().flush();
-            self.open_line = true;
-        } else {
-            eprintln!("{line}");
+    }
+
+    /// Lets a view show where training stands, between two showings of progress.
+    pub fn stands(&mut self, moment: impl FnOnce() -> Moment) {
+        if let Voice::View(view) = &self.voice {
+            view.stands(moment());
+        }
+    }
+
+    /// Lets a view show what takes longer than a step.
+    pub fn doing(&mut self, what: &'static str) {
+        if let Voice::View(view) = &self.voice {
+            view.doing(what);
         }
     }
 
     /// Shows a line that stays.
     pub fn say(&mut self, line: &str) {
-        if self.quiet {
-            return;
+        match &self.voice {
+            Voice::Nowhere => {}
+            Voice::StandardError => tell(line),
+            Voice::View(view) => view.say(line),
         }
-        if std::mem::take(&mut self.open_line) {
-            eprintln!();
-        }
-        eprintln!("{line}");
     }
+
+    /// Ends the view, if there is one, with a last picture. What is said from then on stands below it.
+    pub fn close(&mut self) {
+        self.voice = match std::mem::replace(&mut self.voice, Voice::Nowhere) {
+            // A terminal that takes nothing any more would keep the program from its end.
+            Voice::View(view) => {
+                if view.close() {
+                    Voice::StandardError
+                } else {
+                    Voice::Nowhere
+                }
+            }
+            other => other,
+        };
+    }
+}
+
+/// Writes a line for people. That nobody is there to read it is no reason to stop.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Whether a line is a whole event of a step up to `step`.
@@ -217,14 +270,4 @@ fn is_of(line: &str, step: u64) -> bool {
         step: u64,
     }
     line.ends_with('\n') && serde_json::from_str::<Of>(line).is_ok_and(|of| of.step <= step)
-}
-
-/// A length of time as people say it.
-pub fn duration(seconds: f64) -> String {
-    let seconds = seconds.max(0.0).round() as u64;
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, s) => format!("{s} s"),
-        (0, m, s) => format!("{m} min {s:02} s"),
-        (h, m, _) => format!("{h} h {m:02} min"),
-    }
 }

@@ -9,3 +9,4 @@ pub mod stop;
 pub mod tensorboard;
 pub mod together;
 pub mod trainer;
+pub mod view;

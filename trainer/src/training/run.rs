@@ -14,6 +14,7 @@
 //! one has nothing to lose.
 
 use std::fs::{File, TryLockError};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use continuo_package::{files, hash};
@@ -54,10 +55,12 @@ pub enum RunError {
         dir: PathBuf,
     },
     /// Another trainer works on it.
-    #[error("{}: another trainer is at work on this run. Wait for it, or stop it with Ctrl-C", dir.display())]
+    #[error("{}: another trainer{process} is at work on this run. Wait for it, or stop it with Ctrl-C or `kill`", dir.display())]
     Busy {
         /// The folder.
         dir: PathBuf,
+        /// Which one, as ` (process 123)`, if it says so.
+        process: String,
     },
     /// The last state could not be saved.
     #[error(
@@ -306,8 +309,13 @@ impl Run {
         std::fs::create_dir_all(&self.dir).map_err(io)?;
         let lock = File::options().create(true).truncate(false).write(true).open(&file).map_err(io)?;
         match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(RunError::Busy { dir: self.dir.clone() }),
+            // Its terminal may be gone: whoever wants to stop it has to know which process it is.
+            Ok(()) => drop(lock.set_len(0).and_then(|()| write!(&lock, "{}", std::process::id()))),
+            Err(TryLockError::WouldBlock) => {
+                let id = std::fs::read_to_string(&file).ok().and_then(|text| text.parse::<u32>().ok());
+                let process = id.map_or_else(String::new, |id| format!(" (process {id})"));
+                return Err(RunError::Busy { dir: self.dir.clone(), process });
+            }
             // Some network drives have no locks; training there is as safe as it can be.
             Err(TryLockError::Error(error)) => eprintln!("{}: not locked: {error}", file.display()),
         }

@@ -3,14 +3,16 @@
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, Best, Checkpoint, CheckpointError, Progress};
-use super::log::{Event, Log, duration};
+use super::log::{Event, Log, Telling, duration};
 use super::preview::Previews;
 use super::run::{Run, RunError};
 pub use super::stop::End;
+use super::view::{Facts, Moment};
 use super::{stop, together};
 use crate::config::Plan;
 use crate::data::batches::{Batch, Batches, held_out};
 use crate::data::dataset::Dataset;
+use crate::names::printable;
 use crate::peers::{Peers, Standing};
 use crate::task::{Figures, StepReport, Task, TaskError};
 
@@ -40,6 +42,8 @@ pub struct Trainer<'a> {
     saved: Option<u64>,
     previews: Previews,
     peers: Peers,
+    /// Whether it is told line by line on a terminal too.
+    plain: bool,
 }
 
 /// Where a stretch of training began, to tell how fast it goes.
@@ -106,7 +110,8 @@ impl<'a> Trainer<'a> {
         let began = (progress.wall_seconds, Instant::now());
         let previews = Previews::new(&run.previews(), dataset);
         let (plan, peers) = (run.config.plan(), Peers::default());
-        Ok(Self { run, dataset, task, batches, heldout, plan, progress, began, saved, previews, peers })
+        let plain = false;
+        Ok(Self { run, dataset, task, batches, heldout, plan, progress, began, saved, previews, peers, plain })
     }
 
     /// Where this worker stands, one of so many.
@@ -129,6 +134,12 @@ impl<'a> Trainer<'a> {
         }
         self.peers = peers;
         Ok(self)
+    }
+
+    /// Tells how training goes line by line on a terminal too, as elsewhere.
+    #[must_use]
+    pub fn plain(self, plain: bool) -> Self {
+        Self { plain, ..self }
     }
 
     /// Where the run stands.
@@ -258,7 +269,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn lead(&mut self, limits: Limits) -> Result<End, RunError> {
-        let mut log = Log::after(self.progress.step, &self.run.log(), limits.quiet)?;
+        let mut log = Log::after(self.progress.step, &self.run.log(), self.telling(limits))?;
         let first_step = self.progress.step;
         self.log_start(&mut log);
         let checkpoint_every = Duration::from_secs_f64(self.plan.checkpoint_minutes * 60.0);
@@ -298,10 +309,12 @@ impl<'a> Trainer<'a> {
             }
             let every = self.plan.measure_every_steps;
             if every > 0 && now.is_multiple_of(every) && now < self.plan.steps {
+                log.doing("measuring on held-out recordings");
                 self.measure_and_log(&mut log)?;
             }
             let every = self.plan.preview_every_steps;
             if every > 0 && (now.is_multiple_of(every) || now == self.plan.steps) {
+                log.doing("rendering a preview");
                 self.task.pull().map_err(RunError::Task)?;
                 self.preview(&mut log);
             }
@@ -311,14 +324,18 @@ impl<'a> Trainer<'a> {
                 || last_checkpoint.elapsed() >= checkpoint_every
                 || for_good > 0 && now.is_multiple_of(for_good) && now < self.plan.steps
             {
+                log.doing("writing a checkpoint");
                 self.try_checkpoint(&mut log)?;
                 last_checkpoint = Instant::now();
             }
         };
         if end == End::Finished {
+            log.doing("measuring on held-out recordings");
             self.measure_and_log(&mut log)?;
         }
         let step = self.progress.step;
+        log.stands(|| self.moment());
+        log.doing("writing a checkpoint");
         match self.checkpoint() {
             Err(RunError::Checkpoint(source @ CheckpointError::Io { .. })) => {
                 return Err(RunError::Unsaved { step, saved: self.saved.unwrap_or(0), source });
@@ -332,8 +349,44 @@ impl<'a> Trainer<'a> {
             End::Interrupted => ("interrupted", "interrupted; `continuo-trainer resume` goes on"),
         };
         log.event(&Event::Stop { step, reason });
+        log.close();
         log.say(&format!("step {step}: {words}"));
         Ok(end)
+    }
+
+    /// How this sitting is told.
+    fn telling(&self, limits: Limits) -> Telling {
+        if limits.quiet {
+            return Telling::Nothing;
+        }
+        if self.plain {
+            return Telling::Lines;
+        }
+        let facts = Facts {
+            name: printable(&self.run.dir.to_string_lossy()).into_owned(),
+            model: format!("{}, {}", self.run.config.family(), self.task.summary()),
+            device: self.progress.device.clone(),
+            steps: self.plan.steps,
+            sample_rate_hz: self.dataset.sample_rate_hz(),
+            judged_by: self.task.judged_by(),
+            checkpoint_every: Duration::from_secs_f64(self.plan.checkpoint_minutes * 60.0),
+            preview_every_steps: self.plan.preview_every_steps,
+            until: limits.time.and_then(|time| self.began.1.checked_add(time)),
+        };
+        Telling::View(facts, self.moment())
+    }
+
+    /// Where training stands.
+    fn moment(&self) -> Moment {
+        let progress = &self.progress;
+        Moment {
+            step: progress.step,
+            frames_seen: progress.frames_seen,
+            wall_seconds: progress.wall_seconds,
+            losses: if progress.running_steps > 0 { self.mean_losses() } else { Figures::new() },
+            heldout: progress.heldout.clone(),
+            best: progress.best.map(|best| (best.step, best.figure)),
+        }
     }
 
     fn now(&self) -> Since {
@@ -401,21 +454,26 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Says how training goes, on the terminal.
+    /// Says how training goes.
     fn show(&self, log: &mut Log, since: Since) {
+        log.progress(|| self.moment(), || self.line(since));
+    }
+
+    /// How training goes, as a line.
+    fn line(&self, since: Since) -> String {
         let progress = &self.progress;
         let seconds = since.time.elapsed().as_secs_f64();
         let frames_per_second = (progress.frames_seen - since.frames) as f64 / seconds;
         let heldout =
             if progress.heldout.is_empty() { "not measured yet".to_owned() } else { words(&progress.heldout) };
         let left = (self.plan.steps - progress.step) as f64 * seconds / (progress.step - since.step).max(1) as f64;
-        log.progress(&format!(
+        format!(
             "step {}/{}  {}  held-out: {heldout}  {frames_per_second:.0} frames/s  {} left",
             progress.step,
             self.plan.steps,
             words(&self.mean_losses()),
             duration(left)
-        ));
+        )
     }
 
     /// Lets the model be heard. What goes wrong there is told, and training goes on.
