@@ -112,7 +112,7 @@ fn a_terminal_that_takes_nothing_keeps_nobody() {
     let (ours, its) = terminal();
     // Nobody reads, and it is full.
     // SAFETY: the descriptor is open.
-    let waits = |flags| assert_eq!(unsafe { libc::fcntl(its.as_raw_fd(), libc::F_SETFL, flags) }, 0);
+    let waits = |flags: i32| assert_eq!(unsafe { libc::fcntl(its.as_raw_fd(), libc::F_SETFL, flags) }, 0);
     waits(libc::O_NONBLOCK);
     while (&its).write(&[b'x'; 1024]).is_ok() {}
     waits(0);

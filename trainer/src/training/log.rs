@@ -129,12 +129,14 @@ impl Log {
     /// [`RunError::Io`].
     pub fn after(step: u64, file: &Path, telling: Telling) -> Result<Self, RunError> {
         let io = |action| move |source| RunError::Io { file: file.to_path_buf(), action, source };
-        let before = match std::fs::read_to_string(file) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            text => text.map_err(io("reading"))?,
+        let before = match std::fs::read(file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            bytes => bytes.map_err(io("reading"))?,
         };
-        let kept: String = before.split_inclusive('\n').filter(|line| is_of(line, step)).collect();
-        if kept != before
+        // What is no text is no event either.
+        let lines = before.split_inclusive(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+        let kept: String = lines.filter(|line| is_of(line, step)).collect();
+        if kept.as_bytes() != before
             && let Err(error) = files::replace_with(file, &kept)
         {
             tell(&format!("{}: lines of later steps stay in it: {error}", file.display()));
@@ -160,7 +162,7 @@ impl Log {
                 view.event(line);
             }
             line.push(b'\n');
-            let _ = self.file.write_all(&line);
+            self.write(&line);
         }
         let Some(events) = &mut self.events else { return };
         match event {
@@ -179,6 +181,16 @@ impl Log {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Appends a line, or nothing of it: the next one would be lost with a part.
+    fn write(&mut self, line: &[u8]) {
+        let before = self.file.metadata().map(|metadata| metadata.len());
+        if self.file.write_all(line).is_err()
+            && let Ok(before) = before
+        {
+            let _ = self.file.set_len(before);
         }
     }
 

@@ -117,8 +117,8 @@ pub enum RunError {
     Package(#[from] continuo_package::PackageError),
     /// A loss is no number any more.
     #[error(
-        "step {step}: {what} is {value}. Training has diverged; the checkpoints are from before. Lower learning_rate, or \
-         set clip_norm"
+        "step {step}: {what} is {value}. Training has diverged; the checkpoints are from before. Lower learning_rate in the \
+         run's config.toml, or set clip_norm. If it ends here again, the newest checkpoints are too late: remove them"
     )]
     Diverged {
         /// The step.
@@ -131,7 +131,8 @@ pub enum RunError {
     /// The losses are far beyond what knowing nothing costs.
     #[error(
         "step {step}: {what}. Training has run away and will not come back; the checkpoints are from before. Lower \
-         learning_rate, or set clip_norm"
+         learning_rate in the run's config.toml, or set clip_norm. If it ends here again, the newest checkpoints are too late: \
+         remove them"
     )]
     Hopeless {
         /// The step.

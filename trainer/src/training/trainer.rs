@@ -270,8 +270,16 @@ impl<'a> Trainer<'a> {
 
     fn lead(&mut self, limits: Limits) -> Result<End, RunError> {
         let mut log = Log::after(self.progress.step, &self.run.log(), self.telling(limits))?;
-        let first_step = self.progress.step;
         self.log_start(&mut log);
+        let end = self.steps(limits, &mut log);
+        if let Err(error) = &end {
+            log.event(&Event::Stop { step: self.progress.step, reason: &error.to_string() });
+        }
+        end
+    }
+
+    fn steps(&mut self, limits: Limits, log: &mut Log) -> Result<End, RunError> {
+        let first_step = self.progress.step;
         let checkpoint_every = Duration::from_secs_f64(self.plan.checkpoint_minutes * 60.0);
         let mut last_checkpoint = Instant::now();
         let mut logged = self.now();
@@ -291,32 +299,32 @@ impl<'a> Trainer<'a> {
             match together::agree(&self.peers, step, wish) {
                 Ok(None) => {}
                 Ok(Some(end)) => break end,
-                Err(error) => return Err(self.lost(&mut log, error.into())),
+                Err(error) => return Err(self.lost(log, error.into())),
             }
             let report = match self.step() {
                 Ok(report) => report,
-                Err(error) => return Err(self.lost(&mut log, error)),
+                Err(error) => return Err(self.lost(log, error)),
             };
             let now = self.progress.step;
             // The terminal follows the clock; the log follows the steps, so that two runs can be laid side by side.
             if shown.time.elapsed() >= log.pace() || now == self.plan.steps {
-                self.show(&mut log, shown);
+                self.show(log, shown);
                 shown = self.now();
             }
             if now.is_multiple_of(self.plan.log_every_steps) || now == self.plan.steps {
-                self.log_losses(&mut log, &report, logged)?;
+                self.log_losses(log, &report, logged)?;
                 logged = self.now();
             }
             let every = self.plan.measure_every_steps;
             if every > 0 && now.is_multiple_of(every) && now < self.plan.steps {
                 log.doing("measuring on held-out recordings");
-                self.measure_and_log(&mut log)?;
+                self.measure_and_log(log)?;
             }
             let every = self.plan.preview_every_steps;
             if every > 0 && (now.is_multiple_of(every) || now == self.plan.steps) {
                 log.doing("rendering a preview");
                 self.task.pull().map_err(RunError::Task)?;
-                self.preview(&mut log);
+                self.preview(log);
             }
             let best = self.progress.best.is_some_and(|best| best.step == now);
             let for_good = self.plan.keep.every_steps;
@@ -325,13 +333,13 @@ impl<'a> Trainer<'a> {
                 || for_good > 0 && now.is_multiple_of(for_good) && now < self.plan.steps
             {
                 log.doing("writing a checkpoint");
-                self.try_checkpoint(&mut log)?;
+                self.try_checkpoint(log)?;
                 last_checkpoint = Instant::now();
             }
         };
         if end == End::Finished {
             log.doing("measuring on held-out recordings");
-            self.measure_and_log(&mut log)?;
+            self.measure_and_log(log)?;
         }
         let step = self.progress.step;
         log.stands(|| self.moment());
