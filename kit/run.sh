@@ -303,6 +303,12 @@ check() {
     step check "$(until_share $check_share)" "$trainer" check "$config_file" --device "$device" --json "$work/figures/check.json" || true
 }
 
+# The configuration with products of bfloat16 in place of its own.
+in_bf16() {
+    sed -E '/^precision *=/d; s/^\[training\] *$/[training]\nprecision = "bf16"/' "$config_file" >"$work/bf16.toml"
+    echo "$work/bf16.toml"
+}
+
 # peer NAME SECONDS OPTIONS...: measures PyTorch. It prints its figures, and nothing is left of them if it is ended before.
 peer() {
     local name=pytorch-$1 most=$2
@@ -322,6 +328,8 @@ bench() {
     fi
     # What tells most comes first: the time may not last for all.
     peer f32 "$(until_share $bench_share)" --dtype f32
+    step bench-bf16 "$(until_share $bench_share)" "$trainer" bench "$(in_bf16)" --device "$device" --json "$work/figures/bench-bf16.json" || true
+    step check-bf16 "$(until_share $bench_share)" "$trainer" check "$(in_bf16)" --device "$device" --json "$work/figures/check-bf16.json" || true
     peer bf16 "$(until_share $bench_share)" --dtype bf16
     peer bf16-compiled "$(until_share $bench_share)" --dtype bf16 --compile
     peer tf32 "$(until_share $bench_share)" --dtype tf32

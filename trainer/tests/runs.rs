@@ -9,52 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use common::{TINY, tones};
+use common::program::{CPU, done, ran, refused, train, trainer};
+use common::tones;
 use continuo_trainer::random::{Purpose, Random};
-
-/// The configuration of the tests with changed lines.
-fn config(dir: &Path, changes: &[(&str, &str)]) -> PathBuf {
-    let file = dir.join("tiny.toml");
-    let text = changes.iter().fold(TINY.to_owned(), |text, (from, to)| {
-        assert!(text.contains(from), "{from}");
-        text.replace(from, to)
-    });
-    std::fs::write(&file, text).unwrap();
-    file
-}
-
-fn trainer(arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_continuo-trainer"));
-    command.args(arguments.iter().map(AsRef::as_ref)).stdin(Stdio::null());
-    command
-}
-
-fn ran(arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Output {
-    trainer(arguments).output().unwrap()
-}
-
-/// What a command that succeeds says.
-fn done(arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> String {
-    let output = ran(arguments);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    said
-}
-
-/// What a command that fails says.
-fn refused(arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> String {
-    let output = ran(arguments);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && !said.contains("panicked"), "{said}");
-    said
-}
-
-/// A dataset and the arguments that train a run on it.
-fn train(dir: &Path, changes: &[(&str, &str)]) -> (PathBuf, PathBuf, PathBuf) {
-    let data = dir.join("data");
-    tones(&data, &[2500, 390, 1900, 1200]);
-    (config(dir, changes), data, dir.join("run"))
-}
 
 /// Losses of the log by their step, as bits; each step once.
 fn losses(run: &Path) -> BTreeMap<u64, u64> {
@@ -69,8 +26,6 @@ fn losses(run: &Path) -> BTreeMap<u64, u64> {
     }
     losses
 }
-
-const CPU: &str = "--device=cpu";
 
 #[test]
 fn kills_at_any_moment_cost_no_bit() {

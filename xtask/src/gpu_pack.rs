@@ -47,7 +47,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         );
     }
     let mut build = workspace.cargo();
-    build.args(["build", "--release", "--locked", "--package", "continuo-trainer", "--features", "cuda"]);
+    // Without the other way to GPUs: there is a CUDA device, and the folder is to be small.
+    build.args(["build", "--release", "--locked", "--package", "continuo-trainer", "--no-default-features"]);
+    build.args(["--features", "cuda"]);
     execute(&mut build, "See the errors above")?;
 
     if out.exists() {

@@ -4,6 +4,7 @@
 
 #[cfg(feature = "gpu")]
 pub mod gpu;
+pub mod program;
 pub mod toy;
 
 use std::path::Path;
