@@ -14,9 +14,9 @@ use crate::peers::{Peers, PeersError, Standing};
 use crate::training::stop;
 
 /// How long worker 0 waits for those that it has started: a GPU takes its time, and one that fails is noticed at once.
-const STARTING: Duration = Duration::from_secs(300);
+const STARTING: Duration = Duration::from_mins(5);
 /// How long workers that people start wait for one another.
-const MEETING: Duration = Duration::from_secs(600);
+const MEETING: Duration = Duration::from_mins(10);
 /// How long one that worker 0 has started looks for it: it listens already, or is gone.
 const CALLING: Duration = Duration::from_secs(1);
 /// How long worker 0 waits for the others to end.

@@ -91,7 +91,7 @@ fn begun(mut command: Command) -> Child {
 fn ended(mut child: Child) -> Output {
     let begun = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if begun.elapsed() > Duration::from_secs(60) {
+        if begun.elapsed() > Duration::from_mins(1) {
             child.kill().unwrap();
             panic!("it does not end: {}", said(&child.wait_with_output().unwrap()));
         }

@@ -1,7 +1,7 @@
 //! Why workers cannot train together.
 
 /// What to do when a run has lost a worker.
-const GO_ON: &str =
+pub(super) const GO_ON: &str =
     "What was trained is in the run's checkpoints: `continuo-trainer resume` goes on, with as many workers as you like";
 
 /// A run that several workers train cannot begin or go on.

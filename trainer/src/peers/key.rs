@@ -31,16 +31,16 @@ impl Key {
 
     /// Proves that this key is known, in one meeting and for one message.
     pub fn proof(&self, meeting: u64, message: &[u8]) -> [u8; 32] {
-        let mut hash = self.hash(b"inner");
+        let mut hash = self.hash("inner");
         hash.update(meeting.to_le_bytes());
         hash.update(message);
         let inner = hash.finish();
-        let mut hash = self.hash(b"outer");
+        let mut hash = self.hash("outer");
         hash.update(inner);
         hash.finish()
     }
 
-    fn hash(&self, round: &[u8; 5]) -> Hasher {
+    fn hash(&self, round: &str) -> Hasher {
         let mut hash = Hasher::new();
         hash.update(round);
         hash.update((self.0.len() as u64).to_le_bytes());

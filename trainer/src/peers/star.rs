@@ -5,7 +5,7 @@
 
 use bytemuck::Pod;
 
-use super::error::PeersError;
+use super::error::{GO_ON, PeersError};
 use super::frame::{Head, Kind};
 use super::link::Link;
 use crate::names::printable;
@@ -106,6 +106,8 @@ impl Star {
     /// Tells the others that this worker ends, and why; they will find out where they wait for it.
     pub fn leave(&mut self, reason: &str) {
         let head = Head { kind: Kind::Leave, meeting: self.meeting, step: self.step, turn: self.turn };
+        // Who hears it says itself what to do.
+        let reason = reason.trim_end_matches(GO_ON).trim_end_matches(['.', ' ']);
         let reason: String = reason.chars().take(LONGEST_REASON).collect();
         for link in &self.links {
             let _ = link.send(head, reason.as_bytes());
@@ -113,7 +115,7 @@ impl Star {
     }
 }
 
-fn gone(link: &Link, head: Head, reason: impl ToString) -> PeersError {
+fn gone(link: &Link, head: Head, reason: &dyn ToString) -> PeersError {
     PeersError::Gone { worker: link.worker(), step: head.step + 1, reason: reason.to_string() }
 }
 
@@ -122,7 +124,7 @@ fn send(link: &Link, head: Head, payload: &[u8]) -> Result<(), PeersError> {
         // Its last word may have come before its end.
         match link.receive_within(std::time::Duration::ZERO) {
             Some(Ok(frame)) if frame.head.kind == Kind::Leave => left(link, head, &frame.payload),
-            _ => gone(link, head, format!("its connection failed: {error}")),
+            _ => gone(link, head, &format!("its connection failed: {error}")),
         }
     })
 }
@@ -132,7 +134,7 @@ fn left(link: &Link, head: Head, payload: &[u8]) -> PeersError {
 }
 
 fn receive(link: &Link, head: Head, bytes: usize) -> Result<Vec<u8>, PeersError> {
-    let frame = link.receive().map_err(|error| gone(link, head, error))?;
+    let frame = link.receive().map_err(|error| gone(link, head, &error))?;
     if frame.head == head && frame.payload.len() == bytes {
         return Ok(frame.payload);
     }
