@@ -79,7 +79,7 @@ fn a_terminal_shows_the_run_and_is_left_as_it_was() {
     let mut child = train(dir.path(), &["--out", "ピアノ"], its.into());
     let told = told(&mut ours);
     assert!(child.wait().unwrap().success());
-    for wanted in ["── \x1b[0;1m ピアノ ", "\x1b[K\r\r\n", "12\x1b[0m of 12", "held-out", "nll_nats"] {
+    for wanted in ["──\x1b[0;1m ピアノ ", "\x1b[K\r\r\n", "12\x1b[0m of 12", "held-out", "nll_nats"] {
         assert!(told.contains(wanted), "{wanted:?} is missing in {told:?}");
     }
     assert!(told.ends_with("step 12: all steps are made\r\n"), "{told:?}");
@@ -112,7 +112,7 @@ fn a_terminal_that_takes_nothing_keeps_nobody() {
     let (ours, its) = terminal();
     // Nobody reads, and it is full.
     // SAFETY: the descriptor is open.
-    let waits = |flags: i32| assert_eq!(unsafe { libc::fcntl(its.as_raw_fd(), libc::F_SETFL, flags) }, 0);
+    let waits = |flags: libc::c_int| assert_eq!(unsafe { libc::fcntl(its.as_raw_fd(), libc::F_SETFL, flags) }, 0);
     waits(libc::O_NONBLOCK);
     while (&its).write(&[b'x'; 1024]).is_ok() {}
     waits(0);

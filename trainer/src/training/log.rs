@@ -101,7 +101,7 @@ pub enum Telling {
     /// Line by line.
     Lines,
     /// On a terminal by a view of it, which begins at a moment; elsewhere line by line.
-    View(Facts, Moment),
+    View(Box<(Facts, Moment)>),
 }
 
 /// Where lines for people go.
@@ -150,7 +150,10 @@ impl Log {
         let voice = match telling {
             Telling::Nothing => Voice::Nowhere,
             Telling::Lines => Voice::StandardError,
-            Telling::View(facts, moment) => View::open(facts, moment, &kept).map_or(Voice::StandardError, Voice::View),
+            Telling::View(begin) => {
+                let (facts, moment) = *begin;
+                View::open(facts, moment, &kept).map_or(Voice::StandardError, Voice::View)
+            }
         };
         Ok(Self { file: opened, events, voice })
     }

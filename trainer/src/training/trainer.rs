@@ -381,7 +381,7 @@ impl<'a> Trainer<'a> {
             preview_every_steps: self.plan.preview_every_steps,
             until: limits.time.and_then(|time| self.began.1.checked_add(time)),
         };
-        Telling::View(facts, self.moment())
+        Telling::View(Box::new((facts, self.moment())))
     }
 
     /// Where training stands.

@@ -211,6 +211,8 @@ fn comparable<'a>(losses: &'a Figures, judged_by: &str) -> Option<&'a String> {
 
 #[cfg(test)]
 pub mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     /// A status as of a run that is underway.
@@ -222,7 +224,7 @@ pub mod tests {
             steps: 11_000,
             sample_rate_hz: 16_000,
             judged_by: "nll_nats",
-            checkpoint_every: Duration::from_secs(600),
+            checkpoint_every: Duration::from_mins(10),
             preview_every_steps: 1_000,
             until: None,
         };
@@ -242,17 +244,18 @@ pub mod tests {
         let mut log = String::from("{\"event\":\"start\",\"step\":0,\"device\":\"cpu\"}\n");
         for step in (10..=steps).step_by(10) {
             let loss = 2.7 + 3.0 * (-(step as f64) / 300.0).exp();
-            log += &format!(
+            let _ = writeln!(
+                log,
                 "{{\"event\":\"train\",\"step\":{step},\"loss_bits\":{},\"loss_nats\":{loss},\"learning_rate\":{{\"wavenet\":0.003}},\
-                 \"gradient_norm\":{{\"wavenet\":0.42}},\"frames_seen\":1,\"frames_per_second\":2.0,\"wall_seconds\":3.0}}\n",
+                 \"gradient_norm\":{{\"wavenet\":0.42}},\"frames_seen\":1,\"frames_per_second\":2.0,\"wall_seconds\":3.0}}",
                 loss * 1.44
             );
             if step.is_multiple_of(250) {
                 let loss = loss + 0.05;
-                log += &format!("{{\"event\":\"heldout\",\"step\":{step},\"frames\":9,\"nll_nats\":{loss}}}\n");
+                let _ = writeln!(log, "{{\"event\":\"heldout\",\"step\":{step},\"frames\":9,\"nll_nats\":{loss}}}");
             }
             if step.is_multiple_of(1000) {
-                log += &format!("{{\"event\":\"preview\",\"step\":{step},\"alarm\":null}}\n");
+                let _ = writeln!(log, "{{\"event\":\"preview\",\"step\":{step},\"alarm\":null}}");
             }
         }
         log
