@@ -15,6 +15,7 @@ use continuo_trainer::data::dataset::Dataset;
 use continuo_trainer::device::Device;
 use continuo_trainer::family::FAMILIES;
 use continuo_trainer::family::wavenet::Compute;
+use continuo_trainer::nn::Precision;
 use continuo_trainer::training::checkpoint::Checkpoint;
 use continuo_trainer::training::run::Run;
 use continuo_trainer::training::trainer::{End, Limits, Trainer};
@@ -47,6 +48,29 @@ fn losses_outputs_and_gradients_are_those_of_the_cpu() {
         let (a, b) = (cpu.outputs(&values, &batch[0]).unwrap(), gpu.outputs(&values, &batch[0]).unwrap());
         let worst = a.iter().zip(&b).fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs()));
         assert!(a.len() == b.len() && worst < 2e-5, "outputs differ by {worst}");
+    }
+}
+
+#[test]
+fn half_precision_is_close_where_the_device_has_it_and_refused_where_not() {
+    let _alone = alone();
+    let shape = small_shape();
+    for (precision, most) in [(Precision::Bf16, 6e-2), (Precision::F16, 8e-3)] {
+        let (table, mut cpu, mut gpu) = both(&shape);
+        let (values, batch) = (weights(&table, 11), sequences(&shape, 3, 150, 13));
+        if let Err(error) = gpu.multiply_in(precision) {
+            let said = error.to_string();
+            assert!(said.contains(precision.name()) && said.contains("training.precision"), "{said}");
+            eprintln!("{said}");
+            continue;
+        }
+        let (mut ours, mut theirs) = (vec![0.0; table.weights()], vec![0.0; table.weights()]);
+        let expected = cpu.gradient(&values, &batch, &mut ours).unwrap();
+        let loss = gpu.gradient(&values, &batch, &mut theirs).unwrap();
+        assert!((loss - expected).abs() < most * expected, "{loss} is not {expected}");
+        let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        let apart = norm(&mut ours.iter().zip(&theirs).map(|(a, b)| a - b)) / norm(&mut ours.iter().copied());
+        assert!(apart < most && apart > 1e-5, "{precision:?}: apart by {apart}");
     }
 }
 

@@ -6,11 +6,10 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::program::{CPU, done, ran, refused, train, trainer};
-use common::tones;
+use common::program::{CPU, done, refused, train, trainer};
 use continuo_trainer::random::{Purpose, Random};
 
 /// Losses of the log by their step, as bits; each step once.

@@ -6,6 +6,7 @@ pub mod preview;
 pub mod run;
 pub mod run_file;
 pub mod stop;
+mod telling;
 pub mod tensorboard;
 pub mod together;
 pub mod trainer;
