@@ -50,7 +50,7 @@ const SECONDS: f64 = 60.0;
 pub enum CheckError {
     /// The two are not the same.
     #[error("{0}. This device does not compute what the CPU computes: do not train on it")]
-    Different(Agreement),
+    Different(Box<Agreement>),
     /// The run that was to be made.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -110,7 +110,7 @@ pub fn run(args: &CheckArgs) -> Result<(), CheckError> {
         json.and_then(|json| files::replace_with(file, json))
             .map_err(|source| CheckError::Io { file: file.clone(), source })?;
     }
-    if found.agrees { Ok(()) } else { Err(CheckError::Different(found)) }
+    if found.agrees { Ok(()) } else { Err(CheckError::Different(Box::new(found))) }
 }
 
 /// A task on a device, with the batches of a dataset.

@@ -274,7 +274,7 @@ impl Run {
 
     /// Whether a path means a run and not a model package.
     pub fn is_meant(path: &Path) -> bool {
-        path.is_dir() || !path.extension().is_some_and(|ending| ending == ENDING) && locate(path).is_some()
+        path.is_dir() || path.extension().is_none_or(|ending| ending != ENDING) && locate(path).is_some()
     }
 
     /// What a checkpoint holds of the run.

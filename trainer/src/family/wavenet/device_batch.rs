@@ -146,8 +146,8 @@ impl<B: Backend> DeviceDataset<B> {
                 return None;
             }
             let row = match symbols {
-                Symbols::Codes(codes) => Symbols::Codes(codes.clone().slice([start..end])),
-                Symbols::Values(values) => Symbols::Values(values.clone().slice([start..end])),
+                Symbols::Codes(codes) => Symbols::Codes(codes.clone().narrow(0, start, end - start)),
+                Symbols::Values(values) => Symbols::Values(values.clone().narrow(0, start, end - start)),
             };
             Some((row, *class))
         };

@@ -367,8 +367,8 @@ impl<B: AutodiffBackend> Network<B> {
         } else {
             loss.clone()
         };
-        let scale = self.loss_scale.map_or(1.0, |scale| scale.factor());
-        let gradients = if scale == 1.0 { minimised } else { minimised * scale }.backward();
+        let scale = self.loss_scale.map(|scale| scale.factor());
+        let gradients = scale.map_or(minimised.clone(), |scale| minimised * scale).backward();
         let mut found = BTreeMap::new();
         weights.each(&mut |name, weight| {
             if let Some(part) = weight.flat(&gradients) {
@@ -379,7 +379,7 @@ impl<B: AutodiffBackend> Network<B> {
             found.remove(&tensor.name).unwrap_or_else(|| Tensor::zeros([tensor.len()], &self.device))
         };
         let gradient = Tensor::cat(self.table.tensors().iter().map(part).collect(), 0);
-        let gradient = if scale == 1.0 { gradient } else { gradient.div_scalar(scale) };
+        let gradient = scale.map_or(gradient.clone(), |scale| gradient.div_scalar(scale));
         let gradient = if self.weight_penalty > 0.0 {
             gradient + (flat.clone() * self.penalised()).mul_scalar(self.weight_penalty as f32)
         } else {
