@@ -198,7 +198,11 @@ fn heldout(status: &Status) -> Vec<Line<'static>> {
     let mut parts = vec![newest];
     if let Some((step, best)) = moment.best {
         let since = moment.step.saturating_sub(step);
-        let since = if since == 0 { "just now".to_owned() } else { format!("{} steps ago", count(since)) };
+        let since = match since {
+            0 => "just now".to_owned(),
+            1 => "1 step ago".to_owned(),
+            _ => format!("{} steps ago", count(since)),
+        };
         let at = dim(format!(" at {}, {since}", count(step)));
         parts.push(Line::from(vec![dim("best "), bold(figure(best)), at]));
     }
