@@ -56,6 +56,10 @@ config=${config:-$([[ $device == cpu ]] && echo wavenet-small || echo wavenet-pi
 config_file=$here/configs/$config.toml
 [[ $device =~ ^(cpu|cuda:[0-9]+)$ ]] || fail "--device takes cpu or cuda:N"
 [[ -f $config_file ]] || fail "$config_file: there is no such configuration"
+if [[ ! -x $trainer && -f $trainer.gz ]]; then
+    gzip --decompress --stdout "$trainer.gz" >"$trainer.new" && chmod +x "$trainer.new" && mv "$trainer.new" "$trainer" \
+        || fail "$trainer.gz cannot be unpacked"
+fi
 [[ -x $trainer ]] || fail "$trainer: there is no such program"
 
 deadline=$((EPOCHSECONDS + total))

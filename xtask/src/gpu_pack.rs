@@ -7,6 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::exec::run as execute;
 use crate::workspace::Workspace;
@@ -61,7 +63,8 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
     let program = format!("continuo-trainer{}", std::env::consts::EXE_SUFFIX);
-    copy(&workspace.target.join("release").join(&program), &out.join(program))?;
+    // A quarter of its size; run.sh unpacks it.
+    pack(&workspace.target.join("release").join(program), &out.join("continuo-trainer.gz"))?;
     copy_folder(&workspace.root.join("trainer/configs"), &out.join("configs"))?;
     copy_folder(&workspace.root.join("kit"), &out)?;
     let folder = out.join("corpus");
@@ -146,6 +149,16 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     }
     fs::copy(from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
     Ok(())
+}
+
+/// A file as a gzip file.
+fn pack(from: &Path, to: &Path) -> Result<()> {
+    let packed = || -> std::io::Result<()> {
+        let mut encoder = GzEncoder::new(fs::File::create(to)?, Compression::best());
+        std::io::copy(&mut fs::File::open(from)?, &mut encoder)?;
+        encoder.finish()?.sync_all()
+    };
+    packed().with_context(|| format!("cannot pack {} into {}", from.display(), to.display()))
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {
