@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 
-use continuo_engine::audio::{AudioError, Decoder, Info, StreamResampler, describe};
+use continuo_engine::audio::{AudioError, Decoder, Info, Loss, StreamResampler, describe};
 use continuo_package::hash::Hasher;
 
 use super::error::PrepareError;
@@ -13,6 +14,9 @@ use super::progress::Progress;
 use super::scan::Found;
 use super::skipped::{SkipKind, Skipped};
 use super::tally::Target;
+
+/// Blocks that the decoder may be ahead.
+const AHEAD: usize = 8;
 
 /// Why a file gave no recording.
 #[derive(Debug)]
@@ -85,23 +89,40 @@ pub(crate) fn stream<T>(
     let channels = usize::from(target.channels);
     let mut resampler = StreamResampler::new(info.sample_rate_hz, target.rate_hz, channels).map_err(skip)?;
     let mut taker = begin(&info)?;
-    let (mut block, mut mixed, mut resampled) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut mixed, mut resampled) = (Vec::new(), Vec::new());
     let mut share = Share { bytes: found.bytes, told: 0 };
-    while decoder.next_block(&mut block).map_err(skip)? > 0 {
-        if stop.load(Ordering::Relaxed) {
-            return Err(ImportError::Fatal(PrepareError::Cancelled));
+    let losses = std::thread::scope(|scope| {
+        // The decoder works ahead on a thread of its own: one long file keeps two cores busy.
+        let (decoded, blocks) = sync_channel::<(Vec<f32>, f64)>(AHEAD);
+        let (used, room) = sync_channel::<Vec<f32>>(AHEAD + 2);
+        let decoding = scope.spawn(move || -> Result<Vec<Loss>, AudioError> {
+            loop {
+                let mut block = room.try_recv().unwrap_or_default();
+                let more = decoder.next_block(&mut block)? > 0;
+                // Nobody takes more where the other side has given up.
+                if !more || decoded.send((block, decoder.progress())).is_err() {
+                    return Ok(decoder.losses().to_vec());
+                }
+            }
+        });
+        for (block, done) in blocks {
+            if stop.load(Ordering::Relaxed) {
+                return Err(ImportError::Fatal(PrepareError::Cancelled));
+            }
+            mix(&block, info.channels, channels, &mut mixed);
+            resampled.clear();
+            resampler.push(&mixed, &mut resampled).map_err(skip)?;
+            each(&mut taker, Block { source: &block, frames: &resampled })?;
+            share.tell(done, progress);
+            let _ = used.try_send(block);
         }
-        mix(&block, info.channels, channels, &mut mixed);
-        resampled.clear();
-        resampler.push(&mixed, &mut resampled).map_err(skip)?;
-        each(&mut taker, Block { source: &block, frames: &resampled })?;
-        share.tell(decoder.progress(), progress);
-    }
+        decoding.join().unwrap_or_else(|panic| resume_unwind(panic)).map_err(skip)
+    })?;
     resampled.clear();
     resampler.finish(&mut resampled).map_err(skip)?;
     each(&mut taker, Block { source: &[], frames: &resampled })?;
     share.complete(progress);
-    let mut warnings: Vec<String> = describe(decoder.losses());
+    let mut warnings: Vec<String> = describe(&losses);
     if info.channels > 2 && channels == 2 {
         warnings.push(format!("the first two of {} channels were kept", info.channels));
     }
