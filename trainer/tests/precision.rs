@@ -1,4 +1,4 @@
-//! Passes that multiply in half precision, with f32 around them. The device is Burn's CPU backend here.
+//! Passes that multiply in half precision, with f32 around them: on Burn's CPU backend, and by hand in bfloat16.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,9 +11,12 @@ use burn::backend::{Autodiff, Flex};
 use common::{odd_shape, real_shape, sequences, small_shape, weights};
 use continuo_package::family::wavenet::WaveNetShape;
 use continuo_trainer::family::wavenet::Compute;
+use continuo_trainer::family::wavenet::fused::Fused;
 use continuo_trainer::family::wavenet::network::Network;
 use continuo_trainer::family::wavenet::parameters::Table;
 use continuo_trainer::family::wavenet::sequence::Sequence;
+use continuo_trainer::kernels::Level;
+use continuo_trainer::kernels::bf16::Bf16;
 use continuo_trainer::nn::{LossScale, Precision};
 
 type Reference = Network<Autodiff<Flex>>;
@@ -25,7 +28,7 @@ fn network(table: &Arc<Table>, precision: Precision, by_tap: bool) -> Reference 
     network
 }
 
-fn gradient(network: &mut Reference, values: &[f32], batch: &[Sequence]) -> (f64, Vec<f32>) {
+fn gradient(network: &mut dyn Compute, values: &[f32], batch: &[Sequence]) -> (f64, Vec<f32>) {
     let mut gradient = vec![0.0; values.len()];
     (network.gradient(values, batch, &mut gradient).unwrap(), gradient)
 }
@@ -102,5 +105,76 @@ fn only_f16_has_a_loss_scale() {
         smaller.overflows();
         network.set_loss_scale(smaller);
         assert_eq!(network.loss_scale(), scale.map(|_| smaller));
+    }
+}
+
+fn by_hand(table: &Arc<Table>, bf16: Option<Bf16>) -> Fused {
+    Fused::new(table, Level::detect(), 2).unwrap().in_bf16(bf16)
+}
+
+#[test]
+fn gradients_by_hand_in_bf16_are_as_close_as_the_networks() {
+    let digits = 2f64.powi(-8);
+    for shape in shapes() {
+        let table = Arc::new(Table::new(&shape));
+        // Tiles of an odd number of frames, and more than one of them.
+        let (values, batch) = (weights(&table, 3), sequences(&shape, 3, 133, 5));
+        let mut whole = by_hand(&table, None);
+        let (loss, expected) = gradient(&mut whole, &values, &batch);
+        let (_, network) = gradient(&mut network(&table, Precision::Bf16, true), &values, &batch);
+        for bf16 in Bf16::available() {
+            let mut half = by_hand(&table, Some(bf16));
+            let (found, gradient) = gradient(&mut half, &values, &batch);
+            assert!((found - loss).abs() < 2.0 * digits * loss, "{bf16:?}: {found} is not {loss}");
+            let (apart, between) = (distance(&gradient, &expected), distance(&gradient, &network));
+            assert!(apart < 16.0 * digits && between < 16.0 * digits, "{bf16:?}: apart by {apart} and {between}");
+            assert!(apart > digits / 50.0, "{bf16:?}: {apart} is what f32 has");
+            // What is measured is f32's, to the bit.
+            assert_eq!(half.loss(&values, &batch).unwrap(), whole.loss(&values, &batch).unwrap());
+            assert_eq!(half.outputs(&values, &batch[0]).unwrap(), whole.outputs(&values, &batch[0]).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_cpu_multiplies_in_bf16_where_the_processor_does_and_says_what_it_does() {
+    let table = Arc::new(Table::new(&small_shape()));
+    for (wanted, used) in [
+        (Precision::F32, Precision::F32),
+        (Precision::F16, Precision::F32),
+        (Precision::Bf16, if Bf16::native().is_some() { Precision::Bf16 } else { Precision::F32 }),
+    ] {
+        let mut cpu = by_hand(&table, None);
+        cpu.multiply_in(wanted).unwrap();
+        assert_eq!(cpu.precision(), used, "{wanted:?}");
+    }
+}
+
+#[test]
+fn training_in_bf16_ends_where_training_in_f32_does() {
+    let shape = small_shape();
+    let table = Arc::new(Table::new(&shape));
+    // Codes that can be foretold: each is the one before and its distance again.
+    let heard = |seed: usize| {
+        let codes = (0..400).map(|frame: usize| (frame * (1 + seed % 5) % 32) as u16).collect();
+        Sequence { symbols: continuo_trainer::family::wavenet::sequence::Symbols::Codes(codes), class: 0 }
+    };
+    let (batch, heldout): (Vec<_>, Vec<_>) = ((0..4).map(heard).collect(), vec![heard(4)]);
+    let trained = |bf16: Option<Bf16>| {
+        let mut compute = by_hand(&table, bf16);
+        let mut values = weights(&table, 3);
+        let before = compute.loss(&values, &heldout).unwrap();
+        let mut gradient = vec![0.0; values.len()];
+        for _ in 0..60 {
+            compute.gradient(&values, &batch, &mut gradient).unwrap();
+            values.iter_mut().zip(&gradient).for_each(|(value, slope)| *value -= 0.05 * slope);
+        }
+        (before, compute.loss(&values, &batch).unwrap())
+    };
+    let (before, whole) = trained(None);
+    assert!(whole < 0.8 * before, "nothing was learnt: {before} to {whole}");
+    for bf16 in Bf16::available() {
+        let (_, half) = trained(Some(bf16));
+        assert!((half - whole).abs() < 0.02 * whole, "{bf16:?}: {half} where f32 has {whole}");
     }
 }

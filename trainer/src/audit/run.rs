@@ -37,8 +37,7 @@ struct Report<'a> {
 /// [`AuditError`]. What is wrong with recordings is no error but a finding.
 pub fn run(args: &AuditArgs) -> Result<(), AuditError> {
     static STOP: AtomicBool = AtomicBool::new(false);
-    // Without a handler Ctrl-C kills the program, which leaves nothing behind either.
-    let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed));
+    crate::training::stop::raise(&STOP);
     // What is wrong with the configuration or the device is said before an hour of reading.
     let config = args.config.as_deref().map(|file| config::read(file, FAMILIES).map_err(RunError::from)).transpose()?;
     let device = config.as_ref().map(|_| Device::find(args.device).map_err(RunError::from)).transpose()?;

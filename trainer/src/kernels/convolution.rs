@@ -11,7 +11,7 @@ use rayon::slice::ParallelSliceMut as _;
 
 use super::matrix::{Left, Panels, Places, Product, Run, Segment, every};
 use super::transpose::Transpose;
-use super::{Level, padded};
+use super::{LANES, Level, padded};
 
 /// Channels that one thread exchanges with frames at a time.
 const CHANNELS: usize = 32;
@@ -88,9 +88,20 @@ impl Axes {
     }
 }
 
+/// From so many channels on, a tap alone is deep enough for a pass of a product.
+const DEEP: usize = 128;
+
+/// Values from one frame's channels to the next one's. Windows that begin a multiple of 1 KiB apart would fall into few sets
+/// of the caches and push one another out, so frames of many channels get a cache line more.
+fn pitch(channels: usize, stride: usize) -> usize {
+    if channels >= DEEP && (stride * channels).is_multiple_of(256) { channels + LANES } else { channels }
+}
+
 /// Channel-major sequences, copied frame-major into rows of a padded buffer.
 struct FrameMajor {
     values: Vec<f32>,
+    /// Values from one frame to the next.
+    pitch: usize,
     /// Values of a sequence.
     sequence: usize,
 }
@@ -98,15 +109,21 @@ struct FrameMajor {
 impl FrameMajor {
     /// `rows` rows for each of the sequences in `from`, `[batch, channels, length]`: those from `first` on hold the frames,
     /// as many as there is place for; the others are zero.
-    fn new(level: Level, from: &[f32], batch: usize, channels: usize, rows: usize, first: usize) -> Self {
-        let sequence = rows * channels;
+    fn new(
+        level: Level,
+        from: &[f32],
+        (batch, channels): (usize, usize),
+        pitch: usize,
+        (rows, first): (usize, usize),
+    ) -> Self {
+        let sequence = rows * pitch;
         let mut values = vec![0.0; batch * sequence];
         let length = from.len() / (batch * channels).max(1);
         let kept = length.min(rows.saturating_sub(first));
         if kept > 0 && channels > 0 {
             values.par_chunks_mut(sequence).enumerate().for_each(|(index, to)| {
                 let from = &from[index * channels * length..];
-                let to = &mut to[first * channels..];
+                let to = &mut to[first * pitch..];
                 level.run(Transpose {
                     from,
                     from_stride: length,
@@ -114,11 +131,11 @@ impl FrameMajor {
                     columns: kept,
                     bias: &[],
                     to,
-                    to_stride: channels,
+                    to_stride: pitch,
                 });
             });
         }
-        Self { values, sequence }
+        Self { values, pitch, sequence }
     }
 }
 
@@ -179,9 +196,9 @@ pub fn forward(
         .collect();
     let a = Left {
         data: &windows.values,
-        stride: convolution.stride * inputs,
+        stride: convolution.stride * windows.pitch,
         segments: &segments,
-        runs: &runs((0..kernel).map(|tap| tap * convolution.dilation * inputs), inputs),
+        runs: &runs((0..kernel).map(|tap| tap * convolution.dilation * windows.pitch), inputs),
     };
     Product { a, b: &panels, c: &mut products, c_stride: width, accumulate: false }.run(level);
     channel_major(level, (&products, frames * width, width), outputs, bias, y, frames);
@@ -190,7 +207,8 @@ pub fn forward(
 /// The frames that windows read, padded.
 fn windows(level: Level, convolution: &Convolution, axes: &Axes, x: &[f32]) -> FrameMajor {
     let rows = (axes.frames - 1) * convolution.stride + convolution.reach(axes.kernel);
-    FrameMajor::new(level, x, axes.batch, axes.inputs, rows, convolution.padding.0)
+    let pitch = pitch(axes.inputs, convolution.stride);
+    FrameMajor::new(level, x, (axes.batch, axes.inputs), pitch, (rows, convolution.padding.0))
 }
 
 /// Parts of the depth that begin at these offsets and are `depth` long, joined where they lie straight on.
@@ -258,7 +276,7 @@ pub fn input_gradient(
     let Convolution { stride, dilation, padding: (before, _) } = *convolution;
     let back = dilation * (kernel - 1) / stride;
     let rows = (before + length).div_ceil(stride);
-    let windows = FrameMajor::new(level, y, batch, outputs, back + rows, back);
+    let windows = FrameMajor::new(level, y, (batch, outputs), pitch(outputs, 1), (back + rows, back));
     let sequence = rows * stride * inputs;
     let mut products = vec![0.0; batch * sequence];
     for Phases { phases, taps } in phases(convolution, kernel) {
@@ -280,9 +298,9 @@ pub fn input_gradient(
             .collect();
         let a = Left {
             data: &windows.values,
-            stride: outputs,
+            stride: windows.pitch,
             segments: &segments,
-            runs: &runs(taps.iter().map(|&(windows, _)| (back - windows) * outputs), outputs),
+            runs: &runs(taps.iter().map(|&(lies_back, _)| (back - lies_back) * windows.pitch), outputs),
         };
         Product { a, b: &panels, c: &mut products, c_stride: stride * inputs, accumulate: false }.run(level);
     }
@@ -328,10 +346,10 @@ pub fn weight_gradient(
     };
     let rows: Vec<usize> = (0..batch)
         .flat_map(|index| (0..frames).map(move |frame| (index, frame)))
-        .map(|(index, frame)| index * windows.sequence + frame * convolution.stride * inputs)
+        .map(|(index, frame)| index * windows.sequence + frame * convolution.stride * windows.pitch)
         .collect();
     let columns: Vec<usize> =
-        (0..kernel).flat_map(|tap| (0..inputs).map(move |c| tap * convolution.dilation * inputs + c)).collect();
+        (0..kernel).flat_map(|tap| (0..inputs).map(move |c| tap * convolution.dilation * windows.pitch + c)).collect();
     let segments = [Segment { from: 0, to: 0, rows: outputs }];
     let parts: Vec<Vec<f32>> = (0..columns.len().div_ceil(PACKED.1))
         .into_par_iter()

@@ -2,47 +2,48 @@
 //!
 //! One micro-kernel serves all three products of a layer: activations by weights (`A` = frames × channels), gradients
 //! by transposed weights, and weight gradients (`A` = channels × frames, read with its strides swapped). It broadcasts
-//! one value of `A` over a row of `B`, so that no horizontal sum is needed and nothing is packed.
+//! one value of `A` over a row of `B`, so that no horizontal sum is needed and nothing is packed. What a word of either is
+//! says [`Terms`]: an f32, or a pair of bfloat16 ([`super::bf16`]).
 
 use super::{LANES, Operation};
 use continuo_simd::Simd;
 
-/// A matrix inside a slice: element (row, column) is at `offset + row · row_stride + column · column_stride`.
+/// A matrix inside a slice: word (row, column) is at `offset + row · row_stride + column · column_stride`.
 #[derive(Debug, Clone, Copy)]
-pub struct Strided<'a> {
-    /// The values.
-    pub data: &'a [f32],
+pub struct Strided<'a, W = f32> {
+    /// The words.
+    pub data: &'a [W],
     /// Distance between rows.
     pub row_stride: usize,
     /// Distance between columns.
     pub column_stride: usize,
 }
 
-impl<'a> Strided<'a> {
-    /// Rows of `stride` values, one after another.
-    pub fn rows(data: &'a [f32], stride: usize) -> Self {
+impl<'a, W> Strided<'a, W> {
+    /// Rows of `stride` words, one after another.
+    pub fn rows(data: &'a [W], stride: usize) -> Self {
         Self { data, row_stride: stride, column_stride: 1 }
     }
 
     /// The transpose of [`Strided::rows`].
-    pub fn columns(data: &'a [f32], stride: usize) -> Self {
+    pub fn columns(data: &'a [W], stride: usize) -> Self {
         Self { data, row_stride: 1, column_stride: stride }
     }
 }
 
 /// `C (+)= A · B`; see the module.
 #[derive(Debug)]
-pub struct Gemm<'a> {
+pub struct Gemm<'a, W = f32> {
     /// Rows of `A` and `C`.
     pub rows: usize,
-    /// Columns of `A`, rows of `B`.
+    /// Columns of `A`, rows of `B`, in words.
     pub depth: usize,
     /// Columns of `B` and `C`: a multiple of [`LANES`].
     pub columns: usize,
     /// `A`, `[rows, depth]`.
-    pub a: Strided<'a>,
+    pub a: Strided<'a, W>,
     /// `B`, `[depth, columns]`.
-    pub b: &'a [f32],
+    pub b: &'a [W],
     /// Distance between rows of `B`.
     pub b_stride: usize,
     /// `C`, `[rows, columns]`.
@@ -56,13 +57,57 @@ pub struct Gemm<'a> {
 /// Depth of one pass: 128 rows of `B`, 64 columns wide, are 32 KiB and stay in the first-level cache.
 const DEPTH: usize = 128;
 
+/// What the words of `A` and `B` are, and how two of them make a term of a sum.
+pub(super) trait Terms<S: Simd>: Copy {
+    /// A word of `A` or `B`.
+    type Word: Copy;
+    /// One word of `A`, for all lanes.
+    type Value: Copy;
+    /// Sixteen words of `B`.
+    type Across: Copy;
+
+    /// # Safety
+    /// `from` must be valid for reading a word.
+    unsafe fn value(self, s: S, from: *const Self::Word) -> Self::Value;
+    /// # Safety
+    /// `from` must be valid for reading sixteen words.
+    unsafe fn across(self, s: S, from: *const Self::Word) -> Self::Across;
+    /// `sum + value · across`.
+    fn add(self, s: S, sum: S::Lanes, value: Self::Value, across: Self::Across) -> S::Lanes;
+}
+
+/// Words are f32.
+#[derive(Clone, Copy)]
+pub(super) struct Floats;
+
+impl<S: Simd> Terms<S> for Floats {
+    type Word = f32;
+    type Value = S::Lanes;
+    type Across = S::Lanes;
+
+    #[inline(always)]
+    unsafe fn value(self, s: S, from: *const f32) -> S::Lanes {
+        // SAFETY: the caller's.
+        s.splat(unsafe { *from })
+    }
+    #[inline(always)]
+    unsafe fn across(self, s: S, from: *const f32) -> S::Lanes {
+        // SAFETY: the caller's.
+        unsafe { s.load(from) }
+    }
+    #[inline(always)]
+    fn add(self, s: S, sum: S::Lanes, value: S::Lanes, across: S::Lanes) -> S::Lanes {
+        s.mul_add(value, across, sum)
+    }
+}
+
 /// Base addresses and strides for the micro-kernel.
 #[derive(Clone, Copy)]
-pub(super) struct Block {
-    pub a: *const f32,
+pub(super) struct Block<W = f32> {
+    pub a: *const W,
     pub a_row: usize,
     pub a_column: usize,
-    pub b: *const f32,
+    pub b: *const W,
     pub b_stride: usize,
     pub c: *mut f32,
     pub c_stride: usize,
@@ -75,6 +120,14 @@ impl Operation for Gemm<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        self.multiply(s, Floats);
+    }
+}
+
+impl<W: Copy> Gemm<'_, W> {
+    /// Computes it, inside the function that enables the instruction set.
+    #[inline(always)]
+    pub(super) fn multiply<S: Simd, T: Terms<S, Word = W>>(self, s: S, terms: T) {
         let Gemm { rows, depth, columns, a, b, b_stride, c, c_stride, accumulate } = self;
         if rows == 0 || columns == 0 {
             return;
@@ -109,13 +162,13 @@ impl Operation for Gemm<'_> {
                 column += unsafe {
                     let widest = const { Sums::of(S::REGISTERS).widest };
                     if widest >= 4 && left >= 4 * LANES {
-                        panel::<S, [S::Lanes; 4]>(s, block, rows);
+                        panel::<S, T, [S::Lanes; 4]>((s, terms), block, rows);
                         4 * LANES
                     } else if widest >= 2 && left >= 2 * LANES {
-                        panel::<S, [S::Lanes; 2]>(s, block, rows);
+                        panel::<S, T, [S::Lanes; 2]>((s, terms), block, rows);
                         2 * LANES
                     } else {
-                        panel::<S, [S::Lanes; 1]>(s, block, rows);
+                        panel::<S, T, [S::Lanes; 1]>((s, terms), block, rows);
                         LANES
                     }
                 };
@@ -152,6 +205,8 @@ impl Sums {
 pub(super) trait Row<S: Simd>: Copy {
     /// Which entry of [`Sums::rows`] is for this width.
     const INDEX: usize;
+    /// As many words of `B`.
+    type Across<T: Terms<S>>: Copy;
 
     /// The vector in every place.
     fn all(value: S::Lanes) -> Self;
@@ -159,18 +214,22 @@ pub(super) trait Row<S: Simd>: Copy {
     /// `from` must be valid for reading the whole row.
     unsafe fn load(s: S, from: *const f32) -> Self;
     /// # Safety
+    /// `from` must be valid for reading the whole row.
+    unsafe fn across<T: Terms<S>>(s: S, terms: T, from: *const T::Word) -> Self::Across<T>;
+    /// # Safety
     /// `to` must be valid for writing the whole row.
     unsafe fn store(self, s: S, to: *mut f32);
     /// `self + other`.
     fn plus(self, s: S, other: Self) -> Self;
     /// `self + value · across`.
-    fn add_product(self, s: S, value: S::Lanes, across: Self) -> Self;
+    fn add_product<T: Terms<S>>(self, s: S, terms: T, value: T::Value, across: Self::Across<T>) -> Self;
 }
 
 macro_rules! row {
     ($vectors:literal, $index:literal: $($place:literal)*) => {
         impl<S: Simd> Row<S> for [S::Lanes; $vectors] {
             const INDEX: usize = $index;
+            type Across<T: Terms<S>> = [T::Across; $vectors];
 
             #[inline(always)]
             fn all(value: S::Lanes) -> Self {
@@ -182,6 +241,11 @@ macro_rules! row {
                 unsafe { [$(s.load(from.add($place * LANES))),*] }
             }
             #[inline(always)]
+            unsafe fn across<T: Terms<S>>(s: S, terms: T, from: *const T::Word) -> [T::Across; $vectors] {
+                // SAFETY: the caller's.
+                unsafe { [$(terms.across(s, from.add($place * LANES))),*] }
+            }
+            #[inline(always)]
             unsafe fn store(self, s: S, to: *mut f32) {
                 // SAFETY: the caller's.
                 unsafe { $(s.store(to.add($place * LANES), self[$place]);)* }
@@ -191,8 +255,8 @@ macro_rules! row {
                 [$(s.add(self[$place], other[$place])),*]
             }
             #[inline(always)]
-            fn add_product(self, s: S, value: S::Lanes, across: Self) -> Self {
-                [$(s.mul_add(value, across[$place], self[$place])),*]
+            fn add_product<T: Terms<S>>(self, s: S, terms: T, value: T::Value, across: [T::Across; $vectors]) -> Self {
+                [$(terms.add(s, self[$place], value, across[$place])),*]
             }
         }
     };
@@ -207,7 +271,7 @@ row!(1, 2: 0);
 /// # Safety
 /// `block` must describe memory that is valid for `rows` rows, the width of `R` and its depth.
 #[inline(always)]
-pub(super) unsafe fn panel<S: Simd, R: Row<S>>(s: S, block: Block, rows: usize) {
+pub(super) unsafe fn panel<S: Simd, T: Terms<S>, R: Row<S>>(how: (S, T), block: Block<T::Word>, rows: usize) {
     let mut row = 0;
     while row < rows {
         let left = (rows - row).min(const { Sums::of(S::REGISTERS).rows[R::INDEX] });
@@ -217,14 +281,14 @@ pub(super) unsafe fn panel<S: Simd, R: Row<S>>(s: S, block: Block, rows: usize) 
         // SAFETY: each call covers at most `left` rows.
         row += unsafe {
             match left {
-                16.. => sixteen::<S, R>(s, here),
-                12..=15 => twelve::<S, R>(s, here),
-                8..=11 => eight::<S, R>(s, here),
-                6..=7 => six::<S, R>(s, here),
-                4..=5 => four::<S, R>(s, here),
-                3 => three::<S, R>(s, here),
-                2 => two::<S, R>(s, here),
-                _ => one::<S, R>(s, here),
+                16.. => sixteen::<S, T, R>(how, here),
+                12..=15 => twelve::<S, T, R>(how, here),
+                8..=11 => eight::<S, T, R>(how, here),
+                6..=7 => six::<S, T, R>(how, here),
+                4..=5 => four::<S, T, R>(how, here),
+                3 => three::<S, T, R>(how, here),
+                2 => two::<S, T, R>(how, here),
+                _ => one::<S, T, R>(how, here),
             }
         };
     }
@@ -236,14 +300,14 @@ macro_rules! block {
         /// # Safety
         /// `block` must describe memory that is valid for this many rows, the width of `R` and its depth.
         #[inline(always)]
-        unsafe fn $name<S: Simd, R: Row<S>>(s: S, block: Block) -> usize {
+        unsafe fn $name<S: Simd, T: Terms<S>, R: Row<S>>((s, terms): (S, T), block: Block<T::Word>) -> usize {
             // SAFETY: the caller's.
             unsafe {
                 $(let mut $sum = R::all(s.splat(0.0));)*
                 let (mut a, mut b) = (block.a, block.b);
                 for _ in 0..block.depth {
-                    let across = R::load(s, b);
-                    $($sum = $sum.add_product(s, s.splat(*a.add($place * block.a_row)), across);)*
+                    let across = R::across(s, terms, b);
+                    $($sum = $sum.add_product(s, terms, terms.value(s, a.add($place * block.a_row)), across);)*
                     a = a.wrapping_add(block.a_column);
                     b = b.wrapping_add(block.b_stride);
                 }

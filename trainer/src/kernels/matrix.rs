@@ -13,7 +13,7 @@ use continuo_simd::Simd;
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 use rayon::slice::ParallelSliceMut as _;
 
-use super::gemm::{Block, Sums, panel};
+use super::gemm::{Block, Floats, Sums, panel};
 use super::{LANES, Level, Operation, padded};
 
 /// In [`Places`]: a row or column that is all zeros.
@@ -346,13 +346,13 @@ unsafe fn columns_of<S: Simd>(s: S, block: Block, rows: usize, columns: usize) {
         // SAFETY: each covers no more than the columns that are left, or goes through a buffer of its own.
         column += unsafe {
             if widest >= 4 && left >= 4 * LANES {
-                panel::<S, [S::Lanes; 4]>(s, here, rows);
+                panel::<S, Floats, [S::Lanes; 4]>((s, Floats), here, rows);
                 4 * LANES
             } else if widest >= 2 && left >= 2 * LANES {
-                panel::<S, [S::Lanes; 2]>(s, here, rows);
+                panel::<S, Floats, [S::Lanes; 2]>((s, Floats), here, rows);
                 2 * LANES
             } else if left >= LANES {
-                panel::<S, [S::Lanes; 1]>(s, here, rows);
+                panel::<S, Floats, [S::Lanes; 1]>((s, Floats), here, rows);
                 LANES
             } else {
                 cut_short::<S>(s, here, rows, left);
@@ -379,7 +379,7 @@ unsafe fn cut_short<S: Simd>(s: S, block: Block, rows: usize, columns: usize) {
         unsafe {
             let a = block.a.add(row * block.a_row);
             let beside = Block { a, c: sums.as_mut_ptr(), c_stride: LANES, accumulate: false, ..block };
-            panel::<S, [S::Lanes; 1]>(s, beside, here);
+            panel::<S, Floats, [S::Lanes; 1]>((s, Floats), beside, here);
             for (index, sums) in sums.chunks_exact(LANES).take(here).enumerate() {
                 let to = block.c.add((row + index) * block.c_stride);
                 for (column, &sum) in sums.iter().enumerate().take(columns) {

@@ -7,6 +7,7 @@
 #![allow(clippy::inline_always)]
 
 pub mod activations;
+pub mod bf16;
 pub mod convolution;
 pub mod gemm;
 pub mod matrix;

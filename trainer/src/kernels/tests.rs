@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
+use continuo_simd::bf16_bits;
+
 use super::activations::{Gate, Relu, SoftmaxLoss};
+use super::bf16::{Across, Along, Bf16, words_across};
 use super::gemm::{Gemm, Strided};
 use super::matrix::{Left, NOWHERE, Panels, Places, Product, Run, Segment, TILE, every};
 use super::transpose::Transpose;
@@ -256,6 +259,67 @@ fn a_transpose_exchanges_rows_and_columns() {
                         );
                     }
                     assert_eq!(to[column * (rows + 1) + rows].to_bits(), 0.5f32.to_bits());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn products_of_bfloat16_are_those_of_the_rounded_factors() {
+    let rounded = |x: f32| f64::from(f32::from_bits(u32::from(bf16_bits(x)) << 16));
+    let mut rng = Random::new(9, Purpose::named("test"), 0);
+    for bf16 in Bf16::available() {
+        for level in Level::available() {
+            // An odd number of frames is followed by zeros.
+            for (frames, width, columns) in [(1, 16, 16), (7, 32, 48), (96, 64, 112), (25, 272, 80)] {
+                let (tile, weights) = (noise(frames * width, &mut rng), noise(width * columns, &mut rng));
+                let gradient = noise(frames * columns, &mut rng);
+                let words = |len: usize| vec![0_u32; len];
+                let (mut along, mut across) = (words(tile.len() / 2), words(words_across(frames, width)));
+                level.run(Along { from: &tile, to: &mut along });
+                level.run(Across { from: &tile, width, to: &mut across });
+                let mut pairs = words(words_across(width, columns));
+                level.run(Across { from: &weights, width: columns, to: &mut pairs });
+                let mut gradients = words(words_across(frames, columns));
+                level.run(Across { from: &gradient, width: columns, to: &mut gradients });
+
+                let mut out = vec![0.5; frames * columns];
+                bf16.run(Gemm {
+                    rows: frames,
+                    depth: width / 2,
+                    columns,
+                    a: Strided::rows(&along, width / 2),
+                    b: &pairs,
+                    b_stride: columns,
+                    c: &mut out,
+                    c_stride: columns,
+                    accumulate: true,
+                });
+                for (index, &found) in out.iter().enumerate() {
+                    let (frame, column) = (index / columns, index % columns);
+                    let term = |k: usize| rounded(tile[frame * width + k]) * rounded(weights[k * columns + column]);
+                    let expected = 0.5 + (0..width).map(term).sum::<f64>();
+                    assert!((f64::from(found) - expected).abs() < 1e-4, "{bf16:?}: {found} is not {expected}");
+                }
+
+                let mut out = vec![f32::NAN; width * columns];
+                bf16.run(Gemm {
+                    rows: width,
+                    depth: frames.div_ceil(2),
+                    columns,
+                    a: Strided::columns(&across, width),
+                    b: &gradients,
+                    b_stride: columns,
+                    c: &mut out,
+                    c_stride: columns,
+                    accumulate: false,
+                });
+                for (index, &found) in out.iter().enumerate() {
+                    let (row, column) = (index / columns, index % columns);
+                    let term = |t: usize| rounded(tile[t * width + row]) * rounded(gradient[t * columns + column]);
+                    let expected = (0..frames).map(term).sum::<f64>();
+                    assert!((f64::from(found) - expected).abs() < 1e-4, "{bf16:?}: {found} is not {expected}");
                 }
             }
         }

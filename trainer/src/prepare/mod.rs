@@ -38,8 +38,7 @@ pub use summary::Summary;
 /// [`PrepareError`]; whatever was skipped has been printed.
 pub fn command(args: &crate::cli::PrepareArgs) -> Result<(), PrepareError> {
     static STOP: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-    // Without a handler Ctrl-C kills the program, and the next run removes what it left.
-    let _ = ctrlc::set_handler(|| STOP.store(true, std::sync::atomic::Ordering::Relaxed));
+    crate::training::stop::raise(&STOP);
     let options = PrepareOptions {
         folder: args.folder.clone(),
         out: args.out.clone(),

@@ -157,6 +157,10 @@ fn mix(frames: &[f32], from: usize, to: usize, out: &mut Vec<f32>) {
         return;
     }
     let scale = 1.0 / from as f32;
+    if (from, to) == (2, 1) {
+        out.extend(frames.as_chunks::<2>().0.iter().map(|[left, right]| (left + right) * scale));
+        return;
+    }
     for frame in frames.chunks_exact(from) {
         match to {
             1 => out.push(frame.iter().sum::<f32>() * scale),

@@ -144,7 +144,7 @@ impl Log {
         let opened = OpenOptions::new().create(true).append(true).open(file).map_err(io("opening"))?;
         let events = file.with_file_name("events");
         // Training does not depend on being looked at.
-        let events = EventWriter::create(&events)
+        let events = EventWriter::create(&events, step)
             .inspect_err(|error| tell(&format!("{}: no events for TensorBoard: {error}", events.display())))
             .ok();
         let voice = match telling {

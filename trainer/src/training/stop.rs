@@ -41,7 +41,7 @@ fn handle(hangup: Hangup) -> std::io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     static LISTENS: AtomicBool = AtomicBool::new(false);
     static GOES_ON: AtomicBool = AtomicBool::new(false);
-    GOES_ON.store(hangup == Hangup::GoesOn, Ordering::Relaxed);
+    GOES_ON.store(hangup == Hangup::GoesOn || is_hangup_ignored(), Ordering::Relaxed);
     if LISTENS.swap(true, Ordering::Relaxed) {
         return Ok(());
     }
@@ -60,6 +60,35 @@ fn handle(hangup: Hangup) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn handle(_: Hangup) -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(request)
+}
+
+/// Whether whoever started the program wants it to outlive its terminal, as `nohup` does.
+#[cfg(unix)]
+fn is_hangup_ignored() -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: with nothing to set, the call only writes the present action to the place that it is given.
+    unsafe {
+        libc::sigaction(libc::SIGHUP, std::ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// Raises a flag when the program is asked to end, for work that looks at it.
+#[cfg(unix)]
+pub fn raise(flag: &'static AtomicBool) {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let asked: &[i32] = if is_hangup_ignored() { &[SIGINT, SIGTERM] } else { &[SIGHUP, SIGINT, SIGTERM] };
+    // Without it the program is killed, which leaves nothing behind that the next one would not remove.
+    let Ok(mut signals) = signal_hook::iterator::Signals::new(asked) else { return };
+    let listen = move || signals.forever().for_each(|_| flag.store(true, Ordering::Relaxed));
+    let _ = std::thread::Builder::new().name("signals".into()).spawn(listen);
+}
+
+/// Raises a flag when the program is asked to end, for work that looks at it.
+#[cfg(not(unix))]
+pub fn raise(flag: &'static AtomicBool) {
+    // Without it the program is killed, which leaves nothing behind that the next one would not remove.
+    let _ = ctrlc::set_handler(|| flag.store(true, Ordering::Relaxed));
 }
 
 fn request() {

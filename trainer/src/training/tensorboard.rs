@@ -22,7 +22,19 @@ struct Event {
     file_version: Option<String>,
     #[prost(message, optional, tag = "5")]
     summary: Option<Summary>,
+    #[prost(message, optional, tag = "7")]
+    session: Option<Session>,
 }
+
+/// `tensorflow.SessionLog`.
+#[derive(Clone, PartialEq, Message)]
+struct Session {
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
+
+/// `tensorflow.SessionLog.START`: what other files say of this event's step and later ones is no more.
+const START: i32 = 1;
 
 /// `tensorflow.Summary`.
 #[derive(Clone, PartialEq, Message)]
@@ -104,17 +116,22 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// A new file in a folder, which is made. TensorBoard puts all files of a folder together by their steps.
+    /// A new file in a folder, which is made, for the steps after `step`. TensorBoard puts all files of a folder together, and
+    /// forgets what a sitting that was killed wrote of those steps.
     ///
     /// # Errors
     /// What the system says.
-    pub fn create(folder: &Path) -> io::Result<Self> {
+    pub fn create(folder: &Path, step: u64) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
         let (seconds, rest) = (now / 1_000_000_000, now % 1_000_000_000);
         let path = folder.join(format!("events.out.tfevents.{seconds:010}.continuo.{rest:09}"));
         let mut writer = Self { file: OpenOptions::new().create_new(true).append(true).open(path)? };
-        writer.write(0, None, Some("brain.Event:2".to_owned()));
+        writer.write(Event { file_version: Some("brain.Event:2".to_owned()), ..Event::default() });
+        if step > 0 {
+            let session = Some(Session { status: START });
+            writer.write(Event { step: step as i64 + 1, session, ..Event::default() });
+        }
         Ok(writer)
     }
 
@@ -147,12 +164,11 @@ impl EventWriter {
     }
 
     fn value(&mut self, step: u64, value: Value) {
-        self.write(step, Some(Summary { value: vec![value] }), None);
+        self.write(Event { step: step as i64, summary: Some(Summary { value: vec![value] }), ..Event::default() });
     }
 
-    fn write(&mut self, step: u64, summary: Option<Summary>, file_version: Option<String>) {
-        let wall_time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
-        let event = Event { wall_time, step: step as i64, file_version, summary };
+    fn write(&mut self, mut event: Event) {
+        event.wall_time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
         let record = record(&event.encode_to_vec());
         let before = self.file.metadata().map(|metadata| metadata.len());
         if self.file.write_all(&record).is_err()
@@ -222,7 +238,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back_in_order() {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = EventWriter::create(folder.path()).unwrap();
+        let mut writer = EventWriter::create(folder.path(), 0).unwrap();
         writer.scalar(3, "loss", 1.5);
         writer.histogram(4, "weights", &[0.0, 1.0, 1.0, f32::NAN]);
         writer.audio(5, "take", vec![1, 2], 16_000, 1, 7);
@@ -239,6 +255,16 @@ mod tests {
         assert_eq!((spread.counts[0], spread.counts[39], spread.limits[39]), (1.0, 2.0, 1.0));
         assert_eq!(value(3).audio.unwrap().frames, 7);
         assert_eq!(value(4).image.unwrap().width, 20);
+    }
+
+    #[test]
+    fn a_sitting_that_goes_on_says_from_where() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(EventWriter::create(folder.path(), 7).unwrap());
+        let entry = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap();
+        let events = read(&std::fs::read(entry.path()).unwrap());
+        assert_eq!(events.iter().map(|event| event.step).collect::<Vec<_>>(), [0, 8]);
+        assert_eq!(events[1].session, Some(Session { status: START }));
     }
 
     #[test]

@@ -156,21 +156,61 @@ fn crc8(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |crc, byte| (0..8).fold(crc ^ byte, |crc, _| crc << 1 ^ if crc & 0x80 == 0 { 0 } else { 7 }))
 }
 
-/// The checksum of a frame, a byte at a time; 0 behind a frame's last byte.
-const CRC16: [u16; 256] = {
-    let mut table = [0; 256];
-    let mut i = 0;
-    while i < 256 {
-        let (mut crc, mut bit) = ((i as u16) << 8, 0);
+/// Bytes of a frame's checksum that are taken in one step.
+const AT_ONCE: usize = 8;
+
+/// Entry `[n][byte]`: the checksum of a byte with `n` zeros behind it.
+const CRC16: [[u16; 256]; AT_ONCE] = {
+    let mut tables = [[0; 256]; AT_ONCE];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut crc, mut bit) = ((byte as u16) << 8, 0);
         while bit < 8 {
             crc = crc << 1 ^ if crc & 0x8000 == 0 { 0 } else { 0x8005 };
             bit += 1;
         }
-        table[i] = crc;
-        i += 1;
+        tables[0][byte] = crc;
+        byte += 1;
     }
-    table
+    let mut zeros = 1;
+    while zeros < AT_ONCE {
+        let mut byte = 0;
+        while byte < 256 {
+            let crc = tables[zeros - 1][byte];
+            tables[zeros][byte] = crc << 8 ^ tables[0][(crc >> 8) as usize];
+            byte += 1;
+        }
+        zeros += 1;
+    }
+    tables
 };
+
+/// The checksum of a frame, gone on with over more bytes; 0 behind a frame's last byte. Eight bytes at a time, since one by one
+/// each would wait for the one before.
+fn crc16(crc: u16, bytes: &[u8]) -> u16 {
+    let (eights, rest) = bytes.as_chunks::<AT_ONCE>();
+    let crc = eights.iter().fold(crc, |crc, bytes| {
+        let [high, low] = crc.to_be_bytes();
+        let last = |index: usize| CRC16[AT_ONCE - 1 - index][usize::from(bytes[index])];
+        CRC16[7][usize::from(bytes[0] ^ high)]
+            ^ CRC16[6][usize::from(bytes[1] ^ low)]
+            ^ (last(2) ^ last(3) ^ last(4))
+            ^ (last(5) ^ last(6) ^ last(7))
+    });
+    rest.iter().fold(crc, |crc, &byte| crc << 8 ^ CRC16[0][usize::from((crc >> 8) as u8 ^ byte)])
+}
+
+/// The longest beginning of `bytes` whose checksum comes out.
+fn longest_whole(bytes: &[u8]) -> Option<usize> {
+    let (mut crc, mut longest) = (0, None);
+    for (at, byte) in bytes.iter().enumerate() {
+        crc = crc16(crc, std::slice::from_ref(byte));
+        if crc == 0 {
+            longest = Some(at + 1);
+        }
+    }
+    longest
+}
 
 /// Opens a FLAC whose window begins with its marker.
 pub(super) fn open(window: Window) -> std::result::Result<Opened, Refusal> {
@@ -285,30 +325,35 @@ impl FlacSource {
     /// How far the frame reaches that begins at `at`.
     fn extent(&mut self, header: &FrameHeader) -> Result<Extent> {
         let most = self.info.most_frame_bytes();
-        let (mut crc, mut length, mut end, mut later) = (0_u16, 0, None, None);
+        // The checksum of the first `length` bytes, in none of which the next frame's header begins.
+        let (mut crc, mut length, mut later) = (0, 0, None);
         loop {
-            self.want(length + HEADER_BYTES + 1)?;
+            self.want(length + READ_BYTES.min(most) + HEADER_BYTES)?;
             let frame = &self.bytes[self.at..];
-            if length == frame.len() || length > most {
+            let reach = frame.len().min(most + 1);
+            // A header may begin wherever its whole length can be looked at.
+            let seen = if self.ended { reach } else { reach.min(frame.len().saturating_sub(HEADER_BYTES)) };
+            while length < seen {
+                let found = FrameHeader::parse(&frame[length..], &self.info).filter(|_| length > 0);
+                if let Some(next) = found.filter(|n| n.varies == header.varies && n.number > header.number) {
+                    // Once in some hours of sound, bytes inside a frame look like a header. Hardly ever like the very next one.
+                    let following = header.number + if header.varies { header.frames } else { 1 };
+                    if crc == 0 {
+                        return Ok(Extent::Whole(length));
+                    }
+                    if next.number == following {
+                        return Ok(Extent::Damaged(length));
+                    }
+                    later.get_or_insert(length);
+                }
+                let next = memchr::memchr(0xff, &frame[length + 1..seen]).map_or(seen, |more| length + 1 + more);
+                crc = crc16(crc, &frame[length..next]);
+                length = next;
+            }
+            if length == reach && (self.ended || reach > most) {
                 // The end, or bytes that belong to nothing: the frame may have ended before them.
-                return Ok(end.map_or_else(|| Extent::Damaged(later.unwrap_or(length)), Extent::Whole));
-            }
-            let next = (length > 0 && frame[length] == 0xff).then(|| FrameHeader::parse(&frame[length..], &self.info));
-            if let Some(next) = next.flatten().filter(|n| n.varies == header.varies && n.number > header.number) {
-                // Once in some hours of sound, bytes inside a frame look like a header. Hardly ever like the very next one.
-                let following = header.number + if header.varies { header.frames } else { 1 };
-                if crc == 0 {
-                    return Ok(Extent::Whole(length));
-                }
-                if next.number == following {
-                    return Ok(Extent::Damaged(length));
-                }
-                later.get_or_insert(length);
-            }
-            crc = crc << 8 ^ CRC16[usize::from((crc >> 8) as u8 ^ frame[length])];
-            length += 1;
-            if crc == 0 {
-                end = Some(length);
+                let whole = longest_whole(&frame[..length]);
+                return Ok(whole.map_or_else(|| Extent::Damaged(later.unwrap_or(length)), Extent::Whole));
             }
         }
     }
@@ -359,5 +404,25 @@ impl Source for FlacSource {
                 Decoded::Broken(reason) => return Ok(Step::End(End::Broken(reason))),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checksum_is_that_of_the_format_however_it_is_cut() {
+        // CRC-16 with polynomial 0x8005, not reflected, from 0 (RFC 9639, section 9.3).
+        assert_eq!(crc16(0, b"123456789"), 0xfee8);
+        let bytes: Vec<u8> = (0..999_u32).map(|at| ((at * at) >> 3) as u8).collect();
+        let whole = crc16(0, &bytes);
+        for cut in 0..40 {
+            assert_eq!(crc16(crc16(0, &bytes[..cut]), &bytes[cut..]), whole);
+        }
+        let sealed = [bytes.as_slice(), &whole.to_be_bytes()].concat();
+        assert_eq!(crc16(0, &sealed), 0);
+        assert_eq!(longest_whole(&[sealed.as_slice(), b"tail"].concat()), Some(sealed.len()));
+        assert_eq!(longest_whole(&bytes), None);
     }
 }

@@ -10,8 +10,11 @@ use super::compute::{Compute, ComputeError, count_targets};
 use super::layout::{Layout, contexts, transpose};
 use super::parameters::{Table, is_bias};
 use super::pass::{self, Weights, Workspace};
+use super::products::{Products, RoundedWeights};
 use super::sequence::Sequence;
+use crate::kernels::bf16::Bf16;
 use crate::kernels::{Level, padded};
+use crate::nn::Precision;
 
 /// Forward and backward passes on the CPU.
 ///
@@ -28,6 +31,8 @@ pub struct Fused {
     pool: rayon::ThreadPool,
     forward: Vec<f32>,
     transposed: Vec<f32>,
+    bf16: Option<Bf16>,
+    rounded: RoundedWeights,
     workspaces: Vec<Mutex<Workspace>>,
     gradients: Vec<Vec<f32>>,
 }
@@ -53,9 +58,18 @@ impl Fused {
             pool,
             forward: Vec::new(),
             transposed: Vec::new(),
+            bf16: None,
+            rounded: RoundedWeights::default(),
             workspaces,
             gradients: Vec::new(),
         })
+    }
+
+    /// The same with gradients from products of bfloat16, whether they are faster here or not; in f32 with `None`.
+    #[must_use]
+    pub fn in_bf16(mut self, bf16: Option<Bf16>) -> Self {
+        self.bf16 = bf16;
+        self
     }
 
     fn load(&mut self, values: &[f32]) {
@@ -63,15 +77,19 @@ impl Fused {
         transpose(&self.layout, &self.forward, &mut self.transposed);
     }
 
-    fn weights(&self) -> Weights<'_> {
+    /// What a pass reads. What is measured is computed in f32, whatever gradients are.
+    fn weights(&self, rounded: Option<Bf16>) -> Weights<'_> {
         Weights {
             layout: &self.layout,
-            forward: &self.forward,
-            transposed: &self.transposed,
+            products: Products {
+                forward: &self.forward,
+                transposed: &self.transposed,
+                rounded: rounded.map(|bf16| (bf16, &self.rounded)),
+                level: self.level,
+            },
             contexts: &self.contexts,
             shape: &self.table.shape,
             logit_penalty: self.logit_penalty,
-            level: self.level,
         }
     }
 
@@ -97,12 +115,25 @@ impl Compute for Fused {
         self.weight_penalty = weight;
     }
 
+    /// bfloat16 where the processor multiplies it faster than f32; else f32, as nothing would be gained.
+    fn multiply_in(&mut self, precision: Precision) -> Result<(), ComputeError> {
+        self.bf16 = (precision == Precision::Bf16).then(Bf16::native).flatten();
+        Ok(())
+    }
+
+    fn precision(&self) -> Precision {
+        if self.bf16.is_some() { Precision::Bf16 } else { Precision::F32 }
+    }
+
     fn gradient(&mut self, values: &[f32], batch: &[Sequence], gradient: &mut [f32]) -> Result<f64, ComputeError> {
         let targets = count_targets(&self.table.shape, batch)?;
         self.load(values);
+        if self.bf16.is_some() {
+            self.rounded.load(self.level, &self.layout, &self.forward, &self.transposed);
+        }
         let mut gradients = std::mem::take(&mut self.gradients);
         gradients.resize_with(batch.len(), Vec::new);
-        let weights = self.weights();
+        let weights = self.weights(self.bf16);
         let losses: Vec<f64> = self.pool.install(|| {
             batch
                 .par_iter()
@@ -137,7 +168,7 @@ impl Compute for Fused {
     fn loss(&mut self, values: &[f32], batch: &[Sequence]) -> Result<f64, ComputeError> {
         let targets = count_targets(&self.table.shape, batch)?;
         self.load(values);
-        let weights = self.weights();
+        let weights = self.weights(None);
         let losses: Vec<f64> = self.pool.install(|| {
             batch
                 .par_iter()
@@ -153,7 +184,7 @@ impl Compute for Fused {
         self.load(values);
         let width = self.table.shape.outputs() as usize;
         let mut rows = Vec::new();
-        let weights = self.weights();
+        let weights = self.weights(None);
         self.with_workspace(|workspace| pass::run(&weights, workspace, sequence, None, Some(&mut rows)));
         Ok(rows.chunks_exact(padded(width)).flat_map(|row| &row[..width]).copied().collect())
     }

@@ -174,6 +174,14 @@ impl Layout {
         map
     }
 
+    /// The matrices that tiles are multiplied with; the causal convolution's are looked up or scaled.
+    pub fn multiplied(&self) -> impl Iterator<Item = Matrix> + '_ {
+        let layers = self.layers.iter().flat_map(|layer| {
+            layer.taps.iter().copied().chain([layer.skip]).chain(layer.residual.as_ref().map(|residual| residual.0))
+        });
+        layers.chain(self.ends.iter().map(|end| end.0))
+    }
+
     /// Lays the flat vector out in the arena.
     pub fn pack(&self, values: &[f32], arena: &mut Vec<f32>) {
         arena.clear();
@@ -195,10 +203,7 @@ impl Layout {
 pub fn transpose(layout: &Layout, arena: &[f32], transposed: &mut Vec<f32>) {
     transposed.clear();
     transposed.resize(layout.len, 0.0);
-    let layers = layout.layers.iter().flat_map(|layer| {
-        layer.taps.iter().copied().chain([layer.skip]).chain(layer.residual.as_ref().map(|residual| residual.0))
-    });
-    for matrix in layers.chain(layout.ends.iter().map(|end| end.0)) {
+    for matrix in layout.multiplied() {
         let from = &arena[matrix.range()];
         let to = &mut transposed[matrix.range()];
         for (row, values) in from.chunks_exact(matrix.columns).enumerate() {

@@ -18,6 +18,7 @@ pub mod optimisation;
 pub mod parameters;
 pub mod parity;
 pub mod pass;
+pub mod products;
 pub mod sequence;
 pub mod signal;
 pub mod task;

@@ -7,34 +7,30 @@
 use continuo_package::family::wavenet::{Activation, WaveNetShape};
 
 use super::layout::Layout;
+use super::products::{Products, Rounded, Side, Use};
 use super::sequence::{Sequence, Symbols};
 use crate::kernels::Level;
 use crate::kernels::activations::{
     AddBias, AddInto, AddScaled, Gate, GateBackward, Gather, Product, Relu, ReluBackward, Scatter, SoftmaxLoss,
     SumRows, SumScaled, Tanh, TanhBackward,
 };
-use crate::kernels::gemm::{Gemm, Strided};
 
 /// Frames per tile: a multiple of the micro-kernels' rows (6 and 12) whose products stay in the caches.
 const TILE: usize = 96;
 
-/// What a pass reads: the weights in the arena's layout, and their transposes.
+/// What a pass reads: the weights in the arena's layout, and what multiplies with them.
 #[derive(Debug, Clone, Copy)]
 pub struct Weights<'a> {
     /// Where everything lies.
     pub layout: &'a Layout,
-    /// The arena.
-    pub forward: &'a [f32],
-    /// Its matrices, transposed, at the same offsets.
-    pub transposed: &'a [f32],
+    /// The arena, and products with its matrices.
+    pub products: Products<'a>,
     /// Context of every layer; see [`super::layout::contexts`].
     pub contexts: &'a [usize],
     /// The hyper-parameters.
     pub shape: &'a WaveNetShape,
     /// Weight of the logits' mean square in what is minimised.
     pub logit_penalty: f64,
-    /// Instruction set.
-    pub level: Level,
 }
 
 /// Buffers of one thread, grown once and reused.
@@ -67,6 +63,8 @@ struct Tiles {
     dh: Vec<f32>,
     /// `[2D]`: a layer's bias for a class.
     bias: Vec<f32>,
+    /// Both factors of a product, rounded.
+    rounded: [Rounded; 2],
 }
 
 /// Makes `buffer` hold at least `len` values; what it held is of no use.
@@ -133,7 +131,8 @@ pub fn run(
 
 /// The causal convolution and the stack of layers.
 fn forward(weights: &Weights<'_>, workspace: &mut Workspace, sequence: &Sequence, frames: usize) {
-    let Weights { layout, forward, contexts, level, .. } = *weights;
+    let Weights { layout, products, contexts, .. } = *weights;
+    let Products { forward, level, .. } = products;
     let (r, d) = (layout.r, layout.d);
     let length = frames + contexts[0];
     for (first, count) in tiles(length) {
@@ -147,7 +146,7 @@ fn forward(weights: &Weights<'_>, workspace: &mut Workspace, sequence: &Sequence
             }
         }
     }
-    let Tiles { z, bias: told, .. } = &mut workspace.tiles;
+    let Tiles { z, bias: told, rounded: [rounded, _], .. } = &mut workspace.tiles;
     for (index, layer) in layout.layers.iter().enumerate() {
         let reach = contexts[index] - contexts[index + 1];
         let (inputs, outputs) = workspace.x.split_at_mut(index + 1);
@@ -162,17 +161,9 @@ fn forward(weights: &Weights<'_>, workspace: &mut Workspace, sequence: &Sequence
             let h = &mut workspace.gates[index][first * 2 * d..(first + count) * 2 * d];
             level.run(AddBias { x: &[], bias, out: h });
             for (tap, matrix) in layer.taps.iter().enumerate() {
-                level.run(Gemm {
-                    rows: count,
-                    depth: r,
-                    columns: 2 * d,
-                    a: Strided::rows(&x[(first + tap * layer.dilation) * r..], r),
-                    b: &forward[matrix.range()],
-                    b_stride: 2 * d,
-                    c: h,
-                    c_stride: 2 * d,
-                    accumulate: true,
-                });
+                let from = (first + tap * layer.dilation) * r;
+                let x = rounded.factor(&products, &x[from..from + count * r], r, Use::Weights);
+                products.by_weights(x, (Side::Forward, matrix.offset), (h, 2 * d), true);
             }
             let z = &mut z[..count * d];
             level.run(Gate { h, z, half: d });
@@ -180,17 +171,8 @@ fn forward(weights: &Weights<'_>, workspace: &mut Workspace, sequence: &Sequence
                 let out = &mut next[first * r..(first + count) * r];
                 let x = &x[(first + reach) * r..(first + reach + count) * r];
                 level.run(AddBias { x, bias: &forward[bias.clone()], out });
-                level.run(Gemm {
-                    rows: count,
-                    depth: d,
-                    columns: r,
-                    a: Strided::rows(z, d),
-                    b: &forward[matrix.range()],
-                    b_stride: r,
-                    c: out,
-                    c_stride: r,
-                    accumulate: true,
-                });
+                let z = rounded.factor(&products, z, d, Use::Weights);
+                products.by_weights(z, (Side::Forward, matrix.offset), (out, r), true);
             }
         }
     }
@@ -204,7 +186,8 @@ fn head(
     mut gradient: Option<&mut [f32]>,
     mut keep: Option<&mut Vec<f32>>,
 ) -> f64 {
-    let Weights { layout, forward, transposed, contexts, shape, logit_penalty, level } = *weights;
+    let Weights { layout, products, contexts, shape, logit_penalty } = *weights;
+    let Products { forward, level, .. } = products;
     // The gradient of the mean over the levels of a logit's square.
     let pull = (2.0 * logit_penalty / f64::from(shape.outputs())) as f32;
     let inner = shape.activation;
@@ -215,6 +198,7 @@ fn head(
     let [(end0, bias0), (end1, bias1)] = &layout.ends;
     let skips = layout.layers[0].skip.offset..layout.layers[count_layers - 1].skip.range().end;
     let Workspace { gates, dz, tiles: tile, .. } = workspace;
+    let [first_factor, second_factor] = &mut tile.rounded;
     let mut loss = 0.0;
     for (first, count) in tiles(frames) {
         let zs = &mut tile.zs[..count * wide];
@@ -225,15 +209,18 @@ fn head(
         }
         let skip = &mut tile.skip[..count * s];
         level.run(AddBias { x: &[], bias: &forward[layout.skip_bias.clone()], out: skip });
-        product(level, count, (zs, wide), &forward[skips.clone()], skip, s);
+        let factor = first_factor.factor(&products, zs, wide, Use::Weights);
+        products.by_weights(factor, (Side::Forward, skips.start), (skip, s), true);
         activate(level, inner, skip);
         let end = &mut tile.end[..count * e];
         level.run(AddBias { x: &[], bias: &forward[bias0.clone()], out: end });
-        product(level, count, (skip, s), &forward[end0.range()], end, e);
+        let factor = first_factor.factor(&products, skip, s, Use::Weights);
+        products.by_weights(factor, (Side::Forward, end0.offset), (end, e), true);
         activate(level, inner, end);
         let logits = &mut tile.logits[..count * q];
         level.run(AddBias { x: &[], bias: &forward[bias1.clone()], out: logits });
-        product(level, count, (end, e), &forward[end1.range()], logits, q);
+        let factor = first_factor.factor(&products, end, e, Use::Weights);
+        products.by_weights(factor, (Side::Forward, end1.offset), (logits, q), true);
         activate(level, shape.output, logits);
         if let Some(keep) = keep.as_deref_mut() {
             keep.extend_from_slice(logits);
@@ -259,32 +246,26 @@ fn head(
 
         let Some(gradient) = gradient.as_deref_mut() else { continue };
         level.run(SumRows { tile: logits, into: &mut gradient[bias1.clone()] });
-        weight_gradient(level, count, (end, e), (logits, q), &mut gradient[end1.range()]);
+        let out = second_factor.factor(&products, logits, q, Use::Both);
+        let factor = first_factor.factor(&products, end, e, Use::Gradients);
+        products.weight_gradient(factor, out, &mut gradient[end1.range()]);
         let d_end = &mut tile.d_end[..count * e];
-        d_end.fill(0.0);
-        product(level, count, (logits, q), &transposed[end1.range()], d_end, e);
+        products.by_weights(out, (Side::Transposed, end1.offset), (d_end, e), false);
         activate_backward(level, inner, end, d_end);
         level.run(SumRows { tile: d_end, into: &mut gradient[bias0.clone()] });
-        weight_gradient(level, count, (skip, s), (d_end, e), &mut gradient[end0.range()]);
+        let out = second_factor.factor(&products, d_end, e, Use::Both);
+        let factor = first_factor.factor(&products, skip, s, Use::Gradients);
+        products.weight_gradient(factor, out, &mut gradient[end0.range()]);
         let d_skip = &mut tile.d_skip[..count * s];
-        d_skip.fill(0.0);
-        product(level, count, (d_end, e), &transposed[end0.range()], d_skip, s);
+        products.by_weights(out, (Side::Transposed, end0.offset), (d_skip, s), false);
         activate_backward(level, inner, skip, d_skip);
         level.run(SumRows { tile: d_skip, into: &mut gradient[layout.skip_bias.clone()] });
-        weight_gradient(level, count, (zs, wide), (d_skip, s), &mut gradient[skips.clone()]);
+        let out = second_factor.factor(&products, d_skip, s, Use::Both);
+        let factor = first_factor.factor(&products, zs, wide, Use::Gradients);
+        products.weight_gradient(factor, out, &mut gradient[skips.clone()]);
         for (layer, dz) in layout.layers.iter().zip(dz.iter_mut()) {
             let dz = &mut dz[first * d..(first + count) * d];
-            level.run(Gemm {
-                rows: count,
-                depth: s,
-                columns: d,
-                a: Strided::rows(d_skip, s),
-                b: &transposed[layer.skip.range()],
-                b_stride: d,
-                c: dz,
-                c_stride: d,
-                accumulate: false,
-            });
+            products.by_weights(out, (Side::Transposed, layer.skip.offset), (dz, d), false);
         }
     }
     loss
@@ -298,9 +279,11 @@ fn backward(
     frames: usize,
     gradient: &mut [f32],
 ) {
-    let Weights { layout, transposed, contexts, level, .. } = *weights;
+    let Weights { layout, products, contexts, .. } = *weights;
+    let level = products.level;
     let (r, d) = (layout.r, layout.d);
     let Workspace { x, gates, dz: dz_skip, dx, tiles: tile, .. } = workspace;
+    let [first_factor, second_factor] = &mut tile.rounded;
     let length = frames + contexts[0];
     // dx holds a gradient for every position of the first layer's input. A layer turns the gradient of its output into
     // that of its input in place: taps only reach back to positions whose output gradient was already used.
@@ -320,8 +303,9 @@ fn backward(
                 let from = (first + before - context) * d;
                 dz[before * d..].copy_from_slice(&dz_skip[index][from..from + (count - before) * d]);
             }
+            let inner_factor = second_factor.factor(&products, inner, r, Use::Both);
             if let Some((matrix, _)) = &layer.residual {
-                product(level, count, (inner, r), &transposed[matrix.range()], dz, d);
+                products.by_weights(inner_factor, (Side::Transposed, matrix.offset), (dz, d), true);
             }
             let dh = &mut tile.dh[..count * 2 * d];
             let z = &mut tile.z[..count * d];
@@ -329,19 +313,21 @@ fn backward(
             level.run(GateBackward { gates, half: d, dz, dh, z });
             if let Some((matrix, bias)) = &layer.residual {
                 level.run(SumRows { tile: inner, into: &mut gradient[bias.clone()] });
-                weight_gradient(level, count, (z, d), (inner, r), &mut gradient[matrix.range()]);
+                let z = first_factor.factor(&products, z, d, Use::Gradients);
+                products.weight_gradient(z, inner_factor, &mut gradient[matrix.range()]);
             }
             level.run(SumRows { tile: dh, into: &mut gradient[layer.bias.clone()] });
             if layer.classes.rows > 0 {
                 level.run(SumRows { tile: dh, into: &mut gradient[layer.classes.row(sequence.class)] });
             }
             let newest = layer.taps.len() - 1;
+            let dh = second_factor.factor(&products, dh, 2 * d, Use::Both);
             for (tap, matrix) in layer.taps.iter().enumerate() {
-                let x = &x[(first + tap * layer.dilation) * r..];
-                weight_gradient(level, count, (x, r), (dh, 2 * d), &mut gradient[matrix.range()]);
+                let from = (first + tap * layer.dilation) * r;
+                let x = first_factor.factor(&products, &x[from..from + count * r], r, Use::Gradients);
+                products.weight_gradient(x, dh, &mut gradient[matrix.range()]);
                 let back = (first + shift - (newest - tap) * layer.dilation) * r;
-                let into = &mut dx[back..back + count * r];
-                product(level, count, (dh, 2 * d), &transposed[matrix.range()], into, r);
+                products.by_weights(dh, (Side::Transposed, matrix.offset), (&mut dx[back..back + count * r], r), true);
             }
         }
     }
@@ -389,34 +375,4 @@ fn squared_error(rows: &mut [f32], width: usize, targets: &[f32]) -> f64 {
         sum += f64::from(error) * f64::from(error);
     }
     sum
-}
-
-/// `out [T, width] += tile [T, k] · matrix [k, width]`; the tile comes with its own width.
-fn product(level: Level, frames: usize, tile: (&[f32], usize), matrix: &[f32], out: &mut [f32], width: usize) {
-    level.run(Gemm {
-        rows: frames,
-        depth: tile.1,
-        columns: width,
-        a: Strided::rows(tile.0, tile.1),
-        b: matrix,
-        b_stride: width,
-        c: out,
-        c_stride: width,
-        accumulate: true,
-    });
-}
-
-/// `out [k, n] += tile [T, k]ᵀ · gradient [T, n]`.
-fn weight_gradient(level: Level, frames: usize, tile: (&[f32], usize), gradient: (&[f32], usize), out: &mut [f32]) {
-    level.run(Gemm {
-        rows: tile.1,
-        depth: frames,
-        columns: gradient.1,
-        a: Strided::columns(tile.0, tile.1),
-        b: gradient.0,
-        b_stride: gradient.1,
-        c: out,
-        c_stride: gradient.1,
-        accumulate: true,
-    });
 }
