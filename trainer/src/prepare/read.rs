@@ -15,8 +15,13 @@ use super::scan::Found;
 use super::skipped::{SkipKind, Skipped};
 use super::tally::Target;
 
-/// Blocks that the decoder may be ahead.
-const AHEAD: usize = 8;
+/// Blocks that are handed over at once, so that waking the other side costs nothing beside them.
+const TOGETHER: usize = 4;
+/// So many times as many the decoder may be ahead.
+const AHEAD: usize = 2;
+
+/// Blocks of the decoder, each with how much of the file has been read by then.
+type Batch = Vec<(Vec<f32>, f64)>;
 
 /// Why a file gave no recording.
 #[derive(Debug)]
@@ -93,28 +98,38 @@ pub(crate) fn stream<T>(
     let mut share = Share { bytes: found.bytes, told: 0 };
     let losses = std::thread::scope(|scope| {
         // The decoder works ahead on a thread of its own: one long file keeps two cores busy.
-        let (decoded, blocks) = sync_channel::<(Vec<f32>, f64)>(AHEAD);
-        let (used, room) = sync_channel::<Vec<f32>>(AHEAD + 2);
+        let (decoded, batches) = sync_channel::<Batch>(AHEAD);
+        let (used, room) = sync_channel::<Batch>(AHEAD + 2);
         let decoding = scope.spawn(move || -> Result<Vec<Loss>, AudioError> {
             loop {
-                let mut block = room.try_recv().unwrap_or_default();
-                let more = decoder.next_block(&mut block)? > 0;
+                let mut batch = room.try_recv().unwrap_or_else(|_| vec![(Vec::new(), 0.0); TOGETHER]);
+                let mut filled = 0;
+                for (block, done) in &mut batch {
+                    if decoder.next_block(block)? == 0 {
+                        break;
+                    }
+                    *done = decoder.progress();
+                    filled += 1;
+                }
+                batch.truncate(filled);
                 // Nobody takes more where the other side has given up.
-                if !more || decoded.send((block, decoder.progress())).is_err() {
+                if decoded.send(batch).is_err() || filled < TOGETHER {
                     return Ok(decoder.losses().to_vec());
                 }
             }
         });
-        for (block, done) in blocks {
-            if stop.load(Ordering::Relaxed) {
-                return Err(ImportError::Fatal(PrepareError::Cancelled));
+        for batch in batches {
+            for (block, done) in &batch {
+                if stop.load(Ordering::Relaxed) {
+                    return Err(ImportError::Fatal(PrepareError::Cancelled));
+                }
+                mix(block, info.channels, channels, &mut mixed);
+                resampled.clear();
+                resampler.push(&mixed, &mut resampled).map_err(skip)?;
+                each(&mut taker, Block { source: block, frames: &resampled })?;
+                share.tell(*done, progress);
             }
-            mix(&block, info.channels, channels, &mut mixed);
-            resampled.clear();
-            resampler.push(&mixed, &mut resampled).map_err(skip)?;
-            each(&mut taker, Block { source: &block, frames: &resampled })?;
-            share.tell(done, progress);
-            let _ = used.try_send(block);
+            let _ = used.try_send(batch);
         }
         decoding.join().unwrap_or_else(|panic| resume_unwind(panic)).map_err(skip)
     })?;

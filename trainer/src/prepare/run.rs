@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -10,7 +11,7 @@ use std::time::Instant;
 use super::import::{Imported, import};
 use super::parallel::{in_order, threads};
 use super::partial::{Partial, partial_path};
-use super::read::ImportError;
+use super::read::{ImportError, hash_file};
 use super::scan::{Found, scan};
 use super::tally::{Tallied, Target};
 use super::unique::{SAME_SOUND, measure_doubles, unique};
@@ -75,11 +76,23 @@ pub fn prepare(
         threads,
         &unique,
         stop,
-        |at, (found, _)| import(found, target, &partial.dir().join(format!("spool-{at}")), stop, &bar),
+        |at, (found, hash)| {
+            let spool = partial.dir().join(format!("spool-{at}"));
+            // What was not hashed yet is hashed beside the import.
+            std::thread::scope(|scope| {
+                let hash = match hash {
+                    Some(hash) => Ok(hash.clone()),
+                    None => Err(scope.spawn(|| hash_file(found, stop, &Progress::hidden()))),
+                };
+                let imported = import(found, target, &spool, stop, &bar);
+                let hash = hash.or_else(|hashing| hashing.join().unwrap_or_else(|panic| resume_unwind(panic)));
+                Ok((imported?, hash?))
+            })
+        },
         |at, result| {
-            let (found, hash) = &unique[at];
+            let (found, _) = &unique[at];
             match result {
-                Ok(imported) => collector.add(found, hash, imported),
+                Ok((imported, hash)) => collector.add(found, &hash, imported),
                 Err(ImportError::Skip(skip)) => {
                     collector.skipped.push(skip);
                     Ok(())

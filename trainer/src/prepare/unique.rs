@@ -10,20 +10,32 @@ use super::read::{ImportError, hash_file};
 use super::scan::Found;
 use super::skipped::{SkipKind, Skipped};
 
-/// Hashes every file; the ones with a content not seen before go on with their hashes, in the order of names.
+/// Files with a content not seen before go on, in the order of names, with the hashes of those that had to be hashed for it: a
+/// file is not equal to any other whose length no other has.
 pub(crate) fn unique(
     found: Vec<Found>,
     threads: usize,
     stop: &AtomicBool,
     bar: &Progress,
     skipped: &mut Vec<Skipped>,
-) -> Result<Vec<(Found, String)>, PrepareError> {
+) -> Result<Vec<(Found, Option<String>)>, PrepareError> {
+    let mut lengths: HashMap<u64, usize> = HashMap::new();
+    for found in &found {
+        *lengths.entry(found.bytes).or_default() += 1;
+    }
+    let hash_if_needed = |found: &Found| {
+        if lengths.get(&found.bytes).is_some_and(|&files| files > 1) {
+            return hash_file(found, stop, bar).map(Some);
+        }
+        bar.add(found.bytes);
+        Ok(None)
+    };
     let mut hashes = Vec::with_capacity(found.len());
     in_order(
         threads,
         &found,
         stop,
-        |_, found| hash_file(found, stop, bar),
+        |_, found| hash_if_needed(found),
         |_, hash| match hash {
             Err(ImportError::Fatal(error)) => Err(error),
             hash => {
@@ -39,12 +51,13 @@ pub(crate) fn unique(
     let mut unique = Vec::new();
     for (found, hash) in found.into_iter().zip(hashes) {
         match hash {
-            Ok(hash) => {
+            Ok(None) => unique.push((found, None)),
+            Ok(Some(hash)) => {
                 if let Some(first) = seen.get(&hash) {
                     skipped.push(Skipped::double(found.name, SAME_FILE, first));
                 } else {
                     seen.insert(hash.clone(), found.name.clone());
-                    unique.push((found, hash));
+                    unique.push((found, Some(hash)));
                 }
             }
             Err(ImportError::Skip(skip)) => skipped.push(skip),

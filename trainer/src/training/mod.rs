@@ -1,6 +1,8 @@
 //! Training: from a configuration and a dataset to checkpoints. It knows tasks, and no family.
 
 pub mod checkpoint;
+#[cfg(unix)]
+mod hangup;
 pub mod log;
 pub mod preview;
 pub mod run;

@@ -3,6 +3,9 @@
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+#[cfg(unix)]
+use super::hangup::is_hangup_ignored;
+
 /// How a sitting ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -60,17 +63,6 @@ fn handle(hangup: Hangup) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn handle(_: Hangup) -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(request)
-}
-
-/// Whether whoever started the program wants it to outlive its terminal, as `nohup` does.
-#[cfg(unix)]
-fn is_hangup_ignored() -> bool {
-    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: with nothing to set, the call only writes the present action to the place that it is given.
-    unsafe {
-        libc::sigaction(libc::SIGHUP, std::ptr::null(), action.as_mut_ptr()) == 0
-            && action.assume_init().sa_sigaction == libc::SIG_IGN
-    }
 }
 
 /// Raises a flag when the program is asked to end, for work that looks at it.

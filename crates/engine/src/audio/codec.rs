@@ -72,15 +72,17 @@ impl Codec {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             decoder.decode(packet).map(|audio| {
                 let layout = Layout { rate_hz: audio.spec().rate(), channels: audio.spec().channels().count() };
-                audio.copy_to_vec_interleaved(scratch);
+                if block.is_empty() {
+                    audio.copy_to_vec_interleaved(block);
+                } else {
+                    audio.copy_to_vec_interleaved(scratch);
+                    block.extend_from_slice(scratch);
+                }
                 (audio.frames() as u64, layout)
             })
         }));
         match outcome {
-            Ok(Ok((frames, layout))) => {
-                block.extend_from_slice(&self.scratch);
-                Decoded::Frames(frames, layout)
-            }
+            Ok(Ok((frames, layout))) => Decoded::Frames(frames, layout),
             // Decoders are made to go on after a packet that they could not read.
             Ok(Err(Error::DecodeError(_) | Error::IoError(_) | Error::Unsupported(_))) => Decoded::Damaged,
             Ok(Err(e)) => Decoded::Broken(e.to_string()),

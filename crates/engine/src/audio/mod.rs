@@ -18,6 +18,7 @@ mod aac;
 mod aiff;
 mod blocks;
 mod bounds;
+mod checksum;
 mod chunks;
 mod clip;
 mod codec;

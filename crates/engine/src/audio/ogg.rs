@@ -177,7 +177,7 @@ impl Stream {
     fn set_up(vorbis: bool, headers: &[Vec<u8>]) -> std::result::Result<(Kind, Layout, Codec), Refusal> {
         if !vorbis {
             let info = StreamInfo::parse(headers.first().and_then(|head| head.get(17..)).unwrap_or_default())?;
-            return Ok((Kind::Flac(info.clone()), info.layout, info.codec()?));
+            return Ok((Kind::Flac(info.clone()), info.layout, info.codec(true)?));
         }
         let [first, _, setup, ..] = headers else { return Err(Refusal::damaged("its Vorbis headers are damaged")) };
         let (Some(&channels), Some(rate)) = (first.get(11), first.get(12..16)) else {
