@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use egui::{Align, Button, Key, Layout, Popup, PopupCloseBehavior, Response, RichText, TextEdit, Ui};
+use egui::{Align, Button, Key, Layout, Popup, PopupCloseBehavior, Response, RichText, Sense, TextEdit, Ui};
 
 use super::context::Cx;
 use super::dialog::{EXPORT_NAME, Purpose, typed_path};
 use super::library::{Entry, display_name};
-use super::theme;
 use super::widgets::list_button;
+use super::{listen, theme};
 use crate::resources::DEFAULT_MODEL;
-use crate::session::{Command, FileChoice, Origin};
+use crate::session::{Command, FileChoice, Origin, Sound};
 
 /// Width of the button beside a path.
 const GO: f32 = 64.0;
@@ -32,7 +32,7 @@ pub fn model(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
         for entry in &listing.models {
             let is_default = entry.path.ends_with(DEFAULT_MODEL);
             let selected = current.map_or(is_default, |path| path == entry.path);
-            if choice(ui, selected, entry).clicked() {
+            if choice(ui, cx, selected, entry, Sound::Preview(entry.path.clone())).clicked() {
                 cx.session.send(if is_default {
                     Command::FactoryModel
                 } else {
@@ -66,7 +66,7 @@ pub fn seed(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
             let is_default = index == 0;
             let selected =
                 current.map_or(is_default && cx.snapshot.seed.origin == Origin::Factory, |path| path == entry.path);
-            if choice(ui, selected, entry).clicked() {
+            if choice(ui, cx, selected, entry, Sound::File(entry.path.clone())).clicked() {
                 cx.session.send(if is_default {
                     Command::FactorySeed
                 } else {
@@ -128,8 +128,16 @@ fn explain(ui: &mut Ui, text: &str) {
     ui.with_layout(Layout::top_down(Align::Min), |ui| ui.label(RichText::new(text).color(theme::FAINT)));
 }
 
-fn choice(ui: &mut Ui, selected: bool, entry: &Entry) -> Response {
-    ui.add(Button::selectable(selected, RichText::new(&entry.name).color(theme::TEXT)).truncate())
+/// A shipped file, and a button to hear it before it is chosen.
+fn choice(ui: &mut Ui, cx: &Cx<'_>, selected: bool, entry: &Entry, sound: Sound) -> Response {
+    ui.horizontal(|ui| {
+        let (rect, _) = ui.allocate_exact_size(egui::vec2(listen::BUTTON, theme::ROW), Sense::hover());
+        listen::button(ui, cx, rect, sound, &entry.name);
+        let name = RichText::new(&entry.name).color(theme::TEXT);
+        let size = egui::vec2(ui.available_width(), theme::ROW);
+        ui.add_sized(size, Button::selectable(selected, name).truncate())
+    })
+    .inner
 }
 
 /// The dialog's button and the field for a path.

@@ -19,6 +19,8 @@ pub(super) struct State {
     pub(super) model_path: String,
     pub(super) seed_path: String,
     pub(super) export_path: String,
+    /// Where in the take the user clicked last, in seconds from the seed clip's first frame.
+    pub(super) cursor_seconds: f64,
     /// The seed clip for which a preview was asked for last.
     pub(super) previewed: Option<FileChoice>,
     /// The session's revision that the host was last told about.

@@ -14,6 +14,7 @@ mod geometry;
 mod gesture;
 mod header;
 mod library;
+mod listen;
 mod messages;
 mod notices;
 mod render_bar;
@@ -89,6 +90,8 @@ impl NiceEguiApp for ContinuoApp {
 
     fn editor_closed(&mut self) {
         self.host = None;
+        // Nobody is there who could stop it.
+        self.params.session.look_away();
     }
 }
 
@@ -107,7 +110,8 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     let min_size = egui::vec2(theme::MIN_SIZE.0, theme::MIN_SIZE.1);
     ResizableWindow::new("continuo").min_size(min_size).show(ui, |ui| layout(ui, &mut cx));
 
-    let moves = snapshot.status.busy() || session.playhead_seconds().is_some() || params.capture.value();
+    let plays = session.playhead_seconds().is_some() || session.heard().is_some();
+    let moves = snapshot.status.busy() || plays || params.capture.value();
     ui.ctx().request_repaint_after(if moves { MOVING } else { RESTING });
 }
 

@@ -12,18 +12,21 @@ use egui::{
 use super::context::Cx;
 use super::geometry::{Axis, columns, enlargement, lanes};
 use super::gesture::gesture;
+use super::listen;
 use super::theme;
 use super::ticks::{Bars, Tick, duration, in_bars, in_seconds};
 use super::widgets::elided;
 use crate::params::{LengthUnit, Mode, Playback, SeedSource};
-use crate::session::{Peak, Status, TakeOverview};
+use crate::session::{Peak, Sound, Status, TakeOverview};
 
 const TOP: f32 = 28.0;
 const BOTTOM: f32 = 24.0;
 const SIDE: f32 = 12.0;
 const LANE_GAP: f32 = 4.0;
-/// Room for the lanes' numbers, where there are several.
-const NUMBERS: f32 = 26.0;
+/// Room for the lanes' play buttons.
+const BUTTONS: f32 = 22.0;
+/// Room for their numbers, where there are several.
+const NUMBERS: f32 = 24.0;
 /// The lane that plays is this much higher than the others.
 const EMPHASIS: f32 = 2.5;
 /// Pixels a tick's label needs.
@@ -39,7 +42,7 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     let Some(take) = cx.snapshot.take.clone().or_else(|| plan(cx).map(Arc::new)) else {
         return invite(&painter, rect.shrink(SIDE), cx);
     };
-    let numbers = if take.peaks.len() > 1 { NUMBERS } else { 0.0 };
+    let numbers = BUTTONS + if take.peaks.len() > 1 { NUMBERS } else { 0.0 };
     let inner = Rect::from_min_max(rect.min + vec2(SIDE + numbers, TOP), rect.max - vec2(SIDE, BOTTOM));
     let seconds = take.seed_seconds + take.continuation_seconds;
     if inner.width() < 20.0 || inner.height() < 20.0 || seconds <= 0.0 {
@@ -56,7 +59,8 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     for (index, (peaks, (top, bottom))) in take.peaks.iter().zip(places).enumerate() {
         let lane = Rect::from_min_max(pos2(inner.left(), inner.top() + top), pos2(inner.right(), inner.top() + bottom));
         let plays = index == shown;
-        let hovered = choose_lane(ui, cx, lane.with_min_x(lane.left() - numbers), index, plays, take.peaks.len());
+        let sound = if planned { Sound::Seed } else { Sound::Take { variation: index } };
+        let hovered = choose_lane(ui, cx, lane, axis, index, plays, &sound);
         let strength = if plays {
             1.0
         } else if hovered {
@@ -68,7 +72,17 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         if take.peaks.len() > 1 {
             badge(&painter, lane, index, plays);
         }
+        let place = pos2(inner.left() - numbers + BUTTONS / 2.0 - 3.0, lane.center().y);
+        let side = listen::BUTTON.min(lane.height());
+        let what = if planned { "the seed clip".to_owned() } else { format!("variation {}", index + 1) };
+        listen::button(ui, cx, Rect::from_center_size(place, vec2(listen::BUTTON, side)), sound.clone(), &what);
+        if let Some(at) = listen::seconds_of(cx, &sound).filter(|at| *at <= seconds) {
+            listen::draw_head(&painter, lane, axis.x(at));
+        }
     }
+    let sound = if planned { Sound::Seed } else { Sound::Take { variation: shown } };
+    let from = if cx.state.cursor_seconds < seconds { cx.state.cursor_seconds } else { 0.0 };
+    listen::space_bar(ui, cx, &sound, from);
     seam(&painter, inner, axis, &take);
     if planned {
         let left = axis.x(take.seed_seconds) + theme::MARGIN;
@@ -174,18 +188,31 @@ fn grid(painter: &Painter, inner: Rect, axis: Axis, ticks: &[Tick], covered: Opt
     }
 }
 
-/// A click on a lane makes it the one that plays. Says whether the pointer is on it.
-fn choose_lane(ui: &Ui, cx: &Cx<'_>, lane: Rect, index: usize, plays: bool, count: usize) -> bool {
-    if count < 2 {
-        return false;
-    }
+/// A click on a lane makes it the one that plays, and plays it to the user from there. Says whether the pointer is on it.
+fn choose_lane(
+    ui: &Ui,
+    cx: &mut Cx<'_>,
+    lane: Rect,
+    axis: Axis,
+    index: usize,
+    plays: bool,
+    sound: &Sound,
+) -> bool {
     let response = ui.interact(lane, ui.scope_id().with(("lane", index)), Sense::click());
-    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, plays, format!("Variation {}", index + 1)));
-    if response.clicked() && !plays {
-        let take = i32::try_from(index + 1).unwrap_or(1);
-        gesture(&cx.setter, &cx.params.variation, |setter| setter.set_parameter(&cx.params.variation, take));
+    let name = format!("Variation {}", index + 1);
+    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, plays, &name));
+    if response.clicked() {
+        if !plays {
+            let take = i32::try_from(index + 1).unwrap_or(1);
+            gesture(&cx.setter, &cx.params.variation, |setter| setter.set_parameter(&cx.params.variation, take));
+        }
+        // Without a pointer, as from a keyboard, there is no place.
+        if let Some(seconds) = response.interact_pointer_pos().and_then(|at| axis.seconds_at(at.x)) {
+            cx.state.cursor_seconds = seconds;
+            listen::play(cx, sound.clone(), seconds);
+        }
     }
-    if response.hovered() && !plays {
+    if response.hovered() {
         ui.set_cursor_icon(CursorIcon::PointingHand);
     }
     response.hovered()
@@ -193,7 +220,7 @@ fn choose_lane(ui: &Ui, cx: &Cx<'_>, lane: Rect, index: usize, plays: bool, coun
 
 fn badge(painter: &Painter, lane: Rect, index: usize, plays: bool) {
     let place =
-        Rect::from_center_size(pos2(lane.left() - NUMBERS + 9.0, lane.center().y), vec2(18.0, lane.height().min(17.0)));
+        Rect::from_center_size(pos2(lane.left() - NUMBERS + 11.0, lane.center().y), vec2(18.0, lane.height().min(17.0)));
     let (fill, color) = if plays { (theme::TEXT, theme::FIELD) } else { (theme::RAISED, theme::MUTED) };
     painter.rect_filled(place, 4.0, fill);
     painter.text(place.center(), Align2::CENTER_CENTER, (index + 1).to_string(), theme::caption(), color);

@@ -14,14 +14,17 @@ use super::midi::{ALL_NOTES_OFF, ALL_SOUND_OFF};
 use super::vst3::BlockMode;
 use super::wait;
 use crate::params::{ContinuoParams, MAX_VARIATIONS, Meter, Playback};
-use crate::session::{AudioCommand, AudioLink, CaptureRing};
+use crate::session::{AudioCommand, AudioLink, Audition, CaptureRing};
 use crate::take::play::PlayTake;
 
 /// Frames over which a change of `gain` is smoothed, in seconds.
 const GAIN_SECONDS: f32 = 0.01;
 
-/// Takes that can be read: the one that plays, and the one before it while it fades out.
-type Slots = [Option<Arc<PlayTake>>; 2];
+/// Takes that can be read: the one that plays, the one before it while it fades out, and what is played to the user.
+type Slots = [Option<Arc<PlayTake>>; 3];
+
+/// The slot of what is played to the user.
+const AUDITION: u8 = 2;
 
 /// What the audio thread owns.
 pub(super) struct Audio {
@@ -33,6 +36,8 @@ pub(super) struct Audio {
     current: u8,
     /// A take that waits until a slot is free.
     next: Option<Arc<PlayTake>>,
+    /// What is to be played to the user once the slot for it is free.
+    next_audition: Option<Audition>,
     player: Player,
     timeline: Timeline,
     gain: SmoothedGain,
@@ -46,9 +51,10 @@ impl Audio {
             rate_hz: 48_000.0,
             waits: wait::Policy::Never,
             vst3: BlockMode::of_new_instance(),
-            slots: [None, None],
+            slots: [None, None, None],
             current: 0,
             next: None,
+            next_audition: None,
             player: Player::new(48_000),
             timeline: Timeline::new(),
             gain: SmoothedGain::new(1.0, 480),
@@ -73,6 +79,7 @@ impl Audio {
             }
         }
         self.next = None;
+        self.next_audition = None;
         self.reset();
     }
 
@@ -102,6 +109,7 @@ impl Audio {
         self.switch(link, meter);
         self.capture(aux);
         self.receive(link);
+        self.receive_audition(link);
 
         let midi = params.playback.value() == Playback::Midi;
         let with_seed = params.play_seed.value();
@@ -157,7 +165,14 @@ impl Audio {
         let playing = self.player.playing();
         link.set_playhead(playing.map(|playing| self.frame_of_whole(playing.source, playing.frame)));
         // A rest within a take is no reason to put the instrument to sleep; between notes, a note wakes it.
-        if midi && playing.is_none() { ProcessStatus::Normal } else { ProcessStatus::KeepAlive }
+        let heard = self.player.auditioning();
+        link.set_auditioned(heard.and_then(|heard| {
+            let take = self.slots[usize::from(AUDITION)].as_deref()?;
+            Some((take.id, self.frame_of_whole(heard.source, heard.frame)))
+        }));
+        // A user who looks may want to hear something at any moment.
+        let rests = midi && playing.is_none() && heard.is_none() && !link.is_looked_at();
+        if rests { ProcessStatus::Normal } else { ProcessStatus::KeepAlive }
     }
 
     /// Mixes the next frames; an offline host waits for those that are not ready.
@@ -169,7 +184,7 @@ impl Audio {
         if self.waits.in_this_block() {
             let ahead = left.len() + self.player.declick_frames() + 1;
             self.player.needs(ahead, |source, end| {
-                if let Some(take) = &slots[usize::from(source.slot & 1)] {
+                if let Some(take) = &slots[slot_of(source)] {
                     wait::for_frames(take, source, end);
                 }
             });
@@ -237,6 +252,60 @@ impl Audio {
         }
     }
 
+    /// Begins and ends what is played to the user. A bounce has nobody who listens.
+    fn receive_audition(&mut self, link: &AudioLink) {
+        if self.waits.in_this_block() || link.takes_audition_end() {
+            self.player.stop_audition();
+        }
+        // As with takes: only with room for what is displaced.
+        while !link.retired_is_full()
+            && let Some(newer) = link.next_audition()
+        {
+            if let Some(unheard) = self.next_audition.replace(newer) {
+                let _ = link.retire(unheard.take);
+            }
+        }
+        let slot = usize::from(AUDITION);
+        let Some(next) = &self.next_audition else {
+            if self.player.auditioning().is_none() {
+                self.free_audition(link);
+            }
+            return;
+        };
+        let same = self.slots[slot].as_ref().is_some_and(|now| now.id == next.take.id);
+        if !same {
+            self.player.stop_audition();
+            self.free_audition(link);
+            if self.slots[slot].is_some() {
+                return;
+            }
+        }
+        if link.retired_is_full() {
+            return;
+        }
+        let Some(Audition { take, variation, with_seed, frame }) = self.next_audition.take() else { return };
+        let soft = !with_seed && take.seed_frames() > 0;
+        if same {
+            let _ = link.retire(take);
+        } else {
+            self.slots[slot] = Some(take);
+        }
+        if !self.waits.in_this_block() {
+            self.player.audition(Source { slot: AUDITION, variation, with_seed }, frame, soft);
+        }
+    }
+
+    /// Hands the take that was played to the user back, once nothing reads it.
+    fn free_audition(&mut self, link: &AudioLink) {
+        let slot = usize::from(AUDITION);
+        if !self.player.uses(AUDITION)
+            && let Some(done) = self.slots[slot].take()
+            && let Err(done) = link.retire(done)
+        {
+            self.slots[slot] = Some(done);
+        }
+    }
+
     fn cue(&mut self, transport: &nice_plug::prelude::Transport, meter: Meter, frames: usize) -> Cue {
         let now = Transport {
             playing: transport.playing,
@@ -272,14 +341,18 @@ impl Audio {
     }
 
     fn frame_of_whole(&self, source: Source, frame: i64) -> i64 {
-        let take = self.slots[usize::from(source.slot & 1)].as_deref();
+        let take = self.slots[slot_of(source)].as_deref();
         let seed_frames = take.map_or(0, PlayTake::seed_frames) as i64;
         if source.with_seed { frame } else { frame + seed_frames }
     }
 }
 
+fn slot_of(source: Source) -> usize {
+    usize::from(source.slot.min(AUDITION))
+}
+
 fn view(slots: &Slots, source: Source) -> Option<TakeView<'_>> {
-    slots[usize::from(source.slot & 1)].as_ref()?.view(usize::from(source.variation), source.with_seed)
+    slots[slot_of(source)].as_ref()?.view(usize::from(source.variation), source.with_seed)
 }
 
 fn note(voice: VoiceID, channel: Channel, key: Key) -> Note {

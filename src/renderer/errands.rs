@@ -127,7 +127,7 @@ pub(super) fn note_preferences(shared: &Arc<Shared>, session: &Arc<Session>) -> 
 }
 
 /// Runs an errand for a session, which is told what went wrong.
-fn errand(
+pub(super) fn errand(
     session: &Arc<Session>,
     name: &str,
     run: impl FnOnce(&Session) -> Result<(), RenderError> + Send + 'static,

@@ -82,6 +82,15 @@ pub enum RenderError {
     /// There is no finished take.
     #[error("there is no finished take to export; render one first")]
     NothingToExport,
+    /// No block of audio comes.
+    #[error("the host runs no audio now, so nothing can be heard; switch its audio on, or this track, then play again")]
+    NoAudio,
+    /// There is no take.
+    #[error("there is no take to hear yet; render one first")]
+    NothingToHear,
+    /// A package without a sound.
+    #[error("the model {} brings no sound along that shows what it does; render something with it", .0.display())]
+    NoPreview(PathBuf),
     /// A fault in Continuo itself.
     #[error(
         "rendering failed because of a fault in Continuo; the take before it is kept — try another model or another seed clip, and please report this"
@@ -123,6 +132,7 @@ impl RenderError {
             | Self::Resource(ResourceError::NoModel(_)) => Concern::Model,
             Self::NothingCaptured | Self::CapturedNoise { .. } => Concern::Capture,
             Self::Export(_) | Self::NothingToExport => Concern::Export,
+            Self::NoAudio | Self::NothingToHear | Self::NoPreview(_) => Concern::Listening,
             Self::Resource(ResourceError::NoFolder { .. }) | Self::NoThread(_) | Self::Fault | Self::Cancelled => {
                 Concern::Other
             }

@@ -204,16 +204,21 @@ fn seed_clip(session: &Session, source: SeedSource) -> Result<(String, Clip), Re
             (file_name(&path), seed.clip)
         }
         SeedSource::Sidechain => {
-            let ring = session.link.captured().filter(|ring| ring.frames() > 0).ok_or(RenderError::NothingCaptured)?;
-            let clip = Clip { sample_rate_hz: ring.rate_hz, channels: ring.read().into_iter().collect() };
-            check_captured(&clip)?;
-            ("the sidechain".to_owned(), clip)
+            ("the sidechain".to_owned(), captured(session)?)
         }
     };
     if clip.seconds() < 0.01 {
         return Err(RenderError::ShortSeed(name));
     }
     Ok((name, clip))
+}
+
+/// What was captured from the sidechain.
+pub(super) fn captured(session: &Session) -> Result<Clip, RenderError> {
+    let ring = session.link.captured().filter(|ring| ring.frames() > 0).ok_or(RenderError::NothingCaptured)?;
+    let clip = Clip { sample_rate_hz: ring.rate_hz, channels: ring.read().into_iter().collect() };
+    check_captured(&clip)?;
+    Ok(clip)
 }
 
 /// What a track sends may be anything. It is checked as files are: one number that is none would be in the take for good.

@@ -9,6 +9,7 @@ mod errands;
 mod error;
 mod forecast;
 mod job;
+mod listening;
 mod models;
 mod preferences;
 mod priority;

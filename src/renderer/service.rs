@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::error::RenderError;
 use super::shared::Shared;
-use super::{errands, forecast, job};
+use super::{errands, forecast, job, listening};
 use crate::session::{AudioCommand, BELL, Command, FileChoice, Session, lock};
 use crate::settings::Settings;
 
@@ -133,6 +133,8 @@ fn obey(shared: &Arc<Shared>, session: &Arc<Session>, command: Command) -> Resul
         // `Session::send` has counted the request already.
         Command::Render => render(shared, session, session.settings()),
         Command::Cancel => session.cancel_all(),
+        Command::Listen { sound, from_seconds } => listening::listen(session, sound, from_seconds)?,
+        Command::StopListening => session.link.end_audition(),
         Command::ExportTake(path) => errands::export(shared, session, path, false)?,
         Command::ExportOver(path) => errands::export(shared, session, path, true)?,
         Command::KeepFile => session.post(|snapshot| snapshot.overwrite = None),

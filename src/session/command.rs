@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::listening::Sound;
 use super::preferences::Preferences;
 
 /// What the editor, or a host through a parameter, asks for.
@@ -21,6 +22,15 @@ pub enum Command {
     Render,
     /// Stop the render in progress, or take it out of the queue. The take before it comes back.
     Cancel,
+    /// Play this to the user, from so many seconds on, through the instance's output; what is played to them now ends.
+    Listen {
+        /// What.
+        sound: Sound,
+        /// From where on.
+        from_seconds: f64,
+    },
+    /// End what is played to the user.
+    StopListening,
     /// Write the take's variation that plays (seed clip, then continuation) to this file as 24-bit WAV at the host's rate.
     /// A file that is there already stays: [`Snapshot::overwrite`](super::Snapshot::overwrite) asks.
     ExportTake(PathBuf),

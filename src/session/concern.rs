@@ -18,6 +18,8 @@ pub(crate) enum Concern {
     Settings,
     /// A file that the take is written to.
     Export,
+    /// What is played to the user.
+    Listening,
     /// Where the take is kept.
     Storage,
     /// The renderer's settings.

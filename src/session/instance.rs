@@ -15,6 +15,7 @@ use super::command::Command;
 use super::concern::Cause;
 use super::file_choice::FileChoice;
 use super::link::AudioLink;
+use super::listening::{Listening, Prepared};
 use super::lock::lock;
 use super::saved::{DEFAULT_INLINE_LIMIT, Unread};
 use super::snapshot::Snapshot;
@@ -36,6 +37,10 @@ pub(crate) struct Board {
     pub(super) described: Option<FileChoice>,
     /// What suits a model that was chosen just now, until an editor has set it.
     pub(super) suggestion: Option<Suggestion>,
+    /// What is played to the user.
+    pub(super) listening: Option<Listening>,
+    /// The file that was played to the user last.
+    pub(super) prepared: Option<Prepared>,
 }
 
 /// One instance's session. See [`super`].
@@ -68,6 +73,8 @@ impl Session {
                 pending: PendingChoices::default(),
                 described: None,
                 suggestion: None,
+                listening: None,
+                prepared: None,
             }),
             repaint: RepaintNotifier::new(),
             bench: Mutex::new(Bench::default()),
@@ -97,7 +104,15 @@ impl Session {
 
     /// Says that an editor is looking; to be said again with every frame it draws.
     pub fn watch(&self) {
+        self.link.set_looked_at(true);
         *lock(&self.watched) = Some(Instant::now());
+    }
+
+    /// Says that no editor is looking any more. What was played to its user ends.
+    pub fn look_away(&self) {
+        *lock(&self.watched) = None;
+        self.link.set_looked_at(false);
+        self.link.end_audition();
     }
 
     /// Whether somebody sees what is posted: only then is it worth opening a model or measuring it ahead of a render.

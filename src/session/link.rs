@@ -25,11 +25,31 @@ pub enum AudioCommand {
     Cancel,
 }
 
+/// What is to be played to the user, whatever the host's transport does.
+#[derive(Debug, Clone)]
+pub struct Audition {
+    /// The sound, at the host's rate.
+    pub take: Arc<PlayTake>,
+    /// Which variation of it.
+    pub variation: u8,
+    /// Whether the seed clip is a part of it.
+    pub with_seed: bool,
+    /// The frame from which on.
+    pub frame: i64,
+}
+
 /// Queues and atomics between `process()` and everybody else.
 pub struct AudioLink {
     commands: ArrayQueue<AudioCommand>,
     incoming: ArrayQueue<Arc<PlayTake>>,
     retired: ArrayQueue<Arc<PlayTake>>,
+    auditions: ArrayQueue<Audition>,
+    /// What is played to the user is to end.
+    audition_ends: AtomicBool,
+    /// Which take is played to the user, 0 for none, and where it stands: frames from the seed clip's first one.
+    auditioned: [AtomicU64; 2],
+    /// Whether an editor is open.
+    looked_at: AtomicBool,
     outstanding: AtomicU32,
     host_rate: AtomicU32,
     tempo: AtomicU64,
@@ -67,6 +87,10 @@ impl AudioLink {
             commands: ArrayQueue::new(16),
             incoming: ArrayQueue::new(8),
             retired: ArrayQueue::new(32),
+            auditions: ArrayQueue::new(4),
+            audition_ends: AtomicBool::new(false),
+            auditioned: [AtomicU64::new(0), AtomicU64::new(0)],
+            looked_at: AtomicBool::new(false),
             outstanding: AtomicU32::new(0),
             host_rate: AtomicU32::new(0),
             tempo: AtomicU64::new(meter.tempo.to_bits()),
@@ -111,6 +135,28 @@ impl AudioLink {
     /// Whether there is no room to hand a take back.
     pub fn retired_is_full(&self) -> bool {
         self.retired.is_full()
+    }
+
+    /// What is to be played to the user next.
+    pub fn next_audition(&self) -> Option<Audition> {
+        self.auditions.pop()
+    }
+
+    /// Whether what is played to the user was to end since somebody last asked.
+    pub fn takes_audition_end(&self) -> bool {
+        self.audition_ends.swap(false, Ordering::AcqRel)
+    }
+
+    /// Tells editors which take is played to the user, and at which frame from its seed clip's first one.
+    pub fn set_auditioned(&self, at: Option<(u64, i64)>) {
+        let (take, frame) = at.unwrap_or((0, 0));
+        self.auditioned[1].store(frame.unsigned_abs(), Ordering::Relaxed);
+        self.auditioned[0].store(take, Ordering::Release);
+    }
+
+    /// Whether an editor is open.
+    pub fn is_looked_at(&self) -> bool {
+        self.looked_at.load(Ordering::Relaxed)
     }
 
     /// Whether a render is waiting or running.
@@ -164,6 +210,31 @@ impl AudioLink {
     /// Gives `process()` a new take. What it replaces unplayed in the queue is returned to be dropped here.
     pub(crate) fn publish(&self, take: Arc<PlayTake>) {
         drop(self.incoming.force_push(take));
+    }
+
+    /// Plays something to the user from the next block on, in place of what is played now. What it replaces in the queue
+    /// is dropped here.
+    pub(crate) fn audition(&self, audition: Audition) {
+        self.audition_ends.store(false, Ordering::Release);
+        drop(self.auditions.force_push(audition));
+    }
+
+    /// Ends what is played to the user.
+    pub(crate) fn end_audition(&self) {
+        while self.auditions.pop().is_some() {}
+        self.audition_ends.store(true, Ordering::Release);
+    }
+
+    /// Which take is played to the user, and at which second from its seed clip's first frame.
+    pub(crate) fn auditioned(&self) -> Option<(u64, f64)> {
+        let take = self.auditioned[0].load(Ordering::Acquire);
+        let frame = self.auditioned[1].load(Ordering::Relaxed);
+        let rate = self.host_rate_hz()?;
+        (take != 0).then(|| (take, frame as f64 / f64::from(rate)))
+    }
+
+    pub(crate) fn set_looked_at(&self, looked_at: bool) {
+        self.looked_at.store(looked_at, Ordering::Relaxed);
     }
 
     /// Frees what `process()` has let go of.

@@ -293,6 +293,18 @@ pub fn lay_out(take: &Take, rate_hz: u32) -> Result<Arc<PlayTake>, BenchError> {
     output.finish()
 }
 
+/// A clip alone at the host's rate, of which at most two channels are heard.
+pub fn lay_out_clip(clip: &Clip, rate_hz: u32) -> Result<Arc<PlayTake>, BenchError> {
+    let channels = at_rate(clip, rate_hz)?;
+    let frames = channels.first().map_or(0, Vec::len);
+    let megabytes = (frames * channels.len()) as u64 >> 18;
+    let play = PlayTake::new(rate_hz, &[], 1, channels.len(), frames);
+    let play = play.map_err(|OutOfMemory| BenchError::Memory { megabytes })?;
+    play.append(0, &channels);
+    play.close();
+    Ok(Arc::new(play))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

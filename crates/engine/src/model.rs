@@ -54,6 +54,14 @@ impl Model {
         Ok((manifest, abilities))
     }
 
+    /// The WAV file that a package brings along to show what the model does; `None` where there is none. Nothing is loaded.
+    ///
+    /// # Errors
+    /// [`EngineError::Package`].
+    pub fn preview_of(path: &Path) -> Result<Option<Vec<u8>>, EngineError> {
+        Ok(Package::read_preview(path)?)
+    }
+
     /// The manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest

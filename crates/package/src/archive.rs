@@ -72,11 +72,7 @@ impl Package {
         let mut opened = OpenPackage::new(path)?;
         let manifest = opened.manifest(families)?;
         let licence = opened.text(LICENCE, limits::LICENCE)?;
-        let preview = match opened.entry(PREVIEW, limits::PREVIEW) {
-            Ok(bytes) => Some(bytes),
-            Err(PackageError::MissingEntry { .. }) => None,
-            Err(error) => return Err(error),
-        };
+        let preview = opened.preview()?;
         let weights = manifest.architecture.shape().parameters();
         let limit =
             weights.saturating_mul(limits::GRAPH_PER_WEIGHT).saturating_add(limits::GRAPH_BESIDE).min(limits::GRAPH);
@@ -94,6 +90,14 @@ impl Package {
     /// As [`Package::open`].
     pub fn read_manifest(path: &Path) -> Result<Manifest, PackageError> {
         OpenPackage::new(path)?.manifest(&Families::default())
+    }
+
+    /// Reads only the preview, a WAV file; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Package::open`].
+    pub fn read_preview(path: &Path) -> Result<Option<Vec<u8>>, PackageError> {
+        OpenPackage::new(path)?.preview()
     }
 }
 
@@ -121,6 +125,15 @@ impl<'a> OpenPackage<'a> {
         let mut opened = Self { path, archive };
         opened.check_directory()?;
         Ok(opened)
+    }
+
+    /// The preview, where there is one.
+    fn preview(&mut self) -> Result<Option<Vec<u8>>, PackageError> {
+        match self.entry(PREVIEW, limits::PREVIEW) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(PackageError::MissingEntry { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Refuses, before anything is unpacked, names that leave the archive and entries that no package has.

@@ -1,4 +1,4 @@
-//! What sounds: the pinned take, notes, and what is still fading out.
+//! What sounds: the pinned take, notes, what the editor plays to its user, and what is still fading out.
 
 use crate::head::{Fades, Head, Source};
 use crate::timeline::Cue;
@@ -26,6 +26,8 @@ pub struct Player {
     pending: Option<(usize, Head)>,
     tails: [Option<Head>; TAILS],
     voices: Voices,
+    /// What is played to the user beside all that, whatever the host's transport does.
+    audition: Option<Head>,
     missing: u64,
 }
 
@@ -38,6 +40,7 @@ impl Player {
             pending: None,
             tails: [None; TAILS],
             voices: Voices::new(),
+            audition: None,
             missing: 0,
         }
     }
@@ -95,6 +98,26 @@ impl Player {
         self.voices.stop(note, self.fades.declick);
     }
 
+    /// Plays a source to the user, from a frame on; what was played to them before fades out. `soft` says that the source's
+    /// first frame is already in the middle of a sound.
+    pub fn audition(&mut self, source: Source, frame: i64, soft: bool) {
+        self.stop_audition();
+        let frame = frame.max(0);
+        self.audition = Some(Head::new(source, frame, 1.0, soft || frame > 0, self.fades));
+    }
+
+    /// Lets what is played to the user fade out.
+    pub fn stop_audition(&mut self) {
+        if let Some(head) = self.audition.take() {
+            self.fade_out(head);
+        }
+    }
+
+    /// Where that stands; `None` where nothing is played to the user.
+    pub fn auditioning(&self) -> Option<Playing> {
+        self.audition.map(|head| Playing { source: head.source, frame: head.position })
+    }
+
     /// Ends everything that is read from a slot.
     pub fn close_slot(&mut self, slot: u8) {
         if self.main.is_some_and(|head| head.source.slot == slot) {
@@ -102,12 +125,15 @@ impl Player {
         }
         self.pending = self.pending.filter(|(_, head)| head.source.slot != slot);
         self.voices.close_slot(slot, self.fades);
+        if self.audition.is_some_and(|head| head.source.slot == slot) {
+            self.stop_audition();
+        }
     }
 
     /// Whether anything is read from a slot.
     pub fn uses(&self, slot: u8) -> bool {
         let reads = |source: Source| source.slot == slot;
-        self.main.iter().chain(self.tails.iter().flatten()).any(|head| reads(head.source))
+        self.main.iter().chain(self.tails.iter().flatten()).chain(&self.audition).any(|head| reads(head.source))
             || self.pending.is_some_and(|(_, head)| reads(head.source))
             || self.voices.uses(reads)
     }
@@ -118,6 +144,7 @@ impl Player {
         self.pending = None;
         self.tails = [None; TAILS];
         self.voices = Voices::new();
+        self.audition = None;
     }
 
     /// Where playback stands: the pinned take, else the newest note.
@@ -127,7 +154,7 @@ impl Player {
     }
 
     /// The frames that the next `frames` frames of output read at most: calls `visit` with each source and the end of
-    /// what is read from it. An offline host waits for these.
+    /// what is read from it. An offline host waits for these; it plays nothing to a user.
     pub fn needs(&self, frames: usize, mut visit: impl FnMut(Source, i64)) {
         let frames = frames as i64;
         for head in self.main.iter().chain(self.tails.iter().flatten()).chain(self.voices.heads()) {
@@ -150,6 +177,13 @@ impl Player {
         let (left, right) = (&mut left[..frames], &mut right[..frames]);
         let fades = self.fades;
         let missing = &mut self.missing;
+        // What is played to the user while it is still being made is no fault of the host's timeline.
+        let mut unheard = 0;
+        if let Some(head) = &mut self.audition
+            && !view(head.source).is_some_and(|view| head.mix(&view, left, right, fades, &mut unheard))
+        {
+            self.audition = None;
+        }
         let mut mix = |head: &mut Head, left: &mut [f32], right: &mut [f32]| {
             view(head.source).is_some_and(|view| head.mix(&view, left, right, fades, missing))
         };

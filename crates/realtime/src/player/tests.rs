@@ -266,3 +266,63 @@ proptest! {
         prop_assert_eq!(perform(&events, &sizes, pin), perform(&events, &[6_000], pin));
     }
 }
+
+#[test]
+fn an_audition_sounds_beside_the_timeline_and_ends_by_itself() {
+    let (pinned, heard) = (Sound::new(500, 2_000, 2_000, 1.0), Sound::new(0, 600, 600, -1.0));
+    let run = |audition: bool, block: usize| {
+        let mut player = Player::new(RATE_HZ);
+        let (mut left, mut right) = (std::vec![0.0; 2_000], std::vec![0.0; 2_000]);
+        let mut done = 0;
+        while done < 2_000 {
+            let end = (done + block).min(2_000);
+            player.follow(Cue::At { frame: done as i64, jumped: done == 0 }, source(0), false, end - done);
+            if audition && done == 0 {
+                player.audition(source(2), 100, false);
+                assert!(player.uses(2));
+            }
+            let view = |from: Source| Some(if from.slot == 2 { heard.view(true) } else { pinned.view(true) });
+            player.mix(view, &mut left[done..end], &mut right[done..end]);
+            done = end;
+        }
+        assert!(!player.uses(2) && player.auditioning().is_none());
+        assert_eq!(player.take_missing(), 0);
+        left
+    };
+    let alone = run(false, 64);
+    for block in [1, 13, 64, 512] {
+        let both = run(true, block);
+        let added: Vec<f32> = both.iter().zip(&alone).map(|(both, alone)| both - alone).collect();
+        // From frame 100 of 600 on: faded in, as it is, faded out before its end, and nothing after it.
+        assert!(added[0].abs() < 0.01 && added[..500].iter().all(|value| *value <= 1e-6));
+        for (frame, value) in added.iter().enumerate().take(450).skip(50) {
+            assert!((value + 0.25 + (frame + 100) as f32 * 1e-5).abs() < 1e-6, "frame {frame}: {value}");
+        }
+        assert!(added[500..].iter().all(|value| value.abs() < 1e-6));
+    }
+}
+
+#[test]
+fn an_audition_that_is_stopped_or_replaced_fades_out_and_one_of_frames_to_come_counts_none_missing() {
+    let sound = Sound::new(0, 4_000, 1_000, 1.0);
+    let mut player = Player::new(RATE_HZ);
+    let mut heard = |player: &mut Player, frames: usize| {
+        let (mut left, mut right) = (std::vec![0.0; frames], std::vec![0.0; frames]);
+        player.mix(|_| Some(sound.view(true)), &mut left, &mut right);
+        left
+    };
+    player.audition(source(2), 500, true);
+    let before = heard(&mut player, 200);
+    player.audition(source(2), 0, false);
+    let after = heard(&mut player, 200);
+    // Both sound during the fade, so the step between two frames stays small but for the new one's own first frame.
+    assert!((after[0] - before[199] - 0.25).abs() < 0.02, "{} after {}", after[0], before[199]);
+    player.stop_audition();
+    let end = heard(&mut player, 100);
+    assert!((end[0] - after[199]).abs() < 0.02 && end[60..].iter().all(|value| *value == 0.0));
+    assert!(!player.uses(2));
+    player.audition(source(2), 900, false);
+    heard(&mut player, 600);
+    assert!(player.auditioning().is_some(), "it waits for what is being made");
+    assert_eq!(player.take_missing(), 0);
+}
