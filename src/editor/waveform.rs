@@ -189,15 +189,7 @@ fn grid(painter: &Painter, inner: Rect, axis: Axis, ticks: &[Tick], covered: Opt
 }
 
 /// A click on a lane makes it the one that plays, and plays it to the user from there. Says whether the pointer is on it.
-fn choose_lane(
-    ui: &Ui,
-    cx: &mut Cx<'_>,
-    lane: Rect,
-    axis: Axis,
-    index: usize,
-    plays: bool,
-    sound: &Sound,
-) -> bool {
+fn choose_lane(ui: &Ui, cx: &mut Cx<'_>, lane: Rect, axis: Axis, index: usize, plays: bool, sound: &Sound) -> bool {
     let response = ui.interact(lane, ui.scope_id().with(("lane", index)), Sense::click());
     let name = format!("Variation {}", index + 1);
     response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, plays, &name));
@@ -219,8 +211,10 @@ fn choose_lane(
 }
 
 fn badge(painter: &Painter, lane: Rect, index: usize, plays: bool) {
-    let place =
-        Rect::from_center_size(pos2(lane.left() - NUMBERS + 11.0, lane.center().y), vec2(18.0, lane.height().min(17.0)));
+    let place = Rect::from_center_size(
+        pos2(lane.left() - NUMBERS + 11.0, lane.center().y),
+        vec2(18.0, lane.height().min(17.0)),
+    );
     let (fill, color) = if plays { (theme::TEXT, theme::FIELD) } else { (theme::RAISED, theme::MUTED) };
     painter.rect_filled(place, 4.0, fill);
     painter.text(place.center(), Align2::CENTER_CENTER, (index + 1).to_string(), theme::caption(), color);

@@ -203,9 +203,7 @@ fn seed_clip(session: &Session, source: SeedSource) -> Result<(String, Clip), Re
             }
             (file_name(&path), seed.clip)
         }
-        SeedSource::Sidechain => {
-            ("the sidechain".to_owned(), captured(session)?)
-        }
+        SeedSource::Sidechain => ("the sidechain".to_owned(), captured(session)?),
     };
     if clip.seconds() < 0.01 {
         return Err(RenderError::ShortSeed(name));

@@ -95,9 +95,9 @@ mod tests {
     use continuo_engine::audio::{WavFormat, write_wav};
 
     use super::*;
+    use crate::session::lock;
     use crate::take::bench::Finished;
     use crate::take::pack::{pack, tests::take};
-    use crate::session::lock;
 
     fn soon<T>(what: &str, found: impl Fn() -> Option<T>) -> T {
         let since = Instant::now();

@@ -63,9 +63,12 @@ impl Session {
             Concern::Seed => file(self.snapshot().seed.path, resources::default_seed, source),
             Concern::Capture => Subject::Capture(self.link.captured().map_or(0, |ring| ring.frames() as u64), source),
             Concern::Settings => Subject::Settings(settings, self.link.host_rate_hz()),
-            Concern::Export | Concern::Listening | Concern::Storage | Concern::Preferences | Concern::Dialog | Concern::Other => {
-                Subject::Fixed
-            }
+            Concern::Export
+            | Concern::Listening
+            | Concern::Storage
+            | Concern::Preferences
+            | Concern::Dialog
+            | Concern::Other => Subject::Fixed,
         }
     }
 }

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
-use rayon::slice::ParallelSliceMut as _;
+use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
 use super::matrix::{Left, Panels, Places, Product, Run, Segment, every};
 use super::transpose::Transpose;
@@ -253,6 +253,23 @@ fn phases(convolution: &Convolution, kernel: usize) -> Vec<Phases> {
     all
 }
 
+/// `[outputs, inputs, kernel]` as `[outputs, kernel, inputs]`: a tap's channels lie straight on.
+fn by_tap(level: Level, weight: &[f32], inputs: usize, kernel: usize) -> Vec<f32> {
+    let mut tapped = vec![0.0; weight.len()];
+    tapped.par_chunks_mut(inputs * kernel).zip(weight.par_chunks(inputs * kernel)).for_each(|(to, from)| {
+        level.run(Transpose {
+            from,
+            from_stride: kernel,
+            rows: inputs,
+            columns: kernel,
+            bias: &[],
+            to,
+            to_stride: inputs,
+        });
+    });
+    tapped
+}
+
 /// The gradient of [`forward`] for its input, and a transposed convolution: `x[b, c, u] = bias[c] + Σ y[b, o, t] · weight[o, c,
 /// k]`, over all o, t and k with `t · stride + k · dilation − padding = u`.
 ///
@@ -279,20 +296,22 @@ pub fn input_gradient(
     let windows = FrameMajor::new(level, y, (batch, outputs), pitch(outputs, 1), (back + rows, back));
     let sequence = rows * stride * inputs;
     let mut products = vec![0.0; batch * sequence];
+    let weight = by_tap(level, weight, inputs, kernel);
     for Phases { phases, taps } in phases(convolution, kernel) {
         // What no window reaches stays zero.
         let Some(&(_, first)) = taps.first() else { continue };
-        let places =
-            taps.iter().flat_map(|&(_, tap)| every(inputs * kernel, outputs).into_iter().map(move |o| o + tap));
+        let places = taps
+            .iter()
+            .flat_map(|&(_, tap)| every(inputs * kernel, outputs).into_iter().map(move |o| o + tap * inputs));
         let places: Vec<usize> = places.collect();
         // Phases of one group are whole numbers of taps apart.
         let columns = phases.clone().flat_map(|phase| {
             let tap = (phase - phases.start) / dilation;
-            (0..inputs).map(move |channel| channel * kernel + tap)
+            (0..inputs).map(move |channel| tap * inputs + channel)
         });
         let columns: Vec<usize> = columns.collect();
         debug_assert!(first + (phases.end - 1 - phases.start) / dilation < kernel, "taps are in the kernel");
-        let panels = Panels::pack(level, Places { data: weight, rows: &places, columns: &columns });
+        let panels = Panels::pack(level, Places { data: &weight, rows: &places, columns: &columns });
         let segments: Vec<Segment> = (0..batch)
             .map(|index| Segment { from: index * windows.sequence, to: index * sequence + phases.start * inputs, rows })
             .collect();
@@ -332,13 +351,14 @@ pub fn weight_gradient(
     let windows = windows(level, convolution, axes, x);
     // Each channel's frames of all sequences, straight on.
     let depth = batch * frames;
+    let left_pitch = if batch == 1 { depth } else { pitch(depth, 1) };
     let mut joined = Vec::new();
     let left = if batch == 1 {
         y
     } else {
-        joined.resize(outputs * depth, 0.0);
-        joined.par_chunks_mut(depth).enumerate().for_each(|(channel, to)| {
-            for (index, to) in to.chunks_exact_mut(frames).enumerate() {
+        joined.resize(outputs * left_pitch, 0.0);
+        joined.par_chunks_mut(left_pitch).enumerate().for_each(|(channel, to)| {
+            for (index, to) in to[..depth].chunks_exact_mut(frames).enumerate() {
                 to.copy_from_slice(&y[(index * outputs + channel) * frames..][..frames]);
             }
         });
@@ -363,21 +383,26 @@ pub fn weight_gradient(
                 let rows = &rows[first..depth.min(first + PACKED.0)];
                 panels.pack_again(Places { data: &windows.values, rows, columns });
                 let runs = [Run { offset: first, depth: rows.len() }];
-                let a = Left { data: left, stride: depth, segments: &segments, runs: &runs };
+                let a = Left { data: left, stride: left_pitch, segments: &segments, runs: &runs };
                 let accumulate = first > 0;
                 Product { a, b: &panels, c: &mut sums, c_stride: width, accumulate }.run_here(level);
             }
             sums
         })
         .collect();
-    weight.par_chunks_mut(inputs * kernel).enumerate().for_each(|(output, to)| {
-        for (part, sums) in parts.iter().enumerate() {
-            let first = part * PACKED.1;
-            let count = PACKED.1.min(columns.len() - first);
-            let width = padded(count);
-            for (place, &sum) in (first..first + count).zip(&sums[output * width..]) {
-                to[place % inputs * kernel + place / inputs] = sum;
-            }
+    weight.par_chunks_mut(inputs * kernel).enumerate().for_each_init(Vec::new, |tapped, (output, to)| {
+        tapped.resize(columns.len(), 0.0);
+        for (sums, to) in parts.iter().zip(tapped.chunks_mut(PACKED.1)) {
+            to.copy_from_slice(&sums[output * padded(to.len())..][..to.len()]);
         }
+        level.run(Transpose {
+            from: tapped,
+            from_stride: inputs,
+            rows: kernel,
+            columns: inputs,
+            bias: &[],
+            to,
+            to_stride: kernel,
+        });
     });
 }

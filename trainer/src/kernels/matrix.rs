@@ -14,6 +14,7 @@ use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, Paral
 use rayon::slice::ParallelSliceMut as _;
 
 use super::gemm::{Block, Floats, Sums, panel};
+use super::transpose::Transpose;
 use super::{LANES, Level, Operation, padded};
 
 /// In [`Places`]: a row or column that is all zeros.
@@ -53,6 +54,7 @@ pub struct Panels {
     columns: usize,
     /// Columns of a panel.
     width: usize,
+    level: Level,
 }
 
 /// Columns of the micro-kernel's widest block.
@@ -67,13 +69,20 @@ impl Operation for Widest {
     }
 }
 
+/// How far a whole vector of columns are apart, if all are equally far.
+fn distance(columns: &[usize]) -> Option<usize> {
+    let distance = columns.get(1)?.checked_sub(columns[0])?;
+    let even = columns.windows(2).all(|pair| pair[0] != NOWHERE && pair[1].checked_sub(pair[0]) == Some(distance));
+    (columns.len() == LANES && even && columns[LANES - 1] != NOWHERE).then_some(distance)
+}
+
 impl Panels {
     /// Packs a matrix for `level`.
     ///
     /// # Panics
     /// If it does not lie inside its slice.
     pub fn pack(level: Level, source: Places<'_>) -> Self {
-        let mut panels = Self { values: Vec::new(), depth: 0, columns: 0, width: level.run(Widest) };
+        let mut panels = Self { values: Vec::new(), depth: 0, columns: 0, width: level.run(Widest), level };
         panels.pack_again(source);
         panels
     }
@@ -86,17 +95,25 @@ impl Panels {
         let Places { data, rows, columns } = source;
         let (depth, width) = (rows.len(), self.width);
         (self.depth, self.columns) = (depth, columns.len());
-        self.values.clear();
-        self.values.resize(depth * padded(columns.len()), 0.0);
+        let len = depth * padded(columns.len());
+        if self.values.capacity() < len {
+            // Fresh memory is zero already.
+            self.values = vec![0.0; len];
+        } else {
+            self.values.clear();
+            self.values.resize(len, 0.0);
+        }
         if depth == 0 || columns.is_empty() {
             return;
         }
         // In the order in which they lie in memory.
         let mut order: Vec<usize> = (0..depth).filter(|&row| rows[row] != NOWHERE).collect();
         order.sort_by_key(|&row| rows[row]);
+        let level = self.level;
         let pack = |(index, into): (usize, &mut [f32])| {
             let columns = &columns[index * width..(index * width + width).min(columns.len())];
             let wide = into.len() / depth;
+            let mut transposed = [0.0; PACKED_TOGETHER * LANES];
             for part in order.chunks(PACKED_TOGETHER) {
                 for (vector, columns) in columns.chunks(LANES).enumerate() {
                     let at = vector * LANES;
@@ -104,6 +121,22 @@ impl Panels {
                         for &row in part {
                             let from = &data[rows[row] + columns[0]..][..columns.len()];
                             into[row * wide + at..][..columns.len()].copy_from_slice(from);
+                        }
+                    } else if let Some(stride) = distance(columns) {
+                        // Columns next to one another in the panel, whose rows lie straight on.
+                        for run in part.chunk_by(|&one, &next| rows[next] == rows[one] + 1) {
+                            level.run(Transpose {
+                                from: &data[rows[run[0]] + columns[0]..],
+                                from_stride: stride,
+                                rows: LANES,
+                                columns: run.len(),
+                                bias: &[],
+                                to: &mut transposed,
+                                to_stride: LANES,
+                            });
+                            for (from, &row) in transposed.chunks_exact(LANES).zip(run) {
+                                into[row * wide + at..][..LANES].copy_from_slice(from);
+                            }
                         }
                     } else {
                         let lanes = columns.iter().enumerate().filter(|&(_, &column)| column != NOWHERE);
