@@ -10,6 +10,8 @@ use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use continuo::session::{Command, Sound};
+
 use common::host::{ClapId, Deck, EntryDescriptor, Plugin, Setup, number_of};
 
 /// Counts what a watched thread allocates or frees, and refuses it the memory.
@@ -146,6 +148,48 @@ fn process_takes_and_frees_no_memory_at_any_block_size() {
     }
     assert_eq!((caught, blocks), (0, 4_096 * 4 + THOROUGH.len() * 36));
     assert!(heard > 0.1, "the takes were never heard");
+    plugin.stop(deck);
+}
+
+#[test]
+fn a_take_is_heard_without_the_hosts_transport_and_takes_no_memory() {
+    let (_bundle, state) = common::finished_state();
+    let mut plugin = instance();
+    let params = continuo::plugin::newest_params().unwrap();
+    let session = &params.session;
+    let mut deck = plugin.start(Setup { sample_rate_hz: 48_000, block: 256 }).unwrap();
+    assert!(plugin.restore(&state).unwrap());
+    deck.playing = false;
+    let run = |deck: &mut Deck, until: &dyn Fn(f32) -> bool| {
+        for _ in 0..4_000 {
+            let (loudest, caught) = watched_block(deck, 256);
+            assert_eq!(caught, 0);
+            if until(loudest) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        panic!("it does not come");
+    };
+    for round in 0..20 {
+        let sound = Sound::Take { variation: round % 2 };
+        session.send(Command::Listen { sound: sound.clone(), from_seconds: 0.0 });
+        run(&mut deck, &|loudest| loudest > 0.0);
+        let (heard, seconds) = session.heard().unwrap();
+        assert!(heard == sound && seconds < 2.0, "{heard:?} at {seconds} s");
+        if round % 3 == 0 {
+            // From elsewhere, while it plays.
+            session.send(Command::Listen { sound, from_seconds: 0.02 });
+            run(&mut deck, &|_| session.heard().is_some_and(|(_, seconds)| seconds > 0.02));
+        }
+        session.send(Command::StopListening);
+        run(&mut deck, &|loudest| loudest == 0.0 && session.heard().is_none());
+        // The take that plays is replaced meanwhile.
+        assert!(plugin.restore(&state).unwrap());
+    }
+    for _ in 0..50 {
+        assert_eq!(watched_block(&mut deck, 256), (0.0, 0), "nothing but what is asked for sounds");
+    }
     plugin.stop(deck);
 }
 

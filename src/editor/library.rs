@@ -42,6 +42,12 @@ impl Library {
         Arc::clone(&self.listing.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Takes this for what was found.
+    #[cfg(test)]
+    pub fn put(&self, listing: Listing) {
+        *self.listing.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(listing);
+    }
+
     /// Looks again; `repaint` is rung when done.
     pub fn refresh(&self, repaint: &RepaintNotifier) {
         let (listing, repaint) = (Arc::clone(&self.listing), repaint.clone());

@@ -33,11 +33,8 @@ pub fn button(ui: &Ui, cx: &Cx<'_>, rect: Rect, sound: Sound, what: &str) -> Res
     if response.has_focus() {
         ui.painter().rect_stroke(rect, 4.0, Stroke::new(1.0, theme::TEXT), egui::StrokeKind::Inside);
     }
-    if plays {
-        draw_stop(ui.painter(), rect, color)
-    } else {
-        draw_play(ui.painter(), rect, color)
-    }
+    let draw = if plays { draw_stop } else { draw_play };
+    draw(ui.painter(), rect, color);
     if response.hovered() {
         ui.set_cursor_icon(egui::CursorIcon::PointingHand);
     }

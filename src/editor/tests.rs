@@ -16,11 +16,13 @@ use nice_plug::prelude::{Param as _, PluginState};
 
 use continuo_package::{Defaults, Manifest, Package, PackageWriter};
 
+use super::library::{Entry, Listing};
 use super::{State, show, theme};
 use crate::params::{ContinuoParams, LengthUnit, Mode};
 use crate::session::{
-    Abilities, Command, FileChoice, ModelCard, Peak, Preferences, Setting, Status, Suggestion, TakeOverview,
+    Abilities, Command, FileChoice, ModelCard, Peak, Preferences, Setting, Sound, Status, Suggestion, TakeOverview,
 };
+use crate::take::bench::lay_out;
 
 /// What a host hears of a change.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -408,13 +410,70 @@ fn a_click_on_a_lane_makes_it_play() {
     let mut bench = Bench::open();
     bench.params.session.post(|snapshot| snapshot.take = Some(Arc::new(take(1))));
     bench.harness.run();
-    assert!(bench.harness.query_by_label("Variation 1").is_none());
     bench.params.session.post(|snapshot| snapshot.take = Some(Arc::new(take(8))));
     bench.harness.run();
     bench.click("Variation 6");
     assert_eq!(bench.params.variation.value(), 6);
     let lane = bench.harness.get_by_label("Variation 6");
     assert_eq!(lane.accesskit_node().toggled(), Some(egui::accesskit::Toggled::True));
+}
+
+#[test]
+fn a_click_on_a_lane_is_heard_from_there_and_the_space_bar_stops_and_starts() {
+    let mut bench = Bench::open();
+    bench.params.session.post(|snapshot| snapshot.take = Some(Arc::new(take(2))));
+    bench.harness.run();
+    // A quarter of the lane is the seed clip: 2 of 8 seconds.
+    let lane = bench.harness.get_by_label("Variation 2").rect();
+    bench.press_and_release(egui::pos2(lane.left() + lane.width() / 4.0, lane.center().y), Modifiers::NONE);
+    let [Command::Listen { sound, from_seconds }] = &bench.commands()[..] else { panic!("one command") };
+    assert_eq!(*sound, Sound::Take { variation: 1 });
+    assert!((from_seconds - 2.0).abs() < 0.05, "{from_seconds}");
+
+    let play = lay_out(&crate::take::pack::tests::take(), 48_000).unwrap();
+    bench.params.session.link.set_host_rate(48_000.0);
+    bench.params.session.play(Sound::Take { variation: 1 }, Arc::clone(&play), 0.0);
+    bench.params.session.link.set_auditioned(Some((play.id, 48_000)));
+    bench.harness.step();
+    bench.harness.get_by_label("Stop variation 2");
+    bench.harness.get_by_label("Play variation 1");
+    bench.harness.key_press(Key::Space);
+    bench.harness.step();
+    assert_eq!(bench.commands(), [Command::StopListening]);
+
+    bench.params.session.link.set_auditioned(None);
+    bench.harness.key_press(Key::Space);
+    bench.harness.step();
+    let [Command::Listen { from_seconds, .. }] = &bench.commands()[..] else { panic!("one command") };
+    assert!((from_seconds - 2.0).abs() < 0.05, "from where the last click was: {from_seconds}");
+
+    bench.click("Play variation 1");
+    assert_eq!(bench.commands(), [Command::Listen { sound: Sound::Take { variation: 0 }, from_seconds: 0.0 }]);
+}
+
+#[test]
+fn a_shipped_clip_can_be_heard_before_it_is_chosen() {
+    let mut bench = Bench::open();
+    for (button, play, sound) in [
+        ("Seed clip…", "Play A clip", Sound::File("/clips/a.wav".into())),
+        ("Model…", "Play A model", Sound::Preview("/models/a.continuo".into())),
+    ] {
+        bench.click(button);
+        // What is listed anew is not what this test has put there.
+        let state = bench.harness.state_mut();
+        state.library.put(Listing {
+            seeds: vec![Entry { name: "A clip".to_owned(), path: "/clips/a.wav".into() }],
+            models: vec![Entry { name: "A model".to_owned(), path: "/models/a.continuo".into() }],
+            trouble: None,
+        });
+        bench.harness.step();
+        bench.harness.get_by_label(play).click();
+        bench.harness.step();
+        bench.harness.step();
+        assert_eq!(bench.commands(), [Command::Listen { sound, from_seconds: 0.0 }]);
+        bench.harness.key_press(Key::Escape);
+        bench.harness.run();
+    }
 }
 
 #[test]

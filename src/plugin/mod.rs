@@ -54,8 +54,8 @@ thread_local! {
     static NEWEST: RefCell<Weak<ContinuoParams>> = const { RefCell::new(Weak::new()) };
 }
 
-/// The parameters of the instance that this thread has just made.
-fn newest_params() -> Option<Arc<ContinuoParams>> {
+/// The parameters of the instance that this thread has just made, if it is still there.
+pub fn newest_params() -> Option<Arc<ContinuoParams>> {
     NEWEST.with_borrow(Weak::upgrade)
 }
 

@@ -306,7 +306,7 @@ fn an_audition_sounds_beside_the_timeline_and_ends_by_itself() {
 fn an_audition_that_is_stopped_or_replaced_fades_out_and_one_of_frames_to_come_counts_none_missing() {
     let sound = Sound::new(0, 4_000, 1_000, 1.0);
     let mut player = Player::new(RATE_HZ);
-    let mut heard = |player: &mut Player, frames: usize| {
+    let heard = |player: &mut Player, frames: usize| {
         let (mut left, mut right) = (std::vec![0.0; frames], std::vec![0.0; frames]);
         player.mix(|_| Some(sound.view(true)), &mut left, &mut right);
         left
