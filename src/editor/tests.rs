@@ -22,7 +22,6 @@ use crate::params::{ContinuoParams, LengthUnit, Mode};
 use crate::session::{
     Abilities, Command, FileChoice, ModelCard, Peak, Preferences, Setting, Sound, Status, Suggestion, TakeOverview,
 };
-use crate::take::bench::lay_out;
 
 /// What a host hears of a change.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -430,10 +429,7 @@ fn a_click_on_a_lane_is_heard_from_there_and_the_space_bar_stops_and_starts() {
     assert_eq!(*sound, Sound::Take { variation: 1 });
     assert!((from_seconds - 2.0).abs() < 0.05, "{from_seconds}");
 
-    let play = lay_out(&crate::take::pack::tests::take(), 48_000).unwrap();
-    bench.params.session.link.set_host_rate(48_000.0);
-    bench.params.session.play(Sound::Take { variation: 1 }, Arc::clone(&play), 0.0);
-    bench.params.session.link.set_auditioned(Some((play.id, 48_000)));
+    bench.params.session.pretend_to_play(Sound::Take { variation: 1 });
     bench.harness.step();
     bench.harness.get_by_label("Stop variation 2");
     bench.harness.get_by_label("Play variation 1");

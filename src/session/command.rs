@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::listening::Sound;
 use super::preferences::Preferences;
+use super::sound::Sound;
 
 /// What the editor, or a host through a parameter, asks for.
 ///

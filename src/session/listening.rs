@@ -1,46 +1,13 @@
 //! What is played to the user without the host's transport.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::instance::Session;
 use super::link::Audition;
 use super::lock::lock;
+use super::sound::{Listening, Prepared, Sound};
 use crate::files::File;
 use crate::take::play::PlayTake;
-
-/// What there is to hear.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sound {
-    /// A variation of the take that is shown, its seed clip before it.
-    Take {
-        /// Which, from 0.
-        variation: usize,
-    },
-    /// What the next render goes on from.
-    Seed,
-    /// An audio file.
-    File(PathBuf),
-    /// The sound that a model's package brings along.
-    Preview(PathBuf),
-}
-
-/// What is played to the user, or was last.
-#[derive(Debug, Clone)]
-pub(super) struct Listening {
-    sound: Sound,
-    /// Of the take that is played; the sound has ended when another one is, or none.
-    id: u64,
-}
-
-/// A file's sound at the host's rate, kept so that the next click is heard at once.
-#[derive(Debug, Clone)]
-pub(crate) struct Prepared {
-    /// The file as it was.
-    pub(crate) file: File,
-    /// Its sound.
-    pub(crate) play: Arc<PlayTake>,
-}
 
 impl Session {
     /// What is played to the user, and at which second of it; `None` where nothing is.
@@ -75,6 +42,14 @@ impl Session {
         let rate_hz = self.link.host_rate_hz()?;
         let prepared = lock(&self.board).prepared.clone()?;
         (prepared.file == *file && prepared.play.rate_hz == rate_hz).then_some(prepared.play)
+    }
+
+    /// As if `process()` played this, one second from its start.
+    #[cfg(test)]
+    pub(crate) fn pretend_to_play(&self, sound: Sound) {
+        self.link.set_host_rate(48_000.0);
+        lock(&self.board).listening = Some(Listening { sound, id: 1 });
+        self.link.set_auditioned(Some((1, 48_000)));
     }
 
     pub(crate) fn keep_prepared(&self, prepared: Prepared) {
