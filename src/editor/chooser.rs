@@ -135,7 +135,10 @@ fn choice(ui: &mut Ui, cx: &Cx<'_>, selected: bool, entry: &Entry, sound: Sound)
         listen::button(ui, cx, rect, sound, &entry.name);
         let name = RichText::new(&entry.name).color(theme::TEXT);
         let size = egui::vec2(ui.available_width(), theme::ROW);
-        ui.add_sized(size, Button::selectable(selected, name).truncate())
+        ui.allocate_ui_with_layout(size, Layout::top_down_justified(Align::Min), |ui| {
+            ui.add(Button::selectable(selected, name).truncate())
+        })
+        .inner
     })
     .inner
 }

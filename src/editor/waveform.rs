@@ -60,7 +60,9 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         let lane = Rect::from_min_max(pos2(inner.left(), inner.top() + top), pos2(inner.right(), inner.top() + bottom));
         let plays = index == shown;
         let sound = if planned { Sound::Seed } else { Sound::Take { variation: index } };
-        let hovered = choose_lane(ui, cx, lane, axis, index, plays, &sound);
+        // What is planned has no sound yet.
+        let there = if planned { take.seed_seconds } else { seconds };
+        let hovered = choose_lane(ui, cx, (lane, axis, there), index, plays, &sound);
         let strength = if plays {
             1.0
         } else if hovered {
@@ -189,7 +191,14 @@ fn grid(painter: &Painter, inner: Rect, axis: Axis, ticks: &[Tick], covered: Opt
 }
 
 /// A click on a lane makes it the one that plays, and plays it to the user from there. Says whether the pointer is on it.
-fn choose_lane(ui: &Ui, cx: &mut Cx<'_>, lane: Rect, axis: Axis, index: usize, plays: bool, sound: &Sound) -> bool {
+fn choose_lane(
+    ui: &Ui,
+    cx: &mut Cx<'_>,
+    (lane, axis, there): (Rect, Axis, f64),
+    index: usize,
+    plays: bool,
+    sound: &Sound,
+) -> bool {
     let response = ui.interact(lane, ui.scope_id().with(("lane", index)), Sense::click());
     let name = format!("Variation {}", index + 1);
     response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, plays, &name));
@@ -199,7 +208,8 @@ fn choose_lane(ui: &Ui, cx: &mut Cx<'_>, lane: Rect, axis: Axis, index: usize, p
             gesture(&cx.setter, &cx.params.variation, |setter| setter.set_parameter(&cx.params.variation, take));
         }
         // Without a pointer, as from a keyboard, there is no place.
-        if let Some(seconds) = response.interact_pointer_pos().and_then(|at| axis.seconds_at(at.x)) {
+        let clicked = response.interact_pointer_pos().and_then(|at| axis.seconds_at(at.x));
+        if let Some(seconds) = clicked.filter(|seconds| *seconds < there) {
             cx.state.cursor_seconds = seconds;
             listen::play(cx, sound.clone(), seconds);
         }

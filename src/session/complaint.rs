@@ -63,12 +63,10 @@ impl Session {
             Concern::Seed => file(self.snapshot().seed.path, resources::default_seed, source),
             Concern::Capture => Subject::Capture(self.link.captured().map_or(0, |ring| ring.frames() as u64), source),
             Concern::Settings => Subject::Settings(settings, self.link.host_rate_hz()),
-            Concern::Export
-            | Concern::Listening
-            | Concern::Storage
-            | Concern::Preferences
-            | Concern::Dialog
-            | Concern::Other => Subject::Fixed,
+            Concern::Listening => Subject::Rest(self.link.at_rest()),
+            Concern::Export | Concern::Storage | Concern::Preferences | Concern::Dialog | Concern::Other => {
+                Subject::Fixed
+            }
         }
     }
 }
@@ -136,6 +134,12 @@ mod tests {
         session.complain_of(Concern::Settings, &Wrong("the rate"));
         session.link.set_host_rate(48_000.0);
         assert_eq!(error(&session), None);
+
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        session.complain_of(Concern::Listening, &Wrong("the host's audio"));
+        assert!(error(&session).is_some());
+        session.link.tick();
+        assert_eq!(error(&session), None, "it runs again");
 
         session.complain_of(Concern::Export, &Wrong("the disk"));
         choose(&folder.path().join("c.continuo"));

@@ -44,6 +44,8 @@ pub(super) enum Subject {
     File(Option<PathBuf>, Option<File>, Option<(Mode, SeedSource)>),
     Capture(u64, Option<(Mode, SeedSource)>),
     Settings(Option<Settings>, Option<u32>),
+    /// Whether the host runs no audio.
+    Rest(bool),
     /// Nothing that changes by itself.
     Fixed,
 }
