@@ -194,6 +194,35 @@ fn a_take_is_heard_without_the_hosts_transport_and_takes_no_memory() {
 }
 
 #[test]
+fn a_bounce_is_the_same_whatever_is_played_to_the_user() {
+    let (_bundle, state) = common::finished_state();
+    let bounce = |listens: bool| {
+        let mut plugin = instance();
+        let params = continuo::plugin::newest_params().unwrap();
+        assert!(plugin.restore(&state).unwrap());
+        plugin.set_offline().unwrap();
+        let mut deck = plugin.start(Setup { sample_rate_hz: 48_000, block: 256 }).unwrap();
+        let mut heard: Vec<Vec<f32>> = vec![Vec::new(); 2];
+        for block in 0..100 {
+            if listens {
+                let sound = Sound::Take { variation: 1 };
+                params.session.send(Command::Listen { sound, from_seconds: 0.01 });
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+            (deck.playing, deck.position) = (true, block * 256);
+            let channels = deck.run_within(256, |process| process()).unwrap();
+            heard.iter_mut().zip(channels).for_each(|(all, channel)| all.extend(channel));
+            assert_eq!(params.session.heard(), None);
+        }
+        plugin.stop(deck);
+        heard
+    };
+    let alone = bounce(false);
+    assert!(alone[0].iter().any(|value| *value != 0.0));
+    assert!(bounce(true) == alone, "it is in the bounce");
+}
+
+#[test]
 fn asking_for_a_render_takes_no_memory_either() {
     let mut plugin = instance();
     let mut deck = plugin.start(Setup { sample_rate_hz: 48_000, block: 64 }).unwrap();

@@ -9,9 +9,9 @@ use egui::{
 use super::context::Cx;
 use super::gesture::gesture;
 use super::widgets::{elided, segments};
-use super::{chooser, stepper, theme};
+use super::{chooser, listen, stepper, theme};
 use crate::params::{Mode, SeedSource};
-use crate::session::CaptureRing;
+use crate::session::{CaptureRing, Sound};
 
 /// Name, model, and how the model steps.
 pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -93,6 +93,7 @@ pub fn source(ui: &mut Ui, cx: &mut Cx<'_>) {
             );
             match cx.params.seed_source.value() {
                 SeedSource::Clip => {
+                    hear_seed(ui, cx, "the chosen clip");
                     let width = ui.available_width();
                     chooser::seed(ui, cx, width);
                 }
@@ -100,6 +101,12 @@ pub fn source(ui: &mut Ui, cx: &mut Cx<'_>) {
             }
         });
     });
+}
+
+/// A button that plays what the next render goes on from.
+fn hear_seed(ui: &mut Ui, cx: &Cx<'_>, what: &str) {
+    let (rect, _) = ui.allocate_exact_size(vec2(listen::BUTTON, theme::ROW), Sense::hover());
+    listen::button(ui, cx, rect, Sound::Seed, what);
 }
 
 /// The capture button, and how much there is.
@@ -131,8 +138,11 @@ fn capture(ui: &mut Ui, cx: &mut Cx<'_>) {
     response
         .on_hover_text("Records the sidechain input while it is on; the newest 30 seconds are kept as the seed clip.");
 
-    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW), Sense::hover());
     let seconds = cx.snapshot.captured_seconds;
+    if seconds > 0.0 && !on {
+        hear_seed(ui, cx, "what was captured");
+    }
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW), Sense::hover());
     let rect = if on { level_meter(ui, cx, rect) } else { rect };
     let words = match (on, seconds > 0.0) {
         (true, _) => format!("Recording · {seconds:.1} s"),

@@ -55,13 +55,13 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     let covered = (take.seed_seconds > 0.0).then(|| seam_label(inner, axis, &take).expand2(vec2(14.0, 0.0)));
     grid(&painter, inner, axis, &ticks(cx, &take, axis), covered);
     let factor = enlargement(&take.peaks);
+    // What is planned has no sound yet.
+    let there = if planned { take.seed_seconds } else { seconds };
     let places = lanes(inner.height(), take.peaks.len(), shown, LANE_GAP, EMPHASIS);
     for (index, (peaks, (top, bottom))) in take.peaks.iter().zip(places).enumerate() {
         let lane = Rect::from_min_max(pos2(inner.left(), inner.top() + top), pos2(inner.right(), inner.top() + bottom));
         let plays = index == shown;
         let sound = if planned { Sound::Seed } else { Sound::Take { variation: index } };
-        // What is planned has no sound yet.
-        let there = if planned { take.seed_seconds } else { seconds };
         let hovered = choose_lane(ui, cx, (lane, axis, there), index, plays, &sound);
         let strength = if plays {
             1.0
@@ -83,7 +83,7 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
     }
     let sound = if planned { Sound::Seed } else { Sound::Take { variation: shown } };
-    let from = if cx.state.cursor_seconds < seconds { cx.state.cursor_seconds } else { 0.0 };
+    let from = if cx.state.cursor_seconds < there { cx.state.cursor_seconds } else { 0.0 };
     listen::space_bar(ui, cx, &sound, from);
     seam(&painter, inner, axis, &take);
     if planned {

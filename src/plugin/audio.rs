@@ -254,8 +254,12 @@ impl Audio {
 
     /// Begins and ends what is played to the user. A bounce has nobody who listens.
     fn receive_audition(&mut self, link: &AudioLink) {
-        if self.waits.in_this_block() || link.takes_audition_end() {
+        if self.waits.in_this_block() {
+            self.player.forget_audition(AUDITION);
+        }
+        if link.takes_audition_end() {
             self.player.stop_audition();
+            self.drop_audition(link);
         }
         // As with takes: only with room for what is displaced.
         while !link.retired_is_full()
@@ -272,6 +276,10 @@ impl Audio {
             }
             return;
         };
+        // A bounce plays nothing to anybody, and what was made for another rate would sound at another pitch.
+        if self.waits.in_this_block() || next.take.rate_hz != self.rate_hz.round() as u32 {
+            return self.drop_audition(link);
+        }
         let same = self.slots[slot].as_ref().is_some_and(|now| now.id == next.take.id);
         if !same {
             self.player.stop_audition();
@@ -290,8 +298,15 @@ impl Audio {
         } else {
             self.slots[slot] = Some(take);
         }
-        if !self.waits.in_this_block() {
-            self.player.audition(Source { slot: AUDITION, variation, with_seed }, frame, soft);
+        self.player.audition(Source { slot: AUDITION, variation, with_seed }, frame, soft);
+    }
+
+    /// Gives up what waits to be played to the user. Without room for it, it waits to be given up.
+    fn drop_audition(&mut self, link: &AudioLink) {
+        if !link.retired_is_full()
+            && let Some(unheard) = self.next_audition.take()
+        {
+            let _ = link.retire(unheard.take);
         }
     }
 

@@ -113,6 +113,8 @@ impl Session {
         *lock(&self.watched) = None;
         self.link.set_looked_at(false);
         self.link.end_audition();
+        // It was kept for the next click.
+        lock(&self.board).prepared = None;
     }
 
     /// Whether somebody sees what is posted: only then is it worth opening a model or measuring it ahead of a render.

@@ -113,6 +113,14 @@ impl Player {
         }
     }
 
+    /// Ends it at once, with all that is read from its slot: in a bounce not even its fade may sound.
+    pub fn forget_audition(&mut self, slot: u8) {
+        self.audition = None;
+        for tail in &mut self.tails {
+            *tail = tail.filter(|head| head.source.slot != slot);
+        }
+    }
+
     /// Where that stands; `None` where nothing is played to the user.
     pub fn auditioning(&self) -> Option<Playing> {
         self.audition.map(|head| Playing { source: head.source, frame: head.position })

@@ -321,6 +321,12 @@ fn an_audition_that_is_stopped_or_replaced_fades_out_and_one_of_frames_to_come_c
     let end = heard(&mut player, 100);
     assert!((end[0] - after[199]).abs() < 0.02 && end[60..].iter().all(|value| *value == 0.0));
     assert!(!player.uses(2));
+    // Neither a fade nor the sound itself is left of one that is forgotten.
+    player.audition(source(2), 0, false);
+    heard(&mut player, 100);
+    player.audition(source(2), 500, false);
+    player.forget_audition(2);
+    assert!(heard(&mut player, 100).iter().all(|value| *value == 0.0) && !player.uses(2));
     player.audition(source(2), 900, false);
     heard(&mut player, 600);
     assert!(player.auditioning().is_some(), "it waits for what is being made");
