@@ -18,5 +18,6 @@ pub mod session;
 pub mod settings;
 pub mod take;
 pub mod threads;
+mod wildness;
 
 pub use plugin::Continuo;

@@ -11,14 +11,11 @@ use nice_plug_egui::EguiEditorState;
 use crate::session::PersistentSession;
 use crate::settings::Controls;
 pub use crate::settings::{LengthUnit, Meter, Mode, Playback, SeedSource, Settings};
+use crate::wildness::{self, MOST_TEMPERATURE};
 
 /// Ticks per bar to which `start` is rounded: fine enough for triplets of sixty-fourths, coarse enough that the `f32` a
 /// host hands over names bar 2 exactly.
 const TICKS_PER_BAR: f64 = 960.0;
-
-/// Above this, models make noise: the factory's piano reaches full scale all the time from 1.2 on, with a spectrum that is
-/// ever flatter (0.04 at 1.2, 0.16 at 1.5, where a recording has below 0.001).
-const MOST_TEMPERATURE: f32 = 1.2;
 
 /// What suits the factory's model: without it, 8 takes of 30 s have 8 pops, single frames from far out in the tail of what is
 /// drawn from; with it none. Found by `continuo-trainer defaults`, which has written it into the package.
@@ -39,6 +36,9 @@ pub struct ContinuoParams {
     /// What `length` counts.
     #[id = "length_unit"]
     pub length_unit: EnumParam<LengthUnit>,
+    /// How daring the model is, in percent: what temperature and top-k are turned down or up by; 50 leaves them.
+    #[id = "wildness"]
+    pub wildness: FloatParam,
     /// Sampling temperature; 0 always takes the likeliest value.
     #[id = "temperature"]
     pub temperature: FloatParam,
@@ -51,6 +51,9 @@ pub struct ContinuoParams {
     /// The number that fixes the random choices of a render.
     #[id = "rng_seed"]
     pub rng_seed: IntParam,
+    /// Whether the next render has the same `rng_seed` again; else the editor picks another one after each.
+    #[id = "rng_lock"]
+    pub rng_lock: BoolParam,
     /// How many variations one render makes.
     #[id = "takes"]
     pub variations: IntParam,
@@ -101,6 +104,11 @@ impl Default for ContinuoParams {
                 .with_value_to_string(Arc::new(|value| decimals(f64::from(value), 2)))
                 .with_string_to_value(Arc::new(|text| number(text, &["seconds", "second", "bars", "bar", "s"]))),
             length_unit: EnumParam::new("Length unit", LengthUnit::Seconds),
+            wildness: FloatParam::new("Wildness", 50.0, FloatRange::Linear { min: 0.0, max: 100.0 })
+                .with_step_size(1.0)
+                .with_unit(" %")
+                .with_value_to_string(Arc::new(|value| decimals(f64::from(value), 0)))
+                .with_string_to_value(Arc::new(|text| number(text, &["%"]))),
             temperature: FloatParam::new("Temperature", 1.0, FloatRange::Linear { min: 0.0, max: MOST_TEMPERATURE })
                 .with_value_to_string(Arc::new(|value| decimals(f64::from(value), 3)))
                 .with_string_to_value(Arc::new(|text| number(text, &[]))),
@@ -113,6 +121,7 @@ impl Default for ContinuoParams {
             class: IntParam::new("Class", 1, IntRange::Linear { min: 1, max: MAX_CLASSES }),
             // The host's normalised `f32` names each of these numbers exactly; it could not for all of `i32`.
             rng_seed: IntParam::new("RNG seed", 1, IntRange::Linear { min: 0, max: 999_999 }),
+            rng_lock: BoolParam::new("Lock RNG seed", false),
             variations: IntParam::new("Variations", 1, IntRange::Linear { min: 1, max: MAX_VARIATIONS }),
             variation: IntParam::new("Variation", 1, IntRange::Linear { min: 1, max: MAX_VARIATIONS }),
             gain: FloatParam::new(
@@ -156,7 +165,7 @@ impl Default for ContinuoParams {
 /// Most kinds of recordings that a model can know: as many as a package may name.
 pub const MAX_CLASSES: i32 = 256;
 /// Most variations that one render makes.
-pub const MAX_VARIATIONS: i32 = 8;
+pub const MAX_VARIATIONS: i32 = 16;
 /// The hidden `revision` wraps after this.
 pub const MAX_REVISION: i32 = 65_535;
 
@@ -172,6 +181,10 @@ impl Controls for ContinuoParams {
     fn variation(&self) -> usize {
         (self.variation.value().clamp(1, MAX_VARIATIONS) - 1).unsigned_abs() as usize
     }
+
+    fn pin_bars(&self) -> f64 {
+        self.pin_bars()
+    }
 }
 
 impl ContinuoParams {
@@ -182,11 +195,14 @@ impl ContinuoParams {
             LengthUnit::Seconds => length,
             LengthUnit::Bars => length * meter.beats_per_bar * 60.0 / meter.tempo,
         };
+        let wildness = self.wildness.value() / 100.0;
+        let (temperature, top_k) =
+            wildness::settings(wildness, self.temperature.value(), self.top_k.value().unsigned_abs());
         Settings {
             mode: self.mode.value(),
             seconds,
-            temperature: self.temperature.value(),
-            top_k: self.top_k.value().unsigned_abs(),
+            temperature,
+            top_k,
             class: (self.class.value().clamp(1, MAX_CLASSES) - 1).unsigned_abs(),
             rng_seed: u64::from(self.rng_seed.value().unsigned_abs()),
             variations: self.variations.value().clamp(1, MAX_VARIATIONS).unsigned_abs(),
@@ -235,10 +251,12 @@ mod tests {
                 "mode",
                 "length",
                 "length_unit",
+                "wildness",
                 "temperature",
                 "top_k",
                 "class",
                 "rng_seed",
+                "rng_lock",
                 "takes",
                 "take",
                 "gain",

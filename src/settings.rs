@@ -13,7 +13,7 @@ pub enum Mode {
     Continue,
     /// A phrase out of nothing.
     #[id = "unconditional"]
-    #[name = "Unconditional"]
+    #[name = "From silence"]
     Unconditional,
 }
 
@@ -102,4 +102,7 @@ pub trait Controls: Send + Sync {
 
     /// Which variation plays; the first is 0.
     fn variation(&self) -> usize;
+
+    /// Bars from the song's start to where the take is pinned.
+    fn pin_bars(&self) -> f64;
 }

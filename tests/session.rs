@@ -209,6 +209,32 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     let cancelled = wait(&instance, "the cancel", |snapshot| snapshot.status == Status::Cancelled);
     assert_eq!(cancelled.take.unwrap(), overview);
 
+    // Every render stays until it is deleted; undo and redo go through renders, deletions and seed clips.
+    set_length(&instance, 0.25);
+    let takes = |count: usize| move |snapshot: &Snapshot| snapshot.takes.len() == count && !snapshot.status.busy();
+    send(&instance, Command::Render);
+    let two = wait(&instance, "a second take", takes(2));
+    assert_eq!(two.takes.iter().map(|entry| entry.chosen).collect::<Vec<_>>(), [false, true]);
+    assert!(two.takes[1].bits_per_frame[0] > 0.1 && two.takes[1].bits_per_frame.len() == 1);
+    send(&instance, Command::ChooseTake(two.takes[0].id));
+    wait(&instance, "the first take", |snapshot| snapshot.take.as_ref() == Some(&overview));
+    send(&instance, Command::CompareTakes);
+    wait(&instance, "the second take", |snapshot| snapshot.take == two.take);
+    send(&instance, Command::DeleteTake(two.takes[1].id));
+    wait(&instance, "one take", |snapshot| takes(1)(snapshot) && snapshot.take.as_ref() == Some(&overview));
+    send(&instance, Command::Undo);
+    wait(&instance, "it again", |snapshot| takes(2)(snapshot) && snapshot.take == two.take);
+    send(&instance, Command::Redo);
+    wait(&instance, "one take again", takes(1));
+    send(&instance, Command::SeedFromTake { variation: 0, until_seconds: None, render: true });
+    let extended = wait(&instance, "what goes on from it", takes(2));
+    assert!(extended.seed.name.starts_with("Take 1, variation 1"), "{}", extended.seed.name);
+    assert!((extended.take.unwrap().seed_seconds - 1.0).abs() < 1e-3, "half a second of clip and half of continuation");
+    send(&instance, Command::Undo);
+    wait(&instance, "one take", takes(1));
+    send(&instance, Command::Undo);
+    wait(&instance, "the clip before", |snapshot| snapshot.seed.name == "seed.wav");
+
     // Above the limit the sound lies in the store, and another instance opens it from there.
     send(&instance, Command::InlineLimit(10));
     let stored = wait(&instance, "the store", |snapshot| matches!(snapshot.storage, Some(Storage::Store { .. })));

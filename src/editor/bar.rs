@@ -10,7 +10,7 @@ use nice_plug::prelude::{Param, ParamSetter};
 
 use super::gesture::gesture;
 use super::theme;
-use super::widgets::captioned;
+use super::widgets::{captioned, select_all};
 
 /// Pixels of dragging from one end of the range to the other.
 const DRAG_RANGE: f32 = 220.0;
@@ -176,13 +176,6 @@ fn type_value<P: Param>(
     } else {
         memory.entry = None;
     }
-}
-
-fn select_all(ui: &Ui, id: Id, characters: usize) {
-    let mut state = egui::text_edit::TextEditState::load(ui.ctx(), id).unwrap_or_default();
-    let all = egui::text::CCursorRange::two(egui::text::CCursor::new(0), egui::text::CCursor::new(characters));
-    state.cursor.set_char_range(Some(all));
-    state.store(ui.ctx(), id);
 }
 
 fn paint(ui: &Ui, rect: Rect, response: &Response, filled: f32, words: &str) {

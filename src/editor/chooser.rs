@@ -89,15 +89,43 @@ pub fn export(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
         cx.state.export_path = folder.join(EXPORT_NAME).display().to_string();
     }
     popup(&button, 420.0, |ui| {
-        heading(ui, "Write the take that plays to a WAV file");
+        export_options(ui, cx);
+        heading(ui, "Write the variation that plays to a WAV file");
         let near = typed_path(&cx.state.export_path, home().as_deref());
         file_choices(ui, cx, Purpose::Export, near.as_deref(), "Path of the WAV file");
+        export_starred(ui, cx, near.as_deref());
     });
     button
         .on_hover_text(
             "Writes seed clip and continuation of the take that plays to a 24-bit WAV file at the host's rate.",
         )
         .on_disabled_hover_text("There is nothing to export until a take is finished.");
+}
+
+/// What of a variation is written.
+fn export_options(ui: &mut Ui, cx: &Cx<'_>) {
+    let mut options = cx.snapshot.export;
+    ui.checkbox(&mut options.with_seed, "Begin with the seed clip");
+    ui.checkbox(&mut options.model_rate, "The model's own rate in place of the host's");
+    if options != cx.snapshot.export {
+        cx.session.send(Command::SetExport(options));
+    }
+}
+
+/// Writes all variations with a star beside the file that is named.
+fn export_starred(ui: &mut Ui, cx: &Cx<'_>, near: Option<&Path>) {
+    let stars: u32 = cx.snapshot.takes.iter().map(|entry| entry.stars.count_ones()).sum();
+    let folder = near.and_then(Path::parent).filter(|folder| folder.is_absolute());
+    let Some(folder) = folder.filter(|_| stars > 0) else { return };
+    ui.separator();
+    let words =
+        if stars == 1 { "Write the one with a star".to_owned() } else { format!("Write all {stars} with a star") };
+    let button =
+        ui.button(words).on_hover_text(format!("Each to a file of its own in {}; none is replaced.", folder.display()));
+    if button.clicked() {
+        cx.session.send(Command::ExportStarred(folder.to_path_buf()));
+        ui.close();
+    }
 }
 
 fn open_library(cx: &Cx<'_>, button: &Response) {

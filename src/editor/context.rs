@@ -8,7 +8,7 @@ use super::dialog::Dialogs;
 use super::library::Library;
 use super::notices::Notices;
 use crate::params::ContinuoParams;
-use crate::session::{FileChoice, Session, Snapshot};
+use crate::session::{FileChoice, Session, Snapshot, TakeId};
 
 /// What the editor remembers between frames, and while it is closed.
 #[derive(Debug, Default)]
@@ -21,10 +21,25 @@ pub(super) struct State {
     pub(super) export_path: String,
     /// Where in the take the user clicked last, in seconds from the seed clip's first frame.
     pub(super) cursor_seconds: f64,
+    /// Where in the take a menu was opened, in seconds from the seed clip's first frame.
+    pub(super) menu_seconds: Option<f64>,
+    /// How far the lanes are scrolled.
+    pub(super) lanes: Lanes,
+    /// The take whose name is being typed, and what is typed.
+    pub(super) renaming: Option<(TakeId, String)>,
     /// The seed clip for which a preview was asked for last.
     pub(super) previewed: Option<FileChoice>,
     /// The session's revision that the host was last told about.
     pub(super) revision: u64,
+}
+
+/// How far the lanes of the waveform are scrolled.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    /// Pixels above the first one that is seen.
+    pub(super) offset: f32,
+    /// Top and bottom of the lane that was brought into view last.
+    pub(super) shown: Option<(f32, f32)>,
 }
 
 /// What every part of the window draws from.

@@ -1,12 +1,14 @@
 //! The two rows of values: what the next render does, and how the take plays.
 
-use egui::{Align2, Response, Sense, Ui, UiBuilder, vec2};
+use egui::{Align2, Popup, PopupCloseBehavior, Response, RichText, Role, Sense, Ui, UiBuilder, WidgetInfo, vec2};
 
 use super::bar::param_bar;
 use super::context::Cx;
 use super::gesture::gesture;
 use super::theme;
-use super::widgets::{CAPTION_GAP, CAPTION_HEIGHT, captioned, captioned_segments, draw_die, icon_button, switch};
+use super::widgets::{
+    CAPTION_GAP, CAPTION_HEIGHT, captioned, captioned_segments, draw_chevron, draw_die, draw_lock, icon_button, switch,
+};
 use crate::session::Setting;
 use crate::settings::{LengthUnit, Playback};
 
@@ -15,6 +17,8 @@ const NAME: f32 = 58.0;
 /// Height of a row: caption, bar.
 pub const HEIGHT: f32 = CAPTION_HEIGHT + CAPTION_GAP + theme::ROW;
 const UNIT: f32 = 132.0;
+/// Width of the button that opens the numbers behind the wildness.
+const NUMBERS: f32 = 22.0;
 const PLAYBACK: f32 = 150.0;
 const SWITCH: f32 = 64.0;
 
@@ -22,7 +26,7 @@ const SWITCH: f32 = 64.0;
 pub fn generate(ui: &mut Ui, cx: &mut Cx<'_>) {
     row(ui, "Generate", |ui| {
         let classes = cx.snapshot.card.as_ref().map(|card| card.classes().to_vec()).unwrap_or_default();
-        let bar = bar_width(ui, UNIT + theme::ROW + 4.0, if classes.is_empty() { 5 } else { 6 }, 1);
+        let bar = bar_width(ui, UNIT + 2.0 * (theme::ROW + 4.0) + NUMBERS, if classes.is_empty() { 4 } else { 5 }, 2);
         let params = cx.params;
         let unit = params.length_unit.value();
         heeded(ui, cx, Setting::Length, |ui, cx| {
@@ -42,12 +46,9 @@ pub fn generate(ui: &mut Ui, cx: &mut Cx<'_>) {
         });
         heeded(ui, cx, Setting::Temperature, |ui, cx| {
             let tip = "How daring the model is: low stays close to what is likeliest, high wanders.";
-            param_bar(ui, &cx.setter, &params.temperature, "Temperature", tip, bar, None)
+            param_bar(ui, &cx.setter, &params.wildness, "Wildness", tip, bar, None)
         });
-        heeded(ui, cx, Setting::TopK, |ui, cx| {
-            let tip = "Only the k likeliest values are ever chosen; off leaves all of them possible.";
-            param_bar(ui, &cx.setter, &params.top_k, "Top-k", tip, bar, None)
-        });
+        numbers(ui, cx);
         // Few models have a choice, so there is no room for one that means nothing.
         if !classes.is_empty() {
             class(ui, cx, &classes, bar);
@@ -65,6 +66,37 @@ pub fn generate(ui: &mut Ui, cx: &mut Cx<'_>) {
             )
         });
     });
+}
+
+/// The button behind which temperature and top-k are.
+fn numbers(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let button = captioned(ui, "  ", NUMBERS, |ui| {
+        let (rect, response) = ui.allocate_exact_size(vec2(NUMBERS, theme::ROW), Sense::click());
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Temperature and top-k"));
+        let color = if response.hovered() || response.has_focus() { theme::TEXT } else { theme::MUTED };
+        draw_chevron(ui.painter(), rect.center(), color);
+        response
+    });
+    Popup::menu(&button).width(260.0).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
+        ui.set_width(260.0);
+        let params = cx.params;
+        ui.horizontal(|ui| {
+            let bar = (ui.available_width() - theme::GAP) / 2.0;
+            heeded(ui, cx, Setting::Temperature, |ui, cx| {
+                let tip = "How even the choice is at a wildness of 50 %: 1 as the model has learnt, 0 always the likeliest.";
+                param_bar(ui, &cx.setter, &params.temperature, "Temperature", tip, bar, None)
+            });
+            heeded(ui, cx, Setting::TopK, |ui, cx| {
+                let tip = "At a wildness of 50 %, only the k likeliest values are ever chosen; off leaves all of them possible.";
+                param_bar(ui, &cx.setter, &params.top_k, "Top-k", tip, bar, None)
+            });
+        });
+        let now = params.settings(cx.session.link.meter());
+        let top_k = if now.top_k == 0 { "off".to_owned() } else { now.top_k.to_string() };
+        let words = format!("With this wildness: temperature {:.2}, top-k {top_k}.", now.temperature);
+        ui.label(RichText::new(words).font(theme::caption()).color(theme::FAINT));
+    });
+    button.on_hover_text("The two numbers behind the wildness: temperature and top-k.");
 }
 
 /// A control that is disabled where it means nothing to the chosen model; hovering says why.
@@ -165,13 +197,29 @@ fn rng_seed(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) -> Response {
             }
             die.on_hover_text("Picks another number.");
         });
+        captioned(ui, " ", theme::ROW, |ui| {
+            let lock = &cx.params.rng_lock;
+            let on = lock.value();
+            let name = if on { "Unlock RNG seed" } else { "Lock RNG seed" };
+            let button = icon_button(ui, name, theme::ROW, |painter, rect, color| {
+                draw_lock(painter, rect, if on { theme::CONTINUATION } else { color }, on);
+            });
+            if button.clicked() {
+                gesture(&cx.setter, lock, |setter| setter.set_parameter(lock, !on));
+            }
+            button.on_hover_text(if on {
+                "Locked: the next render has the same number, so the same settings give the same take."
+            } else {
+                "Not locked: each render picks another number, so it makes new variations."
+            });
+        });
         bar
     })
     .inner
 }
 
 /// A number of the RNG seed's range that is not `now`.
-fn another_number(now: i32) -> i32 {
+pub fn another_number(now: i32) -> i32 {
     use std::hash::{BuildHasher as _, Hasher as _, RandomState};
     const NUMBERS: u64 = 1_000_000;
     // The standard library keys its hash maps with random numbers; one of those is as good as a generator of our own.

@@ -49,6 +49,13 @@ pub fn lanes(height: f32, count: usize, selected: usize, gap: f32, emphasis: f32
         .collect()
 }
 
+/// Least height in which `count` lanes can be read.
+pub fn least_height(count: usize, gap: f32, emphasis: f32) -> f32 {
+    /// Of a lane that does not play.
+    const LEAST: f32 = 14.0;
+    LEAST * (count.saturating_sub(1) as f32 + emphasis) + gap * count.saturating_sub(1) as f32
+}
+
 /// A stretch of time laid over a stretch of pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Axis {
@@ -126,8 +133,8 @@ mod tests {
 
     #[test]
     fn lanes_fill_the_height_without_overlap() {
-        for count in 1..=8 {
-            for selected in 0..9 {
+        for count in 1..=16 {
+            for selected in 0..17 {
                 let lanes = lanes(300.0, count, selected, 4.0, 3.0);
                 assert_eq!(lanes.len(), count);
                 assert!(lanes[0].0.abs() < 1e-3 && (lanes[count - 1].1 - 300.0).abs() < 1e-2);

@@ -13,12 +13,14 @@ mod footer;
 mod geometry;
 mod gesture;
 mod header;
+mod lane;
 mod library;
 mod listen;
 mod messages;
 mod notices;
 mod render_bar;
 mod stepper;
+mod takes;
 #[cfg(test)]
 mod tests;
 mod theme;
@@ -141,6 +143,12 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     if let Some(file) = cx.snapshot.overwrite.clone() {
         below("question").show(ui, |ui| messages::question(ui, cx, &file));
+    }
+    takes::shortcuts(ui, cx);
+    if takes::wanted(cx) {
+        let frame = row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 0, top: 0, bottom: 12 });
+        let list = Panel::left("takes").exact_size(takes::WIDTH + 16.0).resizable(false).show_separator_line(false);
+        list.frame(frame).show(ui, |ui| takes::takes(ui, cx));
     }
     CentralPanel::default()
         .frame(row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 12 }))

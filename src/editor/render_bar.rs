@@ -3,14 +3,17 @@
 use egui::{Button, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::context::Cx;
+use super::controls::another_number;
+use super::gesture::gesture;
 use super::ticks::duration;
 use super::widgets::elided;
 use super::{chooser, theme};
-use crate::params::{LengthUnit, Mode};
-use crate::session::{Command, Status};
+use crate::params::{LengthUnit, Mode, SeedSource};
+use crate::session::{Command, Setting, Status};
 
 const BUTTON: egui::Vec2 = vec2(128.0, 34.0);
 const EXPORT: f32 = 96.0;
+const EXTEND: f32 = 76.0;
 
 /// Render or Cancel, progress, export.
 pub fn render_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -30,7 +33,9 @@ pub fn render_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
             };
             if ui.add(Button::new(words).fill(theme::CONTINUATION).min_size(BUTTON)).on_hover_text(tip).clicked() {
                 cx.session.send(Command::Render);
+                roll(cx);
             }
+            extend(ui, cx);
         }
         ui.add_space(theme::GAP);
         let room = ui.available_width() - EXPORT - theme::MARGIN;
@@ -39,6 +44,45 @@ pub fn render_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.add_space(theme::GAP);
         chooser::export(ui, cx, EXPORT);
     });
+}
+
+/// The render that was asked for has its number; the next one gets another, unless the user holds on to it.
+fn roll(cx: &Cx<'_>) {
+    let param = &cx.params.rng_seed;
+    let heeded = cx.snapshot.card.as_ref().is_none_or(|card| card.why_not(Setting::RngSeed).is_none());
+    if heeded && !cx.params.rng_lock.value() {
+        let number = another_number(param.value());
+        gesture(&cx.setter, param, |setter| setter.set_parameter(param, number));
+    }
+}
+
+/// Renders on from where the take that is shown stops.
+fn extend(ui: &mut Ui, cx: &Cx<'_>) {
+    let can = cx.snapshot.takes.iter().any(|entry| entry.chosen) && cx.snapshot.take.is_some();
+    let goes_on = cx.snapshot.card.as_ref().is_none_or(|card| card.why_not_mode(Mode::Continue).is_none());
+    if !can || !goes_on {
+        return;
+    }
+    let button = ui.add(Button::new("Extend").min_size(vec2(EXTEND, BUTTON.y)));
+    if button.on_hover_text("Goes on from where the variation that plays stops: it becomes the seed clip.").clicked() {
+        let variation = cx.params.variation.value().unsigned_abs().saturating_sub(1) as usize;
+        from_take(cx, variation, None, true);
+    }
+}
+
+/// Makes a variation the seed clip, up to a second in it, and renders on from there if `render`.
+pub fn from_take(cx: &Cx<'_>, variation: usize, until_seconds: Option<f64>, render: bool) {
+    let params = cx.params;
+    cx.session.send(Command::SeedFromTake { variation, until_seconds, render });
+    if params.mode.value() != Mode::Continue {
+        gesture(&cx.setter, &params.mode, |setter| setter.set_parameter(&params.mode, Mode::Continue));
+    }
+    if params.seed_source.value() != SeedSource::Clip {
+        gesture(&cx.setter, &params.seed_source, |setter| setter.set_parameter(&params.seed_source, SeedSource::Clip));
+    }
+    if render {
+        roll(cx);
+    }
 }
 
 fn show_status(ui: &Ui, cx: &Cx<'_>, rect: Rect) {

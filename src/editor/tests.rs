@@ -20,7 +20,8 @@ use super::library::{Entry, Listing};
 use super::{State, show, theme};
 use crate::params::{ContinuoParams, LengthUnit, Mode};
 use crate::session::{
-    Abilities, Command, FileChoice, ModelCard, Peak, Preferences, Setting, Sound, Status, Suggestion, TakeOverview,
+    Abilities, Collapse, CollapseKind, Command, Deed, FileChoice, ModelCard, Peak, Preferences, Setting, Sound, Status,
+    Suggestion, TakeEntry, TakeId, TakeOverview,
 };
 
 /// What a host hears of a change.
@@ -127,7 +128,7 @@ impl Bench {
     }
 
     fn commands(&self) -> Vec<Command> {
-        std::iter::from_fn(|| self.params.session.take_command()).collect()
+        std::iter::from_fn(|| self.params.session.take_command()).map(|(command, _)| command).collect()
     }
 
     /// What the host heard of since the last call; every change lies between a begin and an end of the same parameter.
@@ -159,6 +160,7 @@ fn take(variations: usize) -> TakeOverview {
         seam: 0.25,
         columns: 64,
         peaks: vec![vec![Peak { min: -0.5, max: 0.5 }; 64]; variations],
+        collapses: vec![None; variations],
         recipe: "a test".to_owned(),
     }
 }
@@ -233,7 +235,7 @@ fn a_notice_goes_when_it_is_dismissed_and_the_next_one_comes() {
 #[test]
 fn a_value_is_typed_after_a_double_click_and_nonsense_is_refused() {
     let mut bench = Bench::open();
-    let at = bench.middle("Temperature");
+    let at = bench.middle("Wildness");
     for _ in 0..2 {
         bench.press_and_release(at, Modifiers::NONE);
     }
@@ -244,54 +246,54 @@ fn a_value_is_typed_after_a_double_click_and_nonsense_is_refused() {
     bench.harness.get_by_role(Role::TextInput);
 
     bench.harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
-    bench.type_and_press("0.7", Key::Enter);
-    assert!((bench.params.temperature.value() - 0.7).abs() < 1e-6);
+    bench.type_and_press("70 %", Key::Enter);
+    assert!((bench.params.wildness.value() - 70.0).abs() < 1e-6);
     let gestures = bench.gestures();
     assert_eq!(gestures.len(), 1);
-    assert_eq!(gestures[0].0, bench.params.temperature.as_ptr());
+    assert_eq!(gestures[0].0, bench.params.wildness.as_ptr());
     assert!(bench.harness.query_by_role(Role::TextInput).is_none());
 }
 
 #[test]
 fn escape_leaves_a_value_as_it_was() {
     let mut bench = Bench::open();
-    let at = bench.middle("Temperature");
+    let at = bench.middle("Wildness");
     for _ in 0..2 {
         bench.press_and_release(at, Modifiers::NONE);
     }
     bench.harness.run();
-    bench.type_and_press("0.2", Key::Escape);
+    bench.type_and_press("20", Key::Escape);
     assert!(bench.harness.query_by_role(Role::TextInput).is_none());
-    assert!((bench.params.temperature.value() - 1.0).abs() < 1e-6);
+    assert!((bench.params.wildness.value() - 50.0).abs() < 1e-6);
     assert_eq!(bench.gestures(), []);
 }
 
 #[test]
 fn dragging_is_one_gesture_and_control_click_resets() {
     let mut bench = Bench::open();
-    let at = bench.middle("Temperature");
+    let at = bench.middle("Wildness");
     bench.pointer(at, Some(true), Modifiers::NONE);
     for step in 1..=10 {
         bench.pointer(at - vec2(5.0 * step as f32, 0.0), None, Modifiers::NONE);
     }
     bench.pointer(at - vec2(50.0, 0.0), Some(false), Modifiers::NONE);
     bench.harness.run();
-    let dragged = bench.params.temperature.value();
-    assert!(dragged > 0.5 && dragged < 0.9, "{dragged}");
+    let dragged = bench.params.wildness.value();
+    assert!(dragged > 20.0 && dragged < 40.0, "{dragged}");
     let gestures = bench.gestures();
     assert_eq!(gestures.len(), 1);
     assert!(gestures[0].1.len() >= 5 && gestures[0].1.is_sorted_by(|a, b| a >= b));
 
     bench.press_and_release(at, Modifiers::COMMAND);
     bench.harness.run();
-    assert!((bench.params.temperature.value() - 1.0).abs() < 1e-6);
+    assert!((bench.params.wildness.value() - 50.0).abs() < 1e-6);
     assert_eq!(bench.gestures().len(), 1);
 }
 
 #[test]
 fn segments_and_switches_set_their_parameters() {
     let mut bench = Bench::open();
-    bench.click("Unconditional");
+    bench.click("From silence");
     bench.click("Bars");
     bench.click("Play seed");
     assert_eq!(bench.params.mode.value(), Mode::Unconditional);
@@ -312,7 +314,7 @@ fn card(abilities: Abilities) -> Arc<ModelCard> {
 fn what_means_nothing_to_the_model_is_disabled_and_says_why() {
     let mut bench = Bench::open();
     let disabled = |bench: &Bench, name: &str| bench.harness.get_by_label(name).accesskit_node().is_disabled();
-    let bars = ["Length", "Temperature", "Top-k", "RNG seed", "Variations"];
+    let bars = ["Length", "Wildness", "RNG seed", "Variations"];
     let all = Abilities {
         channels: 1,
         can_continue: true,
@@ -323,7 +325,7 @@ fn what_means_nothing_to_the_model_is_disabled_and_says_why() {
     };
     bench.params.session.post(|snapshot| snapshot.card = Some(card(all.clone())));
     bench.harness.run();
-    for name in bars.into_iter().chain(["Continue", "Unconditional", "Bars"]) {
+    for name in bars.into_iter().chain(["Continue", "From silence", "Bars"]) {
         assert!(!disabled(&bench, name), "{name}");
     }
     // A model that knows several kinds of recordings offers them by name; others offer nothing.
@@ -337,20 +339,20 @@ fn what_means_nothing_to_the_model_is_disabled_and_says_why() {
     let few = Abilities { can_continue: false, fixed_frames: Some(16_384), settings, ..all.clone() };
     bench.params.session.post(|snapshot| snapshot.card = Some(card(few)));
     bench.harness.run();
-    for name in ["Length", "Bars", "Temperature", "Top-k", "Continue"] {
+    for name in ["Length", "Bars", "Wildness", "Continue"] {
         assert!(disabled(&bench, name), "{name}");
     }
-    for name in ["RNG seed", "Variations", "Unconditional", "Gain"] {
+    for name in ["RNG seed", "Variations", "From silence", "Gain"] {
         assert!(!disabled(&bench, name), "{name}");
     }
     bench.click("Bars");
-    let at = bench.middle("Temperature");
+    let at = bench.middle("Wildness");
     bench.press_and_release(at, Modifiers::COMMAND);
     bench.pointer(at, Some(true), Modifiers::NONE);
     bench.pointer(at + vec2(50.0, 0.0), Some(false), Modifiers::NONE);
     assert_eq!(bench.gestures(), [], "what is disabled changes nothing");
     // The reason comes when the pointer rests.
-    for (name, reason) in [("Temperature", "there is no temperature"), ("Continue", "cannot carry on from a clip")] {
+    for (name, reason) in [("Wildness", "there is no temperature"), ("Continue", "cannot carry on from a clip")] {
         let at = bench.middle(name);
         bench.pointer(at, None, Modifiers::NONE);
         for _ in 0..120 {
@@ -361,7 +363,7 @@ fn what_means_nothing_to_the_model_is_disabled_and_says_why() {
     // Another model brings them back.
     bench.params.session.post(|snapshot| snapshot.card = Some(card(all)));
     bench.harness.run();
-    assert!(!disabled(&bench, "Temperature"));
+    assert!(!disabled(&bench, "Wildness"));
 }
 
 #[test]
@@ -396,6 +398,26 @@ fn a_model_that_is_chosen_brings_its_own_settings_once() {
 }
 
 #[test]
+fn the_numbers_behind_the_wildness_are_in_a_popup() {
+    let mut bench = Bench::open();
+    assert!(bench.harness.query_by_label("Temperature").is_none());
+    bench.click("Temperature and top-k");
+    let at = bench.middle("Temperature");
+    // A click right after another one elsewhere would count as the second of two.
+    for _ in 0..30 {
+        bench.harness.step();
+    }
+    for _ in 0..2 {
+        bench.press_and_release(at, Modifiers::NONE);
+    }
+    bench.harness.run();
+    bench.harness.get_by_role(Role::TextInput);
+    bench.type_and_press("0.8", Key::Enter);
+    assert!((bench.params.temperature.value() - 0.8).abs() < 1e-6);
+    bench.harness.get_by_label_contains("With this wildness: temperature 0.80, top-k 64");
+}
+
+#[test]
 fn the_die_picks_another_rng_seed() {
     let mut bench = Bench::open();
     let before = bench.params.rng_seed.value();
@@ -409,11 +431,11 @@ fn a_click_on_a_lane_makes_it_play() {
     let mut bench = Bench::open();
     bench.params.session.post(|snapshot| snapshot.take = Some(Arc::new(take(1))));
     bench.harness.run();
-    bench.params.session.post(|snapshot| snapshot.take = Some(Arc::new(take(8))));
+    bench.params.session.post(|snapshot| snapshot.take = Some(Arc::new(take(4))));
     bench.harness.run();
-    bench.click("Variation 6");
-    assert_eq!(bench.params.variation.value(), 6);
-    let lane = bench.harness.get_by_label("Variation 6");
+    bench.click("Variation 4");
+    assert_eq!(bench.params.variation.value(), 4);
+    let lane = bench.harness.get_by_label("Variation 4");
     assert_eq!(lane.accesskit_node().toggled(), Some(egui::accesskit::Toggled::True));
 }
 
@@ -445,6 +467,161 @@ fn a_click_on_a_lane_is_heard_from_there_and_the_space_bar_stops_and_starts() {
 
     bench.click("Play variation 1");
     assert_eq!(bench.commands(), [Command::Listen { sound: Sound::Take { variation: 0 }, from_seconds: 0.0 }]);
+}
+
+/// A take in the list.
+fn entry(title: &str, chosen: bool) -> TakeEntry {
+    TakeEntry {
+        id: TakeId::new(),
+        title: title.to_owned(),
+        named: false,
+        variations: 2,
+        stars: 0,
+        bits_per_frame: vec![2.25, 3.5],
+        seconds: 6.0,
+        recipe: "a test".to_owned(),
+        chosen,
+        before: !chosen,
+    }
+}
+
+/// An editor with two takes in its list, the second of which is chosen.
+fn with_takes() -> (Bench, Vec<TakeEntry>) {
+    let mut bench = Bench::open();
+    let entries = vec![entry("Take 1", false), entry("Take 2", true)];
+    let takes = entries.clone();
+    bench.params.session.post(|snapshot| {
+        snapshot.take = Some(Arc::new(take(2)));
+        snapshot.takes = takes.into();
+        snapshot.undo = Some(Deed::Render);
+    });
+    bench.harness.run();
+    (bench, entries)
+}
+
+#[test]
+fn takes_are_chosen_compared_starred_and_deleted_in_the_list() {
+    let (mut bench, entries) = with_takes();
+    bench.harness.get_by_label("Play variation 2");
+    bench.harness.get_by_label_contains("3.50 bits per frame");
+    bench.click("Take 1");
+    assert_eq!(bench.commands(), [Command::ChooseTake(entries[0].id)]);
+    // It has the keyboard now.
+    for (key, command) in [
+        (Key::ArrowUp, Command::ChooseTake(entries[1].id)),
+        (Key::ArrowDown, Command::ChooseTake(entries[0].id)),
+        (Key::Delete, Command::DeleteTake(entries[0].id)),
+    ] {
+        bench.harness.key_press(key);
+        bench.harness.step();
+        assert_eq!(bench.commands(), [command]);
+    }
+    bench.click("A/B");
+    assert_eq!(bench.commands(), [Command::CompareTakes]);
+    bench.click("Star variation 2");
+    assert_eq!(bench.commands(), [Command::Star { take: entries[1].id, variation: 1, on: true }]);
+    bench.click("Undo");
+    bench.click("Redo");
+    assert_eq!(bench.commands(), [Command::Undo], "there is nothing to be done again");
+    bench.harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    bench.harness.step();
+    bench.harness.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    bench.harness.step();
+    assert_eq!(bench.commands(), [Command::Undo, Command::Redo]);
+}
+
+#[test]
+fn a_take_gets_a_name_where_it_stands_in_the_list() {
+    let (mut bench, entries) = with_takes();
+    let at = bench.middle("Take 2");
+    for _ in 0..2 {
+        bench.press_and_release(at, Modifiers::NONE);
+    }
+    bench.harness.run();
+    bench.harness.get_by_role(Role::TextInput);
+    bench.type_and_press("Bridge", Key::Enter);
+    assert_eq!(bench.commands(), [Command::RenameTake(entries[1].id, "Bridge".to_owned())]);
+    assert!(bench.harness.query_by_role(Role::TextInput).is_none());
+    bench.harness.key_press(Key::F2);
+    bench.harness.run();
+    bench.type_and_press("Chorus", Key::Escape);
+    assert_eq!(bench.commands(), []);
+}
+
+#[test]
+fn a_take_in_the_making_stands_above_the_others() {
+    let (mut bench, entries) = with_takes();
+    assert!(bench.harness.query_by_label("The take in the making").is_none());
+    bench.params.session.post(|snapshot| {
+        snapshot.live = Some(false);
+        snapshot.status = Status::Rendering { progress: 0.5, seconds_left: None, speed: 1.0 };
+    });
+    bench.harness.step();
+    bench.harness.get_by_label("The take in the making").click();
+    bench.harness.step();
+    bench.harness.step();
+    assert_eq!(bench.commands(), [Command::ShowLive]);
+    bench.params.session.post(|snapshot| snapshot.live = Some(true));
+    bench.harness.step();
+    assert!(bench.harness.query_by_label("Star variation 1").is_none(), "it has no stars yet");
+    bench.harness.get_by_label("Take 2").click();
+    bench.harness.step();
+    bench.harness.step();
+    assert_eq!(bench.commands(), [Command::ChooseTake(entries[1].id)], "the chosen one is not shown now");
+}
+
+#[test]
+fn sixteen_lanes_are_scrolled_and_arrow_keys_go_through_them() {
+    let mut bench = Bench::open();
+    bench.params.session.post(|snapshot| snapshot.take = Some(Arc::new(take(16))));
+    bench.harness.run();
+    bench.harness.get_by_label("Variation 1");
+    assert!(bench.harness.query_by_label("Variation 16").is_none(), "it is below what is seen");
+    for _ in 0..15 {
+        bench.harness.key_press(Key::ArrowDown);
+        bench.harness.run();
+    }
+    assert_eq!(bench.params.variation.value(), 16);
+    bench.harness.get_by_label("Variation 16");
+    assert!(bench.harness.query_by_label("Variation 1").is_none());
+}
+
+#[test]
+fn a_render_picks_another_number_for_the_next_one_unless_it_is_locked() {
+    let mut bench = Bench::open();
+    let before = bench.params.rng_seed.value();
+    bench.click("Render");
+    let after = bench.params.rng_seed.value();
+    assert_ne!(before, after);
+    bench.click("Lock RNG seed");
+    bench.click("Render");
+    assert_eq!(bench.params.rng_seed.value(), after);
+    bench.harness.get_by_label("Unlock RNG seed");
+}
+
+#[test]
+fn a_take_is_extended_from_its_end() {
+    let (mut bench, _) = with_takes();
+    bench.click("From silence");
+    bench.click("Extend");
+    let extend = Command::SeedFromTake { variation: 0, until_seconds: None, render: true };
+    assert_eq!(bench.commands(), [extend]);
+    assert_eq!(bench.params.mode.value(), Mode::Continue);
+}
+
+#[test]
+fn a_variation_that_becomes_noise_is_rendered_on_from_the_last_good_second() {
+    let (mut bench, _) = with_takes();
+    let noise = Collapse { kind: CollapseKind::Noise, at_seconds: 4.0 };
+    let spoilt = TakeOverview { collapses: vec![None, Some(noise)], ..take(2) };
+    bench.params.session.post(|snapshot| snapshot.take = Some(Arc::new(spoilt)));
+    bench.harness.run();
+    bench.click("Variation 2 is noise from 6.0 s on");
+    assert_eq!(
+        bench.commands(),
+        [Command::SeedFromTake { variation: 1, until_seconds: Some(5.0), render: true }],
+        "two seconds of seed clip come first"
+    );
 }
 
 #[test]

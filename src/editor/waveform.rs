@@ -4,20 +4,17 @@ use std::sync::Arc;
 
 use egui::epaint::{Mesh, Vertex, WHITE_UV};
 use egui::text::LayoutJob;
-use egui::{
-    Align, Align2, Color32, CursorIcon, FontId, Painter, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo,
-    pos2, vec2,
-};
+use egui::{Align, Align2, Color32, FontId, Painter, Rect, Sense, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::context::Cx;
-use super::geometry::{Axis, columns, enlargement, lanes};
-use super::gesture::gesture;
+use super::geometry::{Axis, columns, enlargement, lanes, least_height};
+use super::lane;
 use super::listen;
 use super::theme;
 use super::ticks::{Bars, Tick, duration, in_bars, in_seconds};
 use super::widgets::elided;
 use crate::params::{LengthUnit, Mode, Playback, SeedSource};
-use crate::session::{Peak, Sound, Status, TakeOverview};
+use crate::session::{Peak, Sound, Status, TakeEntry, TakeOverview};
 
 const TOP: f32 = 28.0;
 const BOTTOM: f32 = 24.0;
@@ -25,8 +22,6 @@ const SIDE: f32 = 12.0;
 const LANE_GAP: f32 = 4.0;
 /// Room for the lanes' play buttons.
 const BUTTONS: f32 = 22.0;
-/// Room for their numbers, where there are several.
-const NUMBERS: f32 = 24.0;
 /// The lane that plays is this much higher than the others.
 const EMPHASIS: f32 = 2.5;
 /// Pixels a tick's label needs.
@@ -42,7 +37,11 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     let Some(take) = cx.snapshot.take.clone().or_else(|| plan(cx).map(Arc::new)) else {
         return invite(&painter, rect.shrink(SIDE), cx);
     };
-    let numbers = BUTTONS + if take.peaks.len() > 1 { NUMBERS } else { 0.0 };
+    let starred = chosen_take(cx).map(|entry| (entry.id, entry.stars));
+    let bits = chosen_take(cx).map(|entry| entry.bits_per_frame.clone()).unwrap_or_default();
+    let several = take.peaks.len() > 1;
+    let numbers =
+        BUTTONS + if several { lane::NUMBERS } else { 0.0 } + if starred.is_some() { lane::STARS } else { 0.0 };
     let inner = Rect::from_min_max(rect.min + vec2(SIDE + numbers, TOP), rect.max - vec2(SIDE, BOTTOM));
     let seconds = take.seed_seconds + take.continuation_seconds;
     if inner.width() < 20.0 || inner.height() < 20.0 || seconds <= 0.0 {
@@ -57,12 +56,21 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     let factor = enlargement(&take.peaks);
     // What is planned has no sound yet.
     let there = if planned { take.seed_seconds } else { seconds };
-    let places = lanes(inner.height(), take.peaks.len(), shown, LANE_GAP, EMPHASIS);
+    // More lanes than can be read are scrolled.
+    let whole = inner.height().max(least_height(take.peaks.len(), LANE_GAP, EMPHASIS));
+    let places = lanes(whole, take.peaks.len(), shown, LANE_GAP, EMPHASIS);
+    let offset = lane::scroll(ui, cx, inner, whole, places.get(shown).copied());
+    let lane_painter = ui.painter_at(inner.with_min_x(rect.left()));
     for (index, (peaks, (top, bottom))) in take.peaks.iter().zip(places).enumerate() {
-        let lane = Rect::from_min_max(pos2(inner.left(), inner.top() + top), pos2(inner.right(), inner.top() + bottom));
+        let [top, bottom] = [top, bottom].map(|y| inner.top() + y - offset);
+        let whole = Rect::from_min_max(pos2(inner.left(), top), pos2(inner.right(), bottom));
+        let visible = whole.intersect(inner);
+        if visible.height() < 6.0 {
+            continue;
+        }
         let plays = index == shown;
         let sound = if planned { Sound::Seed } else { Sound::Take { variation: index } };
-        let hovered = choose_lane(ui, cx, (lane, axis, there), index, plays, &sound);
+        let hovered = lane::choose(ui, cx, (visible, axis, there), index, plays, &sound);
         let strength = if plays {
             1.0
         } else if hovered {
@@ -70,18 +78,42 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         } else {
             0.36
         };
-        draw_lane(&painter, lane, axis, &take, peaks, factor, strength);
-        if take.peaks.len() > 1 {
-            badge(&painter, lane, index, plays);
-        }
-        let place = pos2(inner.left() - numbers + BUTTONS / 2.0 - 3.0, lane.center().y);
-        let side = listen::BUTTON.min(lane.height());
+        draw_lane(&lane_painter, whole, axis, &take, peaks, factor, strength);
+        let mut left = inner.left() - numbers;
         let what = if planned { "the seed clip".to_owned() } else { format!("variation {}", index + 1) };
-        listen::button(ui, cx, Rect::from_center_size(place, vec2(listen::BUTTON, side)), sound.clone(), &what);
+        let side = listen::BUTTON.min(visible.height());
+        let place =
+            Rect::from_center_size(pos2(left + BUTTONS / 2.0 - 3.0, visible.center().y), vec2(listen::BUTTON, side));
+        listen::button(ui, cx, place, sound.clone(), &what);
+        left += BUTTONS;
+        if several {
+            lane::badge(
+                &lane_painter,
+                pos2(left + lane::NUMBERS / 2.0 - 1.0, visible.center().y),
+                visible,
+                index,
+                plays,
+            );
+            left += lane::NUMBERS;
+        }
+        if let Some((id, stars)) = starred {
+            let place = Rect::from_center_size(
+                pos2(left + lane::STARS / 2.0 - 2.0, visible.center().y),
+                vec2(lane::STARS, side),
+            );
+            lane::star(ui, cx, place, id, index, index < 32 && stars >> index & 1 == 1);
+        }
+        if let Some(Some(collapse)) = take.collapses.get(index) {
+            lane::collapse(ui, cx, (visible, axis), index, collapse, take.seed_seconds);
+        }
+        if let Some(bits) = bits.get(index) {
+            lane::likelihood(ui, visible, *bits, plays || hovered);
+        }
         if let Some(at) = listen::seconds_of(cx, &sound).filter(|at| *at <= seconds) {
-            listen::draw_head(&painter, lane, axis.x(at));
+            listen::draw_head(&lane_painter, whole, axis.x(at));
         }
     }
+    lane::keys(ui, cx, starred, shown, take.peaks.len());
     let sound = if planned { Sound::Seed } else { Sound::Take { variation: shown } };
     let from = if cx.state.cursor_seconds < there { cx.state.cursor_seconds } else { 0.0 };
     listen::space_bar(ui, cx, &sound, from);
@@ -104,6 +136,12 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     headline(ui, &painter, inner, axis, &take, pointed.or(playhead));
 }
 
+/// The chosen take's entry in the list, while it is that one that is shown.
+fn chosen_take<'a>(cx: &'a Cx<'_>) -> Option<&'a TakeEntry> {
+    let shown = cx.snapshot.take.is_some() && cx.snapshot.live != Some(true);
+    cx.snapshot.takes.iter().find(|entry| shown && entry.chosen)
+}
+
 /// What there is before the first render: the chosen seed clip, and room for as much as Length asks for.
 fn plan(cx: &Cx<'_>) -> Option<TakeOverview> {
     let settings = cx.params.settings(cx.session.link.meter());
@@ -119,6 +157,7 @@ fn plan(cx: &Cx<'_>) -> Option<TakeOverview> {
         seam: (preview.seconds / (preview.seconds + settings.seconds)) as f32,
         columns: columns.round() as usize,
         peaks: vec![preview.peaks.clone()],
+        collapses: Vec::new(),
         recipe: String::new(),
     })
 }
@@ -188,46 +227,6 @@ fn grid(painter: &Painter, inner: Rect, axis: Axis, ticks: &[Tick], covered: Opt
         };
         painter.text(pos2(x, inner.bottom() + 5.0), align, &tick.label, theme::caption(), theme::FAINT);
     }
-}
-
-/// A click on a lane makes it the one that plays, and plays it to the user from there. Says whether the pointer is on it.
-fn choose_lane(
-    ui: &Ui,
-    cx: &mut Cx<'_>,
-    (lane, axis, there): (Rect, Axis, f64),
-    index: usize,
-    plays: bool,
-    sound: &Sound,
-) -> bool {
-    let response = ui.interact(lane, ui.scope_id().with(("lane", index)), Sense::click());
-    let name = format!("Variation {}", index + 1);
-    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, plays, &name));
-    if response.clicked() {
-        if !plays {
-            let take = i32::try_from(index + 1).unwrap_or(1);
-            gesture(&cx.setter, &cx.params.variation, |setter| setter.set_parameter(&cx.params.variation, take));
-        }
-        // Without a pointer, as from a keyboard, there is no place.
-        let clicked = response.interact_pointer_pos().and_then(|at| axis.seconds_at(at.x));
-        if let Some(seconds) = clicked.filter(|seconds| *seconds < there) {
-            cx.state.cursor_seconds = seconds;
-            listen::play(cx, sound.clone(), seconds);
-        }
-    }
-    if response.hovered() {
-        ui.set_cursor_icon(CursorIcon::PointingHand);
-    }
-    response.hovered()
-}
-
-fn badge(painter: &Painter, lane: Rect, index: usize, plays: bool) {
-    let place = Rect::from_center_size(
-        pos2(lane.left() - NUMBERS + 11.0, lane.center().y),
-        vec2(18.0, lane.height().min(17.0)),
-    );
-    let (fill, color) = if plays { (theme::TEXT, theme::FIELD) } else { (theme::RAISED, theme::MUTED) };
-    painter.rect_filled(place, 4.0, fill);
-    painter.text(place.center(), Align2::CENTER_CENTER, (index + 1).to_string(), theme::caption(), color);
 }
 
 fn draw_lane(

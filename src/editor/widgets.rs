@@ -131,6 +131,21 @@ pub fn draw_die(painter: &egui::Painter, rect: Rect, color: Color32) {
     }
 }
 
+/// A padlock, closed or open.
+pub fn draw_lock(painter: &egui::Painter, rect: Rect, color: Color32, closed: bool) {
+    let middle = rect.center() + vec2(0.0, 1.0);
+    let body = Rect::from_min_max(middle + vec2(-5.0, -1.0), middle + vec2(5.0, 6.0));
+    painter.rect_filled(body, 1.5, color);
+    let lift = if closed { 0.0 } else { -2.0 };
+    let stroke = Stroke::new(1.5, color);
+    let at = |x: f32, y: f32| middle + vec2(x, y + lift);
+    painter.line_segment([middle + vec2(-3.0, -1.0), at(-3.0, -4.0)], stroke);
+    painter.line_segment([at(-3.0, -4.0), at(-1.5, -6.0)], stroke);
+    painter.line_segment([at(-1.5, -6.0), at(1.5, -6.0)], stroke);
+    painter.line_segment([at(1.5, -6.0), at(3.0, -4.0)], stroke);
+    painter.line_segment([at(3.0, -4.0), at(3.0, if closed { -1.0 } else { -2.0 })], stroke);
+}
+
 /// A cross.
 pub fn draw_cross(painter: &egui::Painter, rect: Rect, color: Color32) {
     let c = rect.center();
@@ -171,4 +186,12 @@ pub fn elided(ui: &Ui, text: &str, font: FontId, color: Color32, room: f32) -> s
     let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font, color);
     job.wrap = egui::text::TextWrapping::truncate_at_width(room.max(0.0));
     ui.ctx().fonts_mut(|fonts| fonts.layout_job(job))
+}
+
+/// Selects all of a text that is about to be typed over.
+pub fn select_all(ui: &Ui, id: egui::Id, characters: usize) {
+    let mut state = egui::text_edit::TextEditState::load(ui.ctx(), id).unwrap_or_default();
+    let all = egui::text::CCursorRange::two(egui::text::CCursor::new(0), egui::text::CCursor::new(characters));
+    state.cursor.set_char_range(Some(all));
+    state.store(ui.ctx(), id);
 }

@@ -3,19 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use continuo_engine::audio::{Clip, WavFormat, write_wav};
-use continuo_realtime::Frame;
-
 use super::error::RenderError;
 use super::preferences;
 use super::shared::Shared;
-use crate::session::{Chosen, Concern, FileChoice, Session, lock};
-use crate::take::Take;
-use crate::take::bench::lay_out;
+use crate::session::{Chosen, Concern, Deed, FileChoice, Session, TakeError, lock};
 use crate::threads;
-
-/// Rate of an exported take while no host has named one.
-const EXPORT_RATE_HZ: u32 = 48_000;
 
 /// Takes a model, and takes it back if its package cannot be opened.
 pub(super) fn choose_model(shared: &Arc<Shared>, session: &Arc<Session>, path: PathBuf) -> Result<(), RenderError> {
@@ -36,11 +28,13 @@ fn choose(
     path: PathBuf,
     check: impl FnOnce(&Path) -> Result<(), RenderError> + Send + 'static,
 ) -> Result<(), RenderError> {
+    let before = session.document();
     let choice = session.choose(what, path.clone());
     session.touch();
     errand(session, "continuo-choose", move |session| {
         match check(&path) {
             Ok(()) => {
+                session.note_since(if what == Chosen::Model { Deed::ChooseModel } else { Deed::ChooseSeed }, before);
                 session.accept(what, &choice);
                 session.settle(if what == Chosen::Model { Concern::Model } else { Concern::Seed });
                 if what == Chosen::Model {
@@ -65,45 +59,16 @@ pub(super) fn describe(session: &Arc<Session>, choice: FileChoice, suggest: bool
     })
 }
 
-/// Writes the variation that plays now. A file that is there is replaced only if the user has said so.
-pub(super) fn export(
-    shared: &Arc<Shared>,
+/// Does something with the takes that may have to unpack one.
+pub(super) fn with_takes(
     session: &Arc<Session>,
-    path: PathBuf,
-    replace: bool,
+    what: impl FnOnce(&Session) -> Result<(), TakeError> + Send + 'static,
 ) -> Result<(), RenderError> {
-    session.post(|snapshot| snapshot.overwrite = None);
-    let take = lock(&session.bench).finished.as_ref().map(|finished| Arc::clone(&finished.take));
-    let take = take.ok_or(RenderError::NothingToExport)?;
-    let chosen = session.params().map_or(0, |params| params.variation());
-    let shared = Arc::clone(shared);
-    errand(session, "continuo-export", move |session| {
-        // One at a time: of two to one file, the second has to ask.
-        let _one = lock(&shared.exporting);
-        if !replace && path.exists() {
-            session.post(|snapshot| snapshot.overwrite = Some(path.into()));
-            return Ok(());
-        }
-        write(&take, chosen, session.link.host_rate_hz(), &path)?;
-        session.settle(Concern::Export);
-        session.post(|snapshot| snapshot.notice = Some(format!("Exported to {}.", path.display()).into()));
+    errand(session, "continuo-takes", move |session| {
+        let result = what(session);
+        session.complain_of_take(result);
         Ok(())
     })
-}
-
-/// Writes a variation from the seed clip's first frame to the take's end.
-fn write(take: &Take, index: usize, rate_hz: Option<u32>, path: &Path) -> Result<(), RenderError> {
-    let rate_hz = rate_hz.unwrap_or(EXPORT_RATE_HZ);
-    let play = lay_out(take, rate_hz)?;
-    let view = play.view(index, true).ok_or(RenderError::NothingToExport)?;
-    let (left, right) = (0..view.frames() as i64)
-        .filter_map(|frame| match view.frame(frame) {
-            Frame::Ready([left, right]) => Some((left, right)),
-            _ => None,
-        })
-        .unzip();
-    let clip = Clip { sample_rate_hz: rate_hz, channels: vec![left, right] };
-    write_wav(path, &clip, WavFormat::I24).map_err(RenderError::Export)
 }
 
 /// Decides anew where the finished take is kept.
@@ -149,9 +114,7 @@ mod tests {
     use super::*;
     use crate::renderer::Renderer;
     use crate::session::Command;
-    use crate::take::bench::Finished;
-    use crate::take::pack::pack;
-    use crate::take::pack::tests::take;
+    use crate::take::shelf::tests::kept;
 
     fn soon(what: &str, is: impl Fn() -> bool) {
         let since = Instant::now();
@@ -167,8 +130,7 @@ mod tests {
         let file = folder.path().join("take.wav");
         let renderer = Renderer::acquire();
         let (one, other) = (Session::new(), Session::new());
-        let (sound, (packed, _)) = (Arc::new(take()), pack(&take(), u64::MAX, None));
-        lock(&one.bench).finished = Some(Finished { take: sound, packed: Arc::new(packed), play: None });
+        lock(&one.bench).shelf.add(kept(1), true);
         renderer.register(&one);
         renderer.register(&other);
 

@@ -6,8 +6,9 @@ use continuo_engine::EngineError;
 use continuo_engine::audio::AudioError;
 
 use crate::resources::ResourceError;
-use crate::session::Concern;
+use crate::session::{Concern, MAX_TAKES};
 use crate::take::bench::BenchError;
+use crate::take::pack::PackError;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -79,9 +80,33 @@ pub enum RenderError {
         /// What the system said.
         reason: String,
     },
+    /// Every take that is kept has a star.
+    #[error(
+        "{MAX_TAKES} takes are kept and each of them has a star, so there is no room for another; delete one, or take a star away"
+    )]
+    ShelfFull,
     /// There is no finished take.
     #[error("there is no finished take to export; render one first")]
     NothingToExport,
+    /// Nothing is starred.
+    #[error("no variation has a star, so there is nothing to export; give some a star, or export the one that plays")]
+    NoStars,
+    /// A take's sound cannot be had.
+    #[error(transparent)]
+    Unpacked(PackError),
+    /// This system names no folder for user data.
+    #[error(
+        "this account has no folder for user data, where a part of a take could be kept as a seed clip; export the take and choose the file"
+    )]
+    NoDataFolder,
+    /// A part of a take cannot be kept as a seed clip.
+    #[error("{}: a part of the take could not be kept there as a seed clip ({reason}); free some space or make the folder writable", path.display())]
+    SeedNotWritten {
+        /// Folder or file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// No block of audio comes.
     #[error("the host runs no audio now, so nothing can be heard; switch its audio on, or this track, then play again")]
     NoAudio,
@@ -131,11 +156,18 @@ impl RenderError {
             | Self::Unreadable { .. }
             | Self::Resource(ResourceError::NoModel(_)) => Concern::Model,
             Self::NothingCaptured | Self::CapturedNoise { .. } => Concern::Capture,
-            Self::Export(_) | Self::NothingToExport => Concern::Export,
+            Self::Export(_)
+            | Self::NothingToExport
+            | Self::NoStars
+            | Self::Unpacked(_)
+            | Self::NoDataFolder
+            | Self::SeedNotWritten { .. } => Concern::Export,
             Self::NoAudio | Self::NothingToHear | Self::NoPreview(_) => Concern::Listening,
-            Self::Resource(ResourceError::NoFolder { .. }) | Self::NoThread(_) | Self::Fault | Self::Cancelled => {
-                Concern::Other
-            }
+            Self::Resource(ResourceError::NoFolder { .. })
+            | Self::NoThread(_)
+            | Self::ShelfFull
+            | Self::Fault
+            | Self::Cancelled => Concern::Other,
         }
     }
 }

@@ -85,6 +85,9 @@ struct Material {
 fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), RenderError> {
     let (ticket, settings) = (&request.ticket, &request.settings);
     stop_if_cancelled(ticket)?;
+    if session.shelf_is_full() {
+        return Err(RenderError::ShelfFull);
+    }
     session.post(|snapshot| snapshot.status = Status::Loading);
     let Material { loaded: LoadedModel { model, forecasts }, seed, recipe, sampling, class, precision } =
         gather(shared, session, settings)?;
@@ -132,7 +135,8 @@ fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), R
     stop_if_cancelled(ticket)?;
     forecasts.learn(&workload, summary.generate_seconds);
     tracing::debug!("rendered {} takes at {:.2}× real time", summary.variations, summary.real_time_factor);
-    session.keep(ticket).map_err(RenderError::from)
+    let bits = summary.bits_per_symbol.iter().map(|bits| *bits as f32).collect();
+    session.keep(ticket, bits).map_err(RenderError::from)
 }
 
 /// Finds the model and the seed clip and fixes the recipe.
@@ -255,6 +259,8 @@ fn begin(session: &Session, ticket: &Ticket, recipe: &Recipe, seed: Option<&Arc<
                 session.link.publish(Arc::clone(play));
             }
             bench.live = Some(live);
+            bench.looks_away = false;
+            session.post_takes(&bench);
             return Ok(());
         }
         drop(bench);
@@ -283,10 +289,13 @@ fn accept(
         progress.told = Instant::now();
         let overview = Arc::new(progress.overview.update(live.frames()));
         let status = progress.status(live.ready_frames() as u64);
-        drop(bench);
+        let shown = bench.shown_live().is_some();
+        // Under the lock: who chooses another take meanwhile sees that one.
         session.post(|snapshot| {
             snapshot.status = status;
-            snapshot.take = Some(overview);
+            if shown {
+                snapshot.take = Some(overview);
+            }
         });
     }
     Ok(())

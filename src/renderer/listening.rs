@@ -96,8 +96,7 @@ mod tests {
 
     use super::*;
     use crate::session::lock;
-    use crate::take::bench::Finished;
-    use crate::take::pack::{pack, tests::take};
+    use crate::take::shelf::tests::kept;
 
     fn soon<T>(what: &str, found: impl Fn() -> Option<T>) -> T {
         let since = Instant::now();
@@ -132,8 +131,7 @@ mod tests {
     #[test]
     fn a_take_is_heard_at_once() {
         let session = playing();
-        let (packed, _) = pack(&take(), u64::MAX, None);
-        lock(&session.bench).finished = Some(Finished { take: Arc::new(take()), packed: Arc::new(packed), play: None });
+        lock(&session.bench).shelf.add(kept(1), true);
         session.lay_out_for_host();
         session.link.tick();
         listen(&session, Sound::Take { variation: 1 }, 0.0).unwrap();

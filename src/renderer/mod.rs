@@ -7,7 +7,9 @@
 
 mod errands;
 mod error;
+mod export;
 mod forecast;
+mod from_take;
 mod job;
 mod listening;
 mod models;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::error::RenderError;
 use super::shared::Shared;
-use super::{errands, forecast, job, listening};
-use crate::session::{AudioCommand, BELL, Command, FileChoice, Session, lock};
+use super::{errands, export, forecast, from_take, job, listening};
+use crate::session::{AudioCommand, BELL, Command, Deed, FileChoice, Session, lock};
 use crate::settings::Settings;
 
 /// How often `process()`'s wishes are looked at.
@@ -80,8 +80,8 @@ fn listen(shared: &Arc<Shared>, session: &Arc<Session>) {
             AudioCommand::Cancel => session.cancel_all(),
         }
     }
-    while let Some(command) = session.take_command() {
-        if let Err(error) = obey(shared, session, command) {
+    while let Some((command, settings)) = session.take_command() {
+        if let Err(error) = obey(shared, session, command, settings) {
             session.complain_of(error.concern(), &error);
         }
     }
@@ -117,26 +117,47 @@ fn render(shared: &Shared, session: &Arc<Session>, settings: Option<Settings>) {
     }
 }
 
-fn obey(shared: &Arc<Shared>, session: &Arc<Session>, command: Command) -> Result<(), RenderError> {
+fn obey(
+    shared: &Arc<Shared>,
+    session: &Arc<Session>,
+    command: Command,
+    settings: Option<Settings>,
+) -> Result<(), RenderError> {
     match command {
         Command::ChooseModel(path) => errands::choose_model(shared, session, path)?,
         Command::ChooseSeed(path) => errands::choose_seed(session, path)?,
         Command::FactoryModel => {
+            session.note(Deed::ChooseModel);
             session.post(|snapshot| snapshot.model = FileChoice::factory_model());
             session.touch();
             errands::describe(session, FileChoice::factory_model(), true)?;
         }
         Command::FactorySeed => {
+            session.note(Deed::ChooseSeed);
             session.post(|snapshot| snapshot.seed = FileChoice::factory_seed());
             session.touch();
         }
         // `Session::send` has counted the request already.
-        Command::Render => render(shared, session, session.settings()),
+        Command::Render => render(shared, session, settings),
         Command::Cancel => session.cancel_all(),
+        Command::ChooseTake(id) => errands::with_takes(session, move |session| session.choose_take(id))?,
+        Command::ShowLive => session.show_live(),
+        Command::CompareTakes => errands::with_takes(session, Session::compare_takes)?,
+        Command::Star { take, variation, on } => session.star(take, variation, on),
+        Command::RenameTake(id, name) => session.rename_take(id, &name),
+        Command::DeleteTake(id) => errands::with_takes(session, move |session| session.delete_take(id))?,
+        Command::Undo => errands::with_takes(session, |session| session.go(true))?,
+        Command::Redo => errands::with_takes(session, |session| session.go(false))?,
+        Command::SeedFromTake { variation, until_seconds, render } => {
+            let settings = session.settings().filter(|_| render);
+            from_take::seed_from_take(shared, session, variation, until_seconds, settings)?;
+        }
         Command::Listen { sound, from_seconds } => listening::listen(session, sound, from_seconds)?,
         Command::StopListening => session.link.end_audition(),
-        Command::ExportTake(path) => errands::export(shared, session, path, false)?,
-        Command::ExportOver(path) => errands::export(shared, session, path, true)?,
+        Command::ExportTake(path) => export::one(shared, session, path, false)?,
+        Command::ExportOver(path) => export::one(shared, session, path, true)?,
+        Command::ExportStarred(folder) => export::starred(shared, session, folder)?,
+        Command::SetExport(options) => session.post(|snapshot| snapshot.export = options),
         Command::KeepFile => session.post(|snapshot| snapshot.overwrite = None),
         Command::InlineLimit(bytes) => {
             session.post(|snapshot| snapshot.inline_limit = bytes);

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::export_options::ExportOptions;
 use super::preferences::Preferences;
 use super::sound::Sound;
+use crate::take::shelf::TakeId;
 
 /// What the editor, or a host through a parameter, asks for.
 ///
@@ -18,10 +20,42 @@ pub enum Command {
     FactoryModel,
     /// Go back to the first factory seed clip.
     FactorySeed,
-    /// Start a render with the parameters as they stand.
+    /// Start a render with the parameters as they stand when this is sent.
     Render,
     /// Stop the render in progress, or take it out of the queue. The take before it comes back.
     Cancel,
+    /// Choose a take: it is shown, plays and is exported.
+    ChooseTake(TakeId),
+    /// Show and play the take that is being rendered again.
+    ShowLive,
+    /// Go to the take that was chosen before; the next one goes back again.
+    CompareTakes,
+    /// Give a variation of a take a star, or take it away.
+    Star {
+        /// The take.
+        take: TakeId,
+        /// Which variation, from 0.
+        variation: usize,
+        /// Whether it is to have one.
+        on: bool,
+    },
+    /// Give a take a name; an empty one gives it its number back.
+    RenameTake(TakeId, String),
+    /// Take a take away. Undo brings it back.
+    DeleteTake(TakeId),
+    /// Undo the last change of takes, model or seed clip.
+    Undo,
+    /// Do again what was undone last.
+    Redo,
+    /// Make the chosen take the seed clip, up to a place in it, so that a render branches off or goes on there.
+    SeedFromTake {
+        /// Which variation, from 0.
+        variation: usize,
+        /// Up to where, in seconds from its seed clip's first frame; `None`: to its end.
+        until_seconds: Option<f64>,
+        /// Whether to render on from there at once.
+        render: bool,
+    },
     /// Play this to the user, from so many seconds on, through the instance's output; what is played to them now ends.
     Listen {
         /// What.
@@ -31,11 +65,15 @@ pub enum Command {
     },
     /// End what is played to the user.
     StopListening,
-    /// Write the take's variation that plays (seed clip, then continuation) to this file as 24-bit WAV at the host's rate.
+    /// Write the take's variation that plays to this file as 24-bit WAV, as [`Command::SetExport`] says.
     /// A file that is there already stays: [`Snapshot::overwrite`](super::Snapshot::overwrite) asks.
     ExportTake(PathBuf),
     /// As [`Command::ExportTake`], in place of the file that is there.
     ExportOver(PathBuf),
+    /// Write every variation with a star, of all takes, to files of their own in this folder; none that is there is replaced.
+    ExportStarred(PathBuf),
+    /// Export like this from now on.
+    SetExport(ExportOptions),
     /// The file that an export would have replaced is to stay.
     KeepFile,
     /// Keep takes up to this many packed bytes inside the host's session; larger ones go to the take store.

@@ -14,6 +14,7 @@ use super::choice::{Chosen, PendingChoices};
 use super::command::Command;
 use super::concern::Cause;
 use super::file_choice::FileChoice;
+use super::history::History;
 use super::link::AudioLink;
 use super::lock::lock;
 use super::saved::{DEFAULT_INLINE_LIMIT, Unread};
@@ -48,12 +49,14 @@ pub(crate) struct Board {
 pub struct Session {
     /// The lock-free side, for `process()`.
     pub link: AudioLink,
-    commands: SegQueue<Command>,
+    /// With the settings of the moment in which it was asked for, where it is a render.
+    commands: SegQueue<(Command, Option<Settings>)>,
     pub(super) board: Mutex<Board>,
     /// Makes an open editor look again; rung whenever the snapshot changes.
     pub repaint: RepaintNotifier,
     pub(crate) bench: Mutex<Bench>,
     pub(crate) tickets: Mutex<Vec<Arc<Ticket>>>,
+    pub(super) history: Mutex<History>,
     /// What the state that was opened holds and is not understood; saved again with everything else.
     pub(super) unread: Mutex<Unread>,
     revision: AtomicU64,
@@ -81,6 +84,7 @@ impl Session {
             tickets: Mutex::new(Vec::new()),
             revision: AtomicU64::new(0),
             watched: Mutex::new(None),
+            history: Mutex::default(),
             unread: Mutex::default(),
             controls: OnceLock::new(),
         })
@@ -88,10 +92,12 @@ impl Session {
 
     /// Asks for something. Never call this from `process()`: it allocates.
     pub fn send(&self, command: Command) {
+        let mut settings = None;
         if command == Command::Render {
             self.link.begin_request();
+            settings = self.settings();
         }
-        self.commands.push(command);
+        self.commands.push((command, settings));
         BELL.ring();
     }
 
@@ -168,7 +174,8 @@ impl Session {
         self.repaint.request_repaint();
     }
 
-    pub(crate) fn take_command(&self) -> Option<Command> {
+    /// The next command, and what a render among them was asked for with.
+    pub(crate) fn take_command(&self) -> Option<(Command, Option<Settings>)> {
         self.commands.pop()
     }
 

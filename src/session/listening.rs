@@ -32,9 +32,7 @@ impl Session {
 
     /// The take that is shown, at the host's rate.
     pub(crate) fn shown_take(&self) -> Option<Arc<PlayTake>> {
-        let bench = lock(&self.bench);
-        let live = bench.live.as_ref().and_then(|live| live.play());
-        live.or_else(|| bench.finished.as_ref().and_then(|finished| finished.play.as_ref())).cloned()
+        lock(&self.bench).shown_play().cloned()
     }
 
     /// A file's sound that was played before, if the file is as it was and the host's rate too.

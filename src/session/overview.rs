@@ -2,6 +2,7 @@
 
 use continuo_engine::audio::Clip;
 
+use super::collapse::{Collapse, collapse};
 use crate::take::{Recipe, Take};
 
 /// Columns of an overview.
@@ -31,6 +32,8 @@ pub struct TakeOverview {
     pub columns: usize,
     /// Per variation the columns that are ready, from the seed clip's first on; at most `columns`.
     pub peaks: Vec<Vec<Peak>>,
+    /// Where each variation stops being music, if it does; empty while it grows.
+    pub collapses: Vec<Option<Collapse>>,
     /// What made it, for people: model, seed clip, sampling.
     pub recipe: String,
 }
@@ -65,6 +68,7 @@ impl OverviewBuilder {
                 seam: if total > 0.0 { (seed_seconds / total) as f32 } else { 0.0 },
                 columns: COLUMNS,
                 peaks: vec![seed_columns; recipe.variations as usize],
+                collapses: Vec::new(),
                 recipe: recipe.describe(),
             },
             model_rate_hz,
@@ -93,7 +97,9 @@ impl OverviewBuilder {
 
     pub(crate) fn of(take: &Take) -> TakeOverview {
         let variations: Vec<&[Vec<f32>]> = take.variations.iter().map(|clip| clip.channels.as_slice()).collect();
-        Self::new(&take.recipe, take.seed.as_deref()).update(&variations)
+        let seed = take.seed.as_deref();
+        let collapses = take.variations.iter().map(|clip| collapse(clip, seed)).collect();
+        TakeOverview { collapses, ..Self::new(&take.recipe, seed).update(&variations) }
     }
 }
 
@@ -134,7 +140,7 @@ mod tests {
             assert!((overview.ready_seconds - end as f64 / 16_000.0).abs() < 1e-9);
         }
         let all: Vec<&[Vec<f32>]> = take.variations.iter().map(|clip| clip.channels.as_slice()).collect();
-        assert_eq!(builder.update(&all), whole);
+        assert_eq!(TakeOverview { collapses: vec![None, None], ..builder.update(&all) }, whole);
         assert_eq!(whole.peaks[1].len(), COLUMNS);
         let seed_seconds = 2_000.0 / 44_100.0;
         assert!((f64::from(whole.seam) - seed_seconds / (seed_seconds + 0.125)).abs() < 1e-6);

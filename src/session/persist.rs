@@ -7,7 +7,8 @@ use nice_plug::params::persist::PersistentField;
 use super::file_choice::{FileChoice, Origin};
 use super::instance::Session;
 use super::lock::lock;
-use super::saved::SavedSession;
+use super::saved::{SavedSession, SavedShelf};
+use crate::take::shelf::Kept;
 
 /// The session as a persistent field of the parameters.
 #[derive(Debug, Clone)]
@@ -43,19 +44,29 @@ impl PersistentField<'_, SavedSession> for PersistentSession {
 }
 
 impl Session {
-    /// The session as it is to be saved: at any moment, with the last finished take.
+    /// The session as it is to be saved: at any moment, with the takes that are finished.
     pub(crate) fn saved(&self) -> SavedSession {
         let snapshot = self.snapshot();
         let chosen = |choice: &FileChoice| choice.path.clone().filter(|_| choice.origin == Origin::Chosen);
+        let (take, shelf) = {
+            let bench = lock(&self.bench);
+            let takes = bench.shelf.takes();
+            let chosen = bench.shelf.chosen();
+            let is_chosen = |kept: &Kept| chosen.is_some_and(|chosen| chosen.id == kept.id);
+            let saved = |kept: &Kept| (kept.label.clone(), Arc::clone(&kept.packed));
+            let shelf = SavedShelf {
+                label: chosen.map(|kept| kept.label.clone()).unwrap_or_default(),
+                at: takes.iter().position(is_chosen).unwrap_or(0),
+                others: takes.iter().filter(|kept| !is_chosen(kept)).map(saved).collect(),
+            };
+            (chosen.map(|kept| Arc::clone(&kept.packed)), shelf)
+        };
         SavedSession {
             model: chosen(&snapshot.model),
             seed: chosen(&snapshot.seed),
             inline_limit: snapshot.inline_limit,
-            take: {
-                let bench = lock(&self.bench);
-                let finished = bench.finished.as_ref().map(|finished| Arc::clone(&finished.packed));
-                finished.or_else(|| bench.unreadable.clone())
-            },
+            take,
+            shelf,
             unread: lock(&self.unread).clone(),
         }
     }

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use super::concern::Concern;
+use super::deed::Deed;
 use super::file_choice::FileChoice;
 use super::instance::Session;
 use super::lock::lock;
-use super::overview::{OverviewBuilder, TakeOverview};
-use super::saved::SavedSession;
-use super::snapshot::Storage;
+use super::overview::OverviewBuilder;
+use super::saved::{SavedSession, SavedShelf};
 use super::ticket::Ticket;
-use crate::take::bench::{Finished, lay_out};
-use crate::take::pack::{PackedTake, pack};
+use crate::take::Take;
+use crate::take::bench::{BenchError, lay_out};
+use crate::take::pack::{MAX_INLINE_BYTES, PackedTake, pack_within};
 use crate::take::play::PlayTake;
+use crate::take::shelf::{Kept, Label, Shelf, TakeId};
 use crate::take::store::{Store, StoreError};
-use crate::take::{Take, bench::BenchError};
 
 /// Everything that the user is to know after a session was opened.
 #[derive(Debug, thiserror::Error)]
@@ -51,35 +52,23 @@ impl Session {
             snapshot.take = None;
             snapshot.storage = None;
         });
+        self.forget_history();
         let mut bench = lock(&self.bench);
         // What was growing belongs to the session that is being replaced.
         if let Some(live) = bench.live.take() {
             live.abandon();
         }
-        bench.finished = None;
-        bench.unreadable = None;
+        bench.looks_away = false;
+        bench.shelf = shelf_of(saved.take, saved.shelf);
         bench.restored += 1;
-        match saved.take {
-            None => self.publish_silence(),
-            Some(packed) => match packed.unpack(Store::of_user().as_ref()) {
-                Ok(take) => {
-                    let take = Arc::new(take);
-                    self.show(&take, &packed);
-                    bench.finished = Some(Finished { take, packed, play: None });
-                }
-                Err(error) => {
-                    problems.push(error.to_string());
-                    // Kept for the next save: the sound may be on another machine.
-                    bench.unreadable = Some(packed);
-                    self.publish_silence();
-                }
-            },
-        }
         drop(bench);
+        if let Err(error) = self.bring_up() {
+            // It stays on the shelf, for the next save: the sound may be on another machine.
+            problems.push(error.to_string());
+        }
         if !problems.is_empty() {
             self.complain(&RestoreProblems(problems));
         }
-        self.lay_out_for_host();
     }
 
     /// Follows the host to another rate.
@@ -88,22 +77,24 @@ impl Session {
         self.lay_out_for_host();
     }
 
-    /// Brings what is on the bench to the host's rate and hands it to `process()`.
+    /// Brings what is on the bench to the host's rate and hands what is shown of it to `process()`.
     pub(crate) fn lay_out_for_host(&self) {
         let Some(rate_hz) = self.link.host_rate_hz() else { return };
         let mut bench = lock(&self.bench);
         let bench = &mut *bench;
         let laid_out = (|| -> Result<Option<Arc<PlayTake>>, BenchError> {
-            if let Some(finished) = &mut bench.finished
-                && finished.play.as_ref().is_none_or(|play| play.rate_hz != rate_hz)
+            for kept in bench.shelf.takes_mut() {
+                kept.play.take_if(|play| play.rate_hz != rate_hz);
+            }
+            if let Some(chosen) = bench.shelf.chosen_mut()
+                && let (Some(take), None) = (&chosen.take, &chosen.play)
             {
-                finished.play = Some(lay_out(&finished.take, rate_hz)?);
+                chosen.play = Some(lay_out(take, rate_hz)?);
             }
             if let Some(live) = &mut bench.live {
                 live.set_rate(rate_hz)?;
-                return Ok(live.play().cloned());
             }
-            Ok(bench.finished.as_ref().and_then(|finished| finished.play.clone()))
+            Ok(bench.shown_play().cloned())
         })();
         match laid_out {
             Ok(Some(play)) => self.link.publish(play),
@@ -115,36 +106,49 @@ impl Session {
     /// Ends the growing take of a request as the finished one: on the bench, on the board and in what is saved.
     ///
     /// From here on it is too late to cancel the request: the take is whole and plays, so it is also what is saved.
-    pub(crate) fn keep(&self, ticket: &Ticket) -> Result<(), BenchError> {
-        if let Some(completed) = self.complete(ticket)? {
+    /// `bits_per_frame` says how unlikely each variation is under the model; nothing, where that is not known.
+    pub(crate) fn keep(&self, ticket: &Ticket, bits_per_frame: Vec<f32>) -> Result<(), BenchError> {
+        if let Some(completed) = self.complete(ticket, bits_per_frame)? {
             self.shelve(completed);
         }
         Ok(())
     }
 
     /// Ends the growing take. Its sound plays on.
-    fn complete(&self, ticket: &Ticket) -> Result<Option<Completed>, BenchError> {
+    fn complete(&self, ticket: &Ticket, bits_per_frame: Vec<f32>) -> Result<Option<Completed>, BenchError> {
         let mut bench = lock(&self.bench);
-        let Some(live) = bench.live.take_if(|live| live.ticket == ticket.id) else { return Ok(None) };
+        let Some(mut live) = bench.live.take_if(|live| live.ticket == ticket.id) else { return Ok(None) };
+        live.set_bits(bits_per_frame);
         let (take, play) = live.finish()?;
         Ok(Some(Completed { take, play, session: bench.restored }))
     }
 
-    /// Packs a completed take, which takes a moment in which nobody should wait for the lock, and puts it on the bench.
+    /// Packs a completed take, which takes a moment in which nobody should wait for the lock, and puts it on the shelf.
     fn shelve(&self, Completed { take, play, session }: Completed) {
         let limit = self.snapshot().inline_limit;
-        let (packed, failure) = pack(&take, limit, Store::of_user().as_ref());
-        let (take, packed) = (Arc::new(take), Arc::new(packed));
+        let inline = lock(&self.bench).shelf.inline_bytes_beside(None);
+        let (packed, failure) = pack_beside(&take, limit, inline);
+        let packed = Arc::new(packed);
         let overview = Arc::new(OverviewBuilder::of(&take));
+        if lock(&self.bench).restored == session {
+            self.note(Deed::Render);
+        }
         let mut bench = lock(&self.bench);
         if bench.restored != session {
-            // The host has put another session in this one's place, with a take of its own or with none.
+            // The host has put another session in this one's place, with takes of its own or with none.
             return;
         }
-        bench.unreadable = None;
-        bench.finished = Some(Finished { take, packed: Arc::clone(&packed), play });
-        // Under the lock, so that what is shown is what is on the bench.
-        self.show_packed(Some(overview), &packed);
+        let label = Label { number: bench.shelf.next_number(), ..Label::default() };
+        let stored = failure.is_none();
+        let kept = Kept { take: Some(Arc::new(take)), play, stored, ..Kept::new(label, Arc::clone(&packed)) };
+        // Who looks at another take meanwhile goes on doing so.
+        let shows = !std::mem::take(&mut bench.looks_away) || bench.shelf.chosen().is_none();
+        bench.shelf.add(kept, shows);
+        self.post_takes(&bench);
+        if shows {
+            // Under the lock, so that what is shown is what is on the bench.
+            self.show_packed(Some(overview), &packed);
+        }
         drop(bench);
         self.say_whether_stored(failure.as_ref());
         self.touch();
@@ -160,35 +164,65 @@ impl Session {
         let mut bench = lock(&self.bench);
         let Some(live) = bench.live.take_if(|live| live.ticket == ticket) else { return };
         live.abandon();
-        let overview = bench.finished.as_ref().map(|finished| Arc::new(OverviewBuilder::of(&finished.take)));
-        let none_before = bench.finished.is_none();
+        if std::mem::take(&mut bench.looks_away) {
+            // Something else is shown and plays already.
+            self.post_takes(&bench);
+            return;
+        }
         drop(bench);
-        self.post(|snapshot| snapshot.take = overview);
-        if none_before { self.publish_silence() } else { self.lay_out_for_host() }
+        let result = self.bring_up();
+        self.complain_of_take(result);
     }
 
-    /// Decides anew where the finished take is kept. Takes as long as packing does.
+    /// Decides anew where takes are kept: in the host's session up to the limit, the chosen one first, then the newest. Takes
+    /// as long as packing those does that move.
     pub(crate) fn repack(&self) {
-        loop {
-            let Some(take) = lock(&self.bench).finished.as_ref().map(|finished| Arc::clone(&finished.take)) else {
-                return;
-            };
-            let limit = self.snapshot().inline_limit;
-            let (packed, failure) = pack(&take, limit, Store::of_user().as_ref());
-            let packed = Arc::new(packed);
-            let mut bench = lock(&self.bench);
-            let finished = bench.finished.as_mut().filter(|finished| Arc::ptr_eq(&finished.take, &take));
-            // Meanwhile there may be another take, which was packed as it came, or another limit.
-            let Some(finished) = finished else { return };
-            if self.snapshot().inline_limit == limit {
-                finished.packed = Arc::clone(&packed);
-                self.show_packed(None, &packed);
-                drop(bench);
-                self.say_whether_stored(failure.as_ref());
-                self.touch();
-                return;
+        let order = || {
+            let bench = lock(&self.bench);
+            let chosen = bench.shelf.chosen().map(|kept| kept.id);
+            let rest = bench.shelf.takes().iter().rev().map(|kept| kept.id).filter(|id| Some(*id) != chosen);
+            chosen.into_iter().chain(rest).collect::<Vec<TakeId>>()
+        };
+        let mut room = self.snapshot().inline_limit;
+        let mut failure = None;
+        for id in order() {
+            let Some(kept) = lock(&self.bench).shelf.get(id).cloned() else { continue };
+            let bytes = kept.packed.bytes();
+            let inside = bytes <= room;
+            if inside {
+                room -= bytes;
+            }
+            if inside == kept.packed.is_stored_outside() || !kept.stored {
+                failure = self.move_take(&kept, if inside { bytes } else { 0 }).or(failure);
             }
         }
+        let bench = lock(&self.bench);
+        if let Some(chosen) = bench.shelf.chosen() {
+            self.show_packed(None, &chosen.packed);
+        }
+        drop(bench);
+        self.say_whether_stored(failure.as_ref());
+        self.touch();
+    }
+
+    /// Packs a take anew, into the session if it needs at most `limit` bytes.
+    fn move_take(&self, kept: &Kept, limit: u64) -> Option<StoreError> {
+        let take = match &kept.take {
+            Some(take) => Arc::clone(take),
+            // One whose sound cannot be had stays where it is.
+            None => Arc::new(kept.packed.unpack(Store::of_user().as_ref()).ok()?),
+        };
+        let inline = lock(&self.bench).shelf.inline_bytes_beside(Some(kept.id));
+        let (packed, failure) = pack_beside(&take, limit.saturating_add(inline), inline);
+        let mut bench = lock(&self.bench);
+        if let Some(kept) = bench.shelf.get_mut(kept.id) {
+            kept.stored = failure.is_none();
+            kept.packed = Arc::new(packed);
+            if !kept.stored {
+                kept.take = Some(take);
+            }
+        }
+        failure
     }
 
     fn say_whether_stored(&self, failure: Option<&StoreError>) {
@@ -204,34 +238,28 @@ impl Session {
             ticket.stop();
         }
     }
+}
 
-    fn publish_silence(&self) {
-        self.link.publish(Arc::new(PlayTake::silence()));
-    }
+/// Packs a take that lies beside others which take `inline` bytes of the host's session, of which `limit` are for all.
+fn pack_beside(take: &Take, limit: u64, inline: u64) -> (PackedTake, Option<StoreError>) {
+    let most = MAX_INLINE_BYTES.saturating_sub(inline);
+    pack_within(take, limit.saturating_sub(inline), most, Store::of_user().as_ref())
+}
 
-    fn show(&self, take: &Take, packed: &PackedTake) {
-        self.show_packed(Some(Arc::new(OverviewBuilder::of(take))), packed);
+/// The takes of a saved session.
+fn shelf_of(take: Option<Arc<PackedTake>>, saved: SavedShelf) -> Shelf {
+    let mut takes: Vec<Kept> = saved.others.into_iter().map(|(label, packed)| Kept::new(label, packed)).collect();
+    let at = saved.at.min(takes.len());
+    if let Some(packed) = take {
+        takes.insert(at, Kept::new(saved.label, packed));
     }
-
-    /// Shows where a take is kept, and the take itself unless it is shown already.
-    fn show_packed(&self, overview: Option<Arc<TakeOverview>>, packed: &PackedTake) {
-        let bytes = packed.bytes();
-        let storage = match Store::of_user() {
-            Some(store) if packed.is_stored_outside() => Storage::Store { bytes, folder: store.folder().to_path_buf() },
-            _ => Storage::Inline { bytes },
-        };
-        self.post(|snapshot| {
-            if overview.is_some() {
-                snapshot.take = overview;
-            }
-            snapshot.storage = Some(storage);
-        });
-    }
+    Shelf::of(takes, at)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::{Storage, TakeOverview};
     use crate::take::bench::LiveTake;
     use crate::take::pack::tests::take;
 
@@ -254,11 +282,11 @@ mod tests {
         let ticket = Ticket::new();
         let session = about_to_keep(&ticket);
         ticket.stop();
-        session.keep(&ticket).unwrap();
+        session.keep(&ticket, Vec::new()).unwrap();
         let playing = std::iter::from_fn(|| session.link.next_take()).last().unwrap();
         let bench = lock(&session.bench);
-        let finished = bench.finished.as_ref().unwrap();
-        assert_eq!(*finished.take, take());
+        let finished = bench.shelf.chosen().unwrap();
+        assert_eq!(**finished.take.as_ref().unwrap(), take());
         assert_eq!(finished.play.as_ref().unwrap().id, playing.id);
         assert_eq!(finished.packed.unpack(None).unwrap(), take());
     }
@@ -267,10 +295,10 @@ mod tests {
     fn what_was_made_for_a_session_is_not_kept_in_the_one_that_replaced_it() {
         let ticket = Ticket::new();
         let session = about_to_keep(&ticket);
-        let completed = session.complete(&ticket).unwrap().unwrap();
+        let completed = session.complete(&ticket, Vec::new()).unwrap().unwrap();
         session.restore(SavedSession::default());
         session.shelve(completed);
-        assert!(lock(&session.bench).finished.is_none());
+        assert!(lock(&session.bench).shelf.takes().is_empty());
         assert!(session.snapshot().take.is_none());
     }
 
@@ -278,7 +306,7 @@ mod tests {
     fn a_new_limit_does_not_show_an_older_take() {
         let ticket = Ticket::new();
         let session = about_to_keep(&ticket);
-        session.keep(&ticket).unwrap();
+        session.keep(&ticket, Vec::new()).unwrap();
         // The next take grows meanwhile.
         let growing = Arc::new(TakeOverview { recipe: "growing".into(), ..OverviewBuilder::of(&take()) });
         session.post(|snapshot| {

@@ -10,6 +10,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::saved_path::SavedPath;
+pub use super::saved_shelf::SavedShelf;
 use crate::json::Object;
 use crate::take::pack::PackedTake;
 
@@ -17,7 +18,7 @@ use crate::take::pack::PackedTake;
 pub const DEFAULT_INLINE_LIMIT: u64 = 16 << 20;
 
 /// The keys that this version reads.
-const KEYS: [&str; 4] = ["model", "seed", "inline_limit", "take"];
+const KEYS: [&str; 5] = ["model", "seed", "inline_limit", "take", "takes"];
 
 /// What a project holds that this version cannot open, in sentences for the user.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -48,8 +49,10 @@ pub struct SavedSession {
     pub seed: Option<PathBuf>,
     /// Limit for takes inside the host's session, in packed bytes.
     pub inline_limit: u64,
-    /// The finished take.
+    /// The chosen take. It has a key of its own, so that versions that know of one take alone open it.
     pub take: Option<Arc<PackedTake>>,
+    /// The takes beside it.
+    pub shelf: SavedShelf,
     /// What was not understood.
     pub unread: Unread,
 }
@@ -59,6 +62,8 @@ pub struct SavedSession {
 pub struct Unread {
     /// In the session: keys of a newer version, and values that are none here.
     pub session: Object,
+    /// Takes beside the chosen one.
+    pub takes: Vec<Object>,
     /// Around it.
     pub kept: Kept,
 }
@@ -100,24 +105,36 @@ pub struct KeptState {
 
 impl Default for SavedSession {
     fn default() -> Self {
-        Self { model: None, seed: None, inline_limit: DEFAULT_INLINE_LIMIT, take: None, unread: Unread::default() }
+        Self {
+            model: None,
+            seed: None,
+            inline_limit: DEFAULT_INLINE_LIMIT,
+            take: None,
+            shelf: SavedShelf::default(),
+            unread: Unread::default(),
+        }
     }
 }
 
 impl SavedSession {
     /// Whether there is nothing in it that somebody chose or made.
     pub fn is_blank(&self) -> bool {
-        self.model.is_none() && self.seed.is_none() && self.take.is_none() && self.unread.session.is_empty()
+        let unread = self.unread.session.is_empty() && self.unread.takes.is_empty();
+        self.model.is_none() && self.seed.is_none() && self.take.is_none() && self.shelf.others.is_empty() && unread
     }
 
     fn read(mut saved: Object) -> Self {
         let path = |saved: &mut Object, key| saved.take::<Option<SavedPath>>(key).flatten().map(|path| path.0);
+        let take = saved.take::<Option<PackedTake>>("take").flatten().map(Arc::new);
+        let (shelf, takes) =
+            saved.take("takes").map(|takes| SavedShelf::read(takes, take.as_deref())).unwrap_or_default();
         Self {
             model: path(&mut saved, "model"),
             seed: path(&mut saved, "seed"),
             inline_limit: saved.take("inline_limit").unwrap_or(DEFAULT_INLINE_LIMIT),
-            take: saved.take::<Option<PackedTake>>("take").flatten().map(Arc::new),
-            unread: Unread { kept: saved.take("kept").unwrap_or_default(), session: saved },
+            take,
+            shelf,
+            unread: Unread { kept: saved.take("kept").unwrap_or_default(), takes, session: saved },
         }
     }
 
@@ -128,12 +145,21 @@ impl SavedSession {
         saved.set("seed", &path(&self.seed))?;
         saved.set("inline_limit", &self.inline_limit)?;
         saved.set("take", &self.take)?;
+        let takes = self.shelf.write(self.take.as_deref(), &self.unread.takes)?;
+        if let Some(takes) = &takes {
+            saved.set("takes", takes)?;
+        }
         if self.unread.kept != Kept::default() {
             saved.set("kept", &self.unread.kept)?;
         }
         let mut whole = self.unread.session.clone();
-        let chosen =
-            [self.model.is_some(), self.seed.is_some(), self.inline_limit != DEFAULT_INLINE_LIMIT, self.take.is_some()];
+        let chosen = [
+            self.model.is_some(),
+            self.seed.is_some(),
+            self.inline_limit != DEFAULT_INLINE_LIMIT,
+            self.take.is_some(),
+            takes.is_some(),
+        ];
         for (key, _) in KEYS.iter().zip(chosen).filter(|(_, chosen)| *chosen) {
             whole.remove(key);
         }
@@ -148,6 +174,12 @@ impl Unread {
         let state = self.kept.state.as_ref().map(|state| UnreadError::State { why: state.why.clone() });
         let names: Vec<String> =
             KEYS.iter().filter(|key| self.session.contains(key)).map(ToString::to_string).collect();
+        let takes = match self.takes.len() {
+            0 => None,
+            1 => Some("a take".to_owned()),
+            count => Some(format!("{count} takes")),
+        };
+        let names: Vec<String> = names.into_iter().chain(takes).collect();
         let parts = (!names.is_empty()).then_some(UnreadError::Parts { names });
         state.into_iter().chain(parts).collect()
     }

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::card::ModelCard;
+use super::deed::Deed;
+use super::export_options::ExportOptions;
 use super::file_choice::FileChoice;
 use super::overview::TakeOverview;
 use super::preferences::Preferences;
 use super::preview::SeedPreview;
+use super::take_entry::TakeEntry;
 
 /// What the renderer is doing for this instance.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -91,14 +94,24 @@ pub struct Snapshot {
     pub preferences: Option<Preferences>,
     /// The chosen seed clip drawn small, once an editor has asked for it with [`Session::preview_seed`](super::Session::preview_seed).
     pub seed_preview: Option<Arc<SeedPreview>>,
-    /// The take that plays.
+    /// The take that plays and is shown.
     pub take: Option<Arc<TakeOverview>>,
+    /// All finished takes, the oldest first.
+    pub takes: Arc<[TakeEntry]>,
+    /// Whether a take is being rendered, and if so, whether it is the one that is shown.
+    pub live: Option<bool>,
+    /// What would be undone next.
+    pub undo: Option<Deed>,
+    /// What would be done again next.
+    pub redo: Option<Deed>,
     /// Where the finished take is kept.
     pub storage: Option<Storage>,
     /// Limit for keeping a take inside the host's session, in packed bytes.
     pub inline_limit: u64,
     /// Seconds of sidechain audio captured.
     pub captured_seconds: f32,
+    /// How takes are exported.
+    pub export: ExportOptions,
     /// A file that an export would replace: the user is to say whether it may, with [`Command::ExportOver`](super::Command::ExportOver) or
     /// [`Command::KeepFile`](super::Command::KeepFile).
     pub overwrite: Option<Arc<Path>>,
@@ -119,9 +132,14 @@ impl Snapshot {
             preferences: None,
             seed_preview: None,
             take: None,
+            takes: Arc::default(),
+            live: None,
+            undo: None,
+            redo: None,
             storage: None,
             inline_limit,
             captured_seconds: 0.0,
+            export: ExportOptions::default(),
             overwrite: None,
         }
     }

@@ -18,6 +18,12 @@ impl Ticket {
         Arc::new(Self { id: NEXT.fetch_add(1, Ordering::Relaxed), cancel: AtomicBool::new(false) })
     }
 
+    /// One of a take that a test has put on the bench.
+    #[cfg(test)]
+    pub(crate) fn with_id(id: u64) -> Self {
+        Self { id, cancel: AtomicBool::new(false) }
+    }
+
     /// Ends the request at the next frame.
     pub(crate) fn stop(&self) {
         self.cancel.store(true, Ordering::Release);

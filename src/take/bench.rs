@@ -5,8 +5,8 @@ use std::sync::Arc;
 use continuo_engine::audio::{AudioError, Clip, resampled_frames};
 use continuo_engine::seam::{Upsampler, model_seed, quantise};
 
-use super::pack::PackedTake;
 use super::play::{OutOfMemory, PlayTake};
+use super::shelf::Shelf;
 use super::{MAX_VALUES, Recipe, Take};
 
 /// Why a take cannot be laid out at the host's rate.
@@ -42,25 +42,14 @@ pub enum BenchError {
 /// What an instance holds of takes. Behind a lock that `process()` never takes.
 #[derive(Debug, Default)]
 pub struct Bench {
-    /// The last take that was finished or restored.
-    pub finished: Option<Finished>,
+    /// The takes that were finished or restored.
+    pub shelf: Shelf,
     /// The take that is being rendered.
     pub live: Option<LiveTake>,
-    /// A restored take whose sound could not be read here; it is saved again as it was.
-    pub unreadable: Option<Arc<PackedTake>>,
+    /// The user looks at the chosen take while another one is being rendered.
+    pub looks_away: bool,
     /// Counts the sessions that were restored: what was made for one of them does not go on the bench of the next.
     pub restored: u64,
-}
-
-/// A finished take in all its forms.
-#[derive(Debug)]
-pub struct Finished {
-    /// Recipe and sound.
-    pub take: Arc<Take>,
-    /// As the host saves it.
-    pub packed: Arc<PackedTake>,
-    /// At the host's rate, once that is known.
-    pub play: Option<Arc<PlayTake>>,
 }
 
 /// A take that is being rendered.
@@ -84,6 +73,19 @@ struct Output {
     upsamplers: Vec<Vec<Upsampler>>,
     /// Per channel.
     scratch: Vec<Vec<f32>>,
+}
+
+impl Bench {
+    /// The take that is being rendered, while it is what plays and what is shown.
+    pub fn shown_live(&self) -> Option<&LiveTake> {
+        self.live.as_ref().filter(|_| !self.looks_away)
+    }
+
+    /// What plays, at the host's rate.
+    pub fn shown_play(&self) -> Option<&Arc<PlayTake>> {
+        let live = self.shown_live().and_then(LiveTake::play);
+        live.or_else(|| self.shelf.chosen().and_then(|kept| kept.play.as_ref()))
+    }
 }
 
 impl LiveTake {
@@ -154,6 +156,11 @@ impl LiveTake {
     /// The seed clip.
     pub fn seed(&self) -> Option<&Arc<Clip>> {
         self.seed.as_ref()
+    }
+
+    /// Notes down how unlikely each variation is under the model, in bits per frame.
+    pub fn set_bits(&mut self, bits_per_frame: Vec<f32>) {
+        self.recipe.bits_per_frame = bits_per_frame;
     }
 
     /// Ends it as a whole take.

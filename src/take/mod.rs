@@ -8,6 +8,7 @@ pub mod bench;
 pub mod pack;
 pub mod play;
 pub mod recipe;
+pub mod shelf;
 pub mod store;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ pub use recipe::Recipe;
 /// Longest seed clip in seconds: far beyond what any model hears, and still small in a project.
 pub const MAX_SEED_SECONDS: f64 = 60.0;
 /// Most variations of a take.
-pub const MAX_VARIATIONS: usize = 8;
+pub const MAX_VARIATIONS: usize = 16;
 /// Most values (frames × channels, over the seed clip and all variations together) that a take may hold: 1 GiB of `f32`.
 pub const MAX_VALUES: u64 = 1 << 28;
 

@@ -102,12 +102,22 @@ struct Parcel {
 /// cannot be written the take stays inline all the same, and the error comes along: a large project beats a lost take.
 /// (Beyond [`MAX_INLINE_BYTES`] the project could not be opened, so such a take waits for a store that can be written.)
 pub fn pack(take: &Take, inline_limit: u64, store: Option<&Store>) -> (PackedTake, Option<StoreError>) {
+    pack_within(take, inline_limit, MAX_INLINE_BYTES, store)
+}
+
+/// As [`pack`], beside others in the same session: `most_inline` is what they leave of [`MAX_INLINE_BYTES`].
+pub fn pack_within(
+    take: &Take,
+    inline_limit: u64,
+    most_inline: u64,
+    store: Option<&Store>,
+) -> (PackedTake, Option<StoreError>) {
     let mut seed = take.seed.as_deref().map(parcel);
     let mut variations: Vec<Parcel> = take.variations.iter().map(|clip| parcel(clip)).collect();
     let total: u64 = seed.iter().chain(&variations).map(|parcel| parcel.sound.bytes).sum();
     let mut failure = None;
     let mut outside = false;
-    if total > inline_limit.min(MAX_INLINE_BYTES) {
+    if total > inline_limit.min(most_inline) {
         match store {
             Some(store) => {
                 let written = seed
@@ -122,7 +132,7 @@ pub fn pack(take: &Take, inline_limit: u64, store: Option<&Store>) -> (PackedTak
             None => failure = Some(StoreError::NoFolder),
         }
     }
-    if !outside && total <= MAX_INLINE_BYTES {
+    if !outside && total <= most_inline {
         for parcel in seed.iter_mut().chain(&mut variations) {
             parcel.sound.inline = Some(STANDARD.encode(&parcel.bytes));
         }

@@ -41,6 +41,8 @@ pub struct Recipe {
     pub settings: Object,
     /// How the model rounds what it hears; `None` for takes of before this was kept, and where it is not understood.
     pub signal: Option<Signal>,
+    /// How unlikely each variation is under the model itself, in bits per frame; empty where that is not known.
+    pub bits_per_frame: Vec<f32>,
     /// Version of the engine that generated it.
     pub engine_version: String,
     /// What a newer Continuo has added.
@@ -67,7 +69,7 @@ impl Recipe {
     pub fn describe(&self) -> String {
         let mut text = match &self.seed_name {
             Some(seed) => format!("{} continues {seed}", self.model_name),
-            None => format!("{}, unconditional", self.model_name),
+            None => format!("{} from silence", self.model_name),
         };
         let setting = |name: &str| self.settings.texts().find(|(key, _)| *key == name).map(|(_, text)| plain(text));
         if let Some(temperature) = setting("temperature") {
@@ -119,6 +121,7 @@ impl Recipe {
             rng_seed: saved.take("rng_seed").unwrap_or_default(),
             settings,
             signal: saved.take::<Option<Signal>>("signal").flatten(),
+            bits_per_frame: saved.take("bits_per_frame").unwrap_or_default(),
             engine_version: saved.take("engine_version").unwrap_or_default(),
             other: saved,
         }
@@ -137,6 +140,9 @@ impl Recipe {
         saved.set("settings", &self.settings)?;
         if let Some(signal) = self.signal {
             saved.set("signal", &signal)?;
+        }
+        if !self.bits_per_frame.is_empty() {
+            saved.set("bits_per_frame", &self.bits_per_frame)?;
         }
         saved.set("engine_version", &self.engine_version)?;
         // Values that were not understood stand in place of what was put there instead of them.

@@ -21,7 +21,7 @@ def test_it_is_an_instrument(bundle):
 
 def test_parameters_and_ports_are_the_published_ones(bundle):
     found = run_scene(scenes.describe, bundle)
-    wanted = ["Mode", "Length", "Length unit", "Temperature", "Top k", "Class", "RNG seed", "Variations", "Variation", "Gain"]
+    wanted = ["Mode", "Length", "Length unit", "Wildness", "Temperature", "Top k", "Class", "RNG seed", "Lock RNG seed", "Variations", "Variation", "Gain"]
     wanted += ["Playback", "Start", "Play seed", "Seed source", "Capture", "Render", "Cancel"]
     assert found["names"][: len(wanted)] == wanted
     assert found["outputs"] == 2

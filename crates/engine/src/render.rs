@@ -87,6 +87,8 @@ pub struct RenderSummary {
     pub frames_per_second: f64,
     /// `frames_per_second` over the model's rate: above 1 is faster than real time.
     pub real_time_factor: f64,
+    /// See [`Voice::bits_per_symbol`](crate::Voice::bits_per_symbol).
+    pub bits_per_symbol: Vec<f64>,
 }
 
 /// Renders variations and hands them to `sink` in blocks of up to 256 frames, in order and without gaps.
@@ -161,5 +163,6 @@ pub fn render(
         generate_seconds,
         frames_per_second,
         real_time_factor: frames_per_second / f64::from(model.sample_rate_hz()),
+        bits_per_symbol: voice.bits_per_symbol(),
     })
 }

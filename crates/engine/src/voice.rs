@@ -84,4 +84,10 @@ pub trait Voice: Debug + Send {
     /// [`EngineError::Request`] where there are not as many vectors; [`EngineError::NotFinite`] from a damaged model,
     /// [`EngineError::Session`] from ONNX Runtime.
     fn generate(&mut self, frames: usize, out: &mut [Vec<f32>], cancel: &AtomicBool) -> Result<(), EngineError>;
+
+    /// How unlikely what was generated is under the model itself, whatever the temperature: per variation the mean negative
+    /// log-likelihood of a symbol, in bits. Empty where the model gives no likelihood, and before anything was generated.
+    fn bits_per_symbol(&self) -> Vec<f64> {
+        Vec::new()
+    }
 }

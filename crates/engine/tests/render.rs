@@ -60,6 +60,26 @@ fn a_render_is_what_the_voice_gives() {
 }
 
 #[test]
+fn a_render_tells_how_likely_its_takes_are_under_the_model() {
+    let model = RandomPackage::new(small()).native();
+    let signal = model.manifest().signal;
+    for temperature in [0.5, 1.0] {
+        let sampling = Sampling { temperature, ..request(1).sampling };
+        let request = RenderRequest { seed: None, sampling, ..request(4_000) };
+        let (summary, takes) = rendered(&model, &request, &AtomicBool::new(false), u64::MAX);
+        let bits = summary.unwrap().bits_per_symbol;
+        assert_eq!(bits.len(), takes.len());
+        for (bits, take) in bits.iter().zip(&takes) {
+            let codes: Vec<u32> = take.iter().map(|&frame| signal.encode(frame)).collect();
+            let nats = model.nll_nats(continuo_engine::Precision::F32, &[codes]).unwrap();
+            // The mean of every fourth step, beside that of all.
+            let all = nats / std::f64::consts::LN_2;
+            assert!((bits / all - 1.0).abs() < 0.05, "at {temperature}: {bits} and {all}");
+        }
+    }
+}
+
+#[test]
 fn cancelling_leaves_nothing_behind() {
     let model = RandomPackage::new(small()).native();
     let request = request(5_000);

@@ -104,7 +104,7 @@ fn numbers_are_clamped_and_what_is_no_value_takes_the_default_and_survives() {
     assert!(open(&params, &state));
     assert_eq!(params.gain.value(), nice_plug::util::db_to_gain(12.0));
     assert_eq!((params.length.value(), params.temperature.value()), (0.5, 1.2));
-    assert_eq!((params.variations.value(), params.rng_seed.value(), params.top_k.value()), (8, 0, 256));
+    assert_eq!((params.variations.value(), params.rng_seed.value(), params.top_k.value()), (16, 0, 256));
     assert_eq!((params.mode.value(), params.playback.value()), (Mode::Continue, Playback::Timeline));
     assert_eq!(params.seed_source.value(), crate::settings::SeedSource::Sidechain);
     assert!(params.play_seed.value() && params.start.value() == 1.0);

@@ -17,7 +17,7 @@ const UNCONDITIONAL: &[(&str, &str)] = &[
     ("length", "0.5"),
     ("takes", "1"),
     ("rng_seed", "12"),
-    ("mode", "Unconditional"),
+    ("mode", "From silence"),
     ("playback", "Timeline"),
 ];
 

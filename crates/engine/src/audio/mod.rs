@@ -16,6 +16,7 @@
 
 mod aac;
 mod aiff;
+mod annotations;
 mod blocks;
 mod bounds;
 mod checksum;
@@ -41,6 +42,7 @@ mod wav;
 mod window;
 mod write;
 
+pub use annotations::Annotations;
 pub use bounds::{MAX_CHANNELS, MAX_LEVEL, RATES_HZ};
 pub use clip::{Clip, DamagedClip, Imported, MAX_CLIP_SAMPLES, import, read};
 pub use decoder::Decoder;

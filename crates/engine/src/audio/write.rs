@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use continuo_package::files::NewFile;
 use hound::{SampleFormat, WavSpec, WavWriter};
 
+use super::annotations::Annotations;
 use super::{AudioError, Clip, MAX_CHANNELS, RATES_HZ};
 
 /// How samples are stored.
@@ -127,8 +128,18 @@ impl WavSink {
     /// # Errors
     /// [`AudioError::DiskFull`] or another IO error; nothing is left behind then.
     pub fn finish(self) -> Result<(), AudioError> {
+        self.finish_with(&Annotations::default())
+    }
+
+    /// As [`WavSink::finish`], with what the file says about itself.
+    ///
+    /// # Errors
+    /// As [`WavSink::finish`].
+    pub fn finish_with(self, annotations: &Annotations) -> Result<(), AudioError> {
         let Self { path, writer, file, .. } = self;
         writer.finalize().map_err(|e| write_error(&path, e))?;
+        let annotated = file.reopen().and_then(|mut handle| annotations.append(&mut handle));
+        annotated.map_err(|e| AudioError::io(&path, "write", e))?;
         file.commit().map_err(|e| AudioError::io(&path, "write", e))
     }
 }

@@ -25,9 +25,31 @@ pub(super) struct Draws<H> {
     pub source: Source,
     pub head: H,
     pub channels: usize,
+    /// Of each variation.
+    pub tallies: Vec<Tally>,
 }
 
-impl<H: Head> Draws<H> {
+/// How unlikely what was drawn is under the model. Every fourth step is looked at: enough for a mean, and it costs a softmax.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    nats: f64,
+    steps: u64,
+}
+
+/// Steps from one that is looked at to the next.
+const STEPS_PER_TALLY: u64 = 4;
+
+impl Tally {
+    /// Mean bits per symbol; `None` before any was looked at.
+    pub fn bits(self) -> Option<f64> {
+        (self.steps > 0).then(|| self.nats / self.steps as f64 / std::f64::consts::LN_2)
+    }
+}
+
+impl<H: Head> Draws<H>
+where
+    H::Symbol: Copy,
+{
     /// Draws the symbols of a step of the variations from `first` on, whose outputs lie `stride` apart.
     fn draw(
         &mut self,
@@ -43,19 +65,22 @@ impl<H: Head> Draws<H> {
             return Err(self.source.failed(reason));
         }
         let per_variation = outputs.chunks_exact(stride).zip(symbols.chunks_exact_mut(self.channels));
-        for (variation, (outputs, symbols)) in (first..).zip(per_variation) {
+        self.tallies.resize(per_variation.len(), Tally::default());
+        for ((variation, tally), (outputs, symbols)) in (first..).zip(&mut self.tallies).zip(per_variation) {
             for (channel, (outputs, symbol)) in (0..).zip(outputs.chunks_exact(width).zip(symbols)) {
                 let drawn = self.head.draw(outputs, Place { variation, frame, channel });
                 *symbol = drawn.ok_or_else(|| self.source.not_finite(variation, frame))?;
+                if frame.is_multiple_of(STEPS_PER_TALLY)
+                    && let Some(nats) = self.head.surprise(outputs, *symbol)
+                {
+                    *tally = Tally { nats: tally.nats + nats, steps: tally.steps + 1 };
+                }
             }
         }
         Ok(())
     }
 
-    fn play(&self, symbols: &[H::Symbol], out: &mut [Vec<f32>])
-    where
-        H::Symbol: Copy,
-    {
+    fn play(&self, symbols: &[H::Symbol], out: &mut [Vec<f32>]) {
         out.iter_mut().zip(symbols).for_each(|(out, &symbol)| out.push(self.head.decode(symbol)));
     }
 }

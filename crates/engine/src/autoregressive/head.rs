@@ -23,6 +23,10 @@ pub trait Head: Clone + Debug + Send {
 
     /// The next symbol; `None` where one of the outputs is not a finite number.
     fn draw(&mut self, outputs: &[f32], place: Place) -> Option<Self::Symbol>;
+
+    /// How unlikely a symbol is under the model, whatever the settings it was drawn with, in nats; `None` where the model gives
+    /// no likelihood.
+    fn surprise(&mut self, outputs: &[f32], symbol: Self::Symbol) -> Option<f64>;
 }
 
 /// Draws codes from the softmax of logits.
@@ -58,6 +62,10 @@ impl Head for Softmax {
 
     fn draw(&mut self, logits: &[f32], place: Place) -> Option<u32> {
         self.sampler.draw(logits, &self.sampling, place)
+    }
+
+    fn surprise(&mut self, logits: &[f32], code: u32) -> Option<f64> {
+        self.sampler.surprise(logits, code)
     }
 }
 
@@ -96,6 +104,10 @@ impl Head for Real {
         let value = values.first().copied().filter(|value| value.is_finite())?;
         let noise = if self.deviation > 0.0 { self.deviation * normal(self.rng_seed, place) } else { 0.0 };
         Some((f64::from(value) + noise).clamp(-1.0, 1.0) as f32)
+    }
+
+    fn surprise(&mut self, _values: &[f32], _value: f32) -> Option<f64> {
+        None
     }
 }
 

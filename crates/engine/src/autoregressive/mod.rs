@@ -79,7 +79,7 @@ impl<S: Stepper + 'static, H: Head<Symbol = S::Symbol> + 'static> Autoregressive
             past,
             variations: request.variations.clone(),
             workers: request.workers.clone(),
-            draws: Draws { source, head, channels },
+            draws: Draws { source, head, channels, tallies: Vec::new() },
             condition: None,
             state: State::Together { stepper, newest },
             fresh: true,
@@ -287,6 +287,15 @@ impl<S: Stepper + 'static, H: Head<Symbol = S::Symbol> + 'static> Voice for Auto
         }
         self.position += frames as u64;
         Ok(())
+    }
+
+    fn bits_per_symbol(&self) -> Vec<f64> {
+        match &self.state {
+            State::Apart(groups) => {
+                groups.iter().flat_map(|group| &group.draws.tallies).filter_map(|tally| tally.bits()).collect()
+            }
+            State::Together { .. } => Vec::new(),
+        }
     }
 }
 

@@ -43,6 +43,15 @@ impl Sampler {
         Some(self.at(wanted).unwrap_or(likeliest) as u32)
     }
 
+    /// How unlikely a code is in the softmax of logits, whatever the settings it was drawn with, in nats.
+    pub fn surprise(&mut self, logits: &[f32], code: u32) -> Option<f64> {
+        let highest = self.kernel.highest(logits)?;
+        let logit = *logits.get(code as usize)?;
+        self.kernel.weigh(logits, highest, 1.0, &mut self.weights);
+        let total: f64 = self.weights.iter().copied().map(f64::from).sum();
+        Some(total.ln() - (f64::from(logit) - f64::from(highest)))
+    }
+
     /// The code at which the running sum of the weights passes `wanted` times their total.
     fn at(&mut self, wanted: f64) -> Option<usize> {
         // Sums of runs do not wait for one another; the running sum then goes over runs, and within one only.
@@ -103,6 +112,19 @@ mod tests {
             counts[sampler.draw(logits, &sampling, place(3, frame)).unwrap() as usize] += 1.0 / draws as f64;
         }
         counts
+    }
+
+    #[test]
+    fn surprise_is_the_negative_logarithm_of_the_softmax() {
+        let logits = [0.0f32, 1.0, -1.0, 2.0];
+        let total: f64 = logits.iter().map(|&logit| f64::from(logit).exp()).sum();
+        let mut sampler = Sampler::default();
+        for (code, &logit) in (0..).zip(&logits) {
+            let found = sampler.surprise(&logits, code).unwrap();
+            assert!((found - (total.ln() - f64::from(logit))).abs() < 1e-6, "{code}: {found}");
+        }
+        assert_eq!(sampler.surprise(&logits, 4), None);
+        assert_eq!(sampler.surprise(&[f32::NAN], 0), None);
     }
 
     #[test]

@@ -1,0 +1,224 @@
+//! Writing variations to WAV files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use continuo_engine::audio::{Annotations, AudioError, Clip, WavFormat, WavSink};
+use continuo_realtime::Frame;
+
+use super::errands::errand;
+use super::error::RenderError;
+use super::shared::Shared;
+use crate::session::{Concern, ExportOptions, Session, lock};
+use crate::take::Take;
+use crate::take::bench::lay_out;
+use crate::take::shelf::Kept;
+use crate::take::store::Store;
+
+/// Rate of an exported take while no host has named one.
+const EXPORT_RATE_HZ: u32 = 48_000;
+
+/// What one file holds.
+struct Piece {
+    title: String,
+    take: Arc<Take>,
+    variation: usize,
+}
+
+/// How files are written, read from the session at one moment.
+struct Manner {
+    options: ExportOptions,
+    host_rate_hz: Option<u32>,
+    /// Where the take is pinned, in seconds from the song's beginning.
+    pin_seconds: f64,
+}
+
+/// Writes the variation that plays now. A file that is there is replaced only if the user has said so.
+pub(super) fn one(
+    shared: &Arc<Shared>,
+    session: &Arc<Session>,
+    path: PathBuf,
+    replace: bool,
+) -> Result<(), RenderError> {
+    session.post(|snapshot| snapshot.overwrite = None);
+    let variation = session.params().map_or(0, |params| params.variation());
+    let piece = {
+        let bench = lock(&session.bench);
+        let kept = bench.shelf.chosen().ok_or(RenderError::NothingToExport)?;
+        Piece {
+            title: kept.label.title(),
+            take: kept.take.clone().ok_or(RenderError::NothingToExport)?,
+            variation: variation.min(kept.packed.variations.len().saturating_sub(1)),
+        }
+    };
+    let manner = Manner::of(session);
+    let shared = Arc::clone(shared);
+    errand(session, "continuo-export", move |session| {
+        // One at a time: of two to one file, the second has to ask.
+        let _one = lock(&shared.exporting);
+        if !replace && path.exists() {
+            session.post(|snapshot| snapshot.overwrite = Some(path.into()));
+            return Ok(());
+        }
+        write(&piece, &manner, &path)?;
+        session.settle(Concern::Export);
+        session.post(|snapshot| snapshot.notice = Some(format!("Exported to {}.", path.display()).into()));
+        Ok(())
+    })
+}
+
+/// Writes every variation with a star to a file of its own in a folder, under names that are not there yet.
+pub(super) fn starred(shared: &Arc<Shared>, session: &Arc<Session>, folder: PathBuf) -> Result<(), RenderError> {
+    let kept: Vec<Kept> =
+        lock(&session.bench).shelf.takes().iter().filter(|kept| kept.label.stars != 0).cloned().collect();
+    if kept.is_empty() {
+        return Err(RenderError::NoStars);
+    }
+    let manner = Manner::of(session);
+    let shared = Arc::clone(shared);
+    errand(session, "continuo-export", move |session| {
+        let _one = lock(&shared.exporting);
+        let mut written = 0;
+        for Kept { label, packed, take, .. } in kept {
+            let take = match take {
+                Some(take) => take,
+                None => Arc::new(packed.unpack(Store::of_user().as_ref()).map_err(RenderError::Unpacked)?),
+            };
+            for variation in (0..take.variations.len()).filter(|variation| label.has_star(*variation)) {
+                let piece = Piece { title: label.title(), take: Arc::clone(&take), variation };
+                write(&piece, &manner, &free_name(&folder, &piece.name()))?;
+                written += 1;
+            }
+        }
+        session.settle(Concern::Export);
+        let files = if written == 1 { "1 file".to_owned() } else { format!("{written} files") };
+        session.post(|snapshot| snapshot.notice = Some(format!("Exported {files} to {}.", folder.display()).into()));
+        Ok(())
+    })
+}
+
+impl Manner {
+    fn of(session: &Session) -> Self {
+        let meter = session.link.meter();
+        let bars = session.params().map_or(0.0, |params| params.pin_bars());
+        Self {
+            options: session.snapshot().export,
+            host_rate_hz: session.link.host_rate_hz(),
+            pin_seconds: bars.max(0.0) * meter.beats_per_bar * 60.0 / meter.tempo,
+        }
+    }
+}
+
+impl Piece {
+    fn name(&self) -> String {
+        format!("{}, variation {}", self.title, self.variation + 1)
+    }
+}
+
+/// A name in the folder that no file has: numbered where the plain one is taken.
+fn free_name(folder: &Path, name: &str) -> PathBuf {
+    let plain: String =
+        name.chars().map(|c| if c.is_alphanumeric() || " ,.-_()".contains(c) { c } else { '_' }).collect();
+    let numbered = (2..).map(|number| format!("{plain} ({number}).wav"));
+    let mut names = std::iter::once(format!("{plain}.wav")).chain(numbered).map(|name| folder.join(name));
+    names.find(|path| !path.exists()).unwrap_or_default()
+}
+
+/// Writes a variation as 24-bit WAV: with or without the seed clip, at the host's or at the model's rate.
+fn write(piece: &Piece, manner: &Manner, path: &Path) -> Result<(), RenderError> {
+    let Piece { take, variation, .. } = piece;
+    let recipe = &take.recipe;
+    let rate_hz = match manner.host_rate_hz {
+        _ if manner.options.model_rate => recipe.model_rate_hz,
+        host => host.unwrap_or(EXPORT_RATE_HZ),
+    };
+    let play = lay_out(take, rate_hz)?;
+    let view = play.view(*variation, manner.options.with_seed).ok_or(RenderError::NothingToExport)?;
+    let (left, right): (Vec<f32>, Vec<f32>) = (0..view.frames() as i64)
+        .filter_map(|frame| match view.frame(frame) {
+            Frame::Ready([left, right]) => Some((left, right)),
+            _ => None,
+        })
+        .unzip();
+    let clip = Clip { sample_rate_hz: rate_hz, channels: vec![left, right] };
+    let annotations = Annotations {
+        title: piece.name(),
+        comment: format!("{} · model {} (SHA-256 {})", recipe.describe(), recipe.model_file, recipe.model_sha256),
+        copyright: String::new(),
+        software: format!("Continuo {}", env!("CARGO_PKG_VERSION")),
+        first_frame: Some((manner.pin_seconds * f64::from(rate_hz)).round() as u64),
+    };
+    write_clip(path, &clip, &annotations).map_err(RenderError::Export)
+}
+
+fn write_clip(path: &Path, clip: &Clip, annotations: &Annotations) -> Result<(), AudioError> {
+    let mut sink = WavSink::create(path, clip.sample_rate_hz, clip.channels.len(), WavFormat::I24)?;
+    let channels: Vec<&[f32]> = clip.channels.iter().map(Vec::as_slice).collect();
+    sink.push(&channels)?;
+    sink.finish_with(annotations)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use continuo_engine::audio::import;
+
+    use super::*;
+    use crate::renderer::Renderer;
+    use crate::session::Command;
+    use crate::take::shelf::tests::kept;
+
+    fn soon(what: &str, is: impl Fn() -> bool) {
+        let since = Instant::now();
+        while !is() {
+            assert!(since.elapsed() < Duration::from_secs(20), "{what} does not come");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn every_variation_with_a_star_goes_to_a_file_of_its_own_and_none_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let renderer = Renderer::acquire();
+        let session = Session::new();
+        renderer.register(&session);
+        let export = || session.send(Command::ExportStarred(folder.path().to_path_buf()));
+        export();
+        soon("an error", || session.snapshot().error.is_some_and(|error| error.contains("star")));
+        for number in 1..=3 {
+            lock(&session.bench).shelf.add(kept(number), true);
+        }
+        let ids: Vec<_> = lock(&session.bench).shelf.takes().iter().map(|kept| kept.id).collect();
+        session.star(ids[0], 0, true);
+        session.star(ids[2], 0, true);
+        session.star(ids[2], 1, true);
+        session.rename_take(ids[2], "Bridge/A");
+        session.send(Command::SetExport(ExportOptions { with_seed: false, model_rate: true }));
+        export();
+        let names = || {
+            let mut names: Vec<String> = std::fs::read_dir(folder.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+                .filter(|name| name.ends_with(".wav"))
+                .collect();
+            names.sort();
+            names
+        };
+        let first = ["Bridge_A, variation 1.wav", "Bridge_A, variation 2.wav", "Take 1, variation 1.wav"];
+        soon("the files", || names() == first);
+        soon("the notice", || session.snapshot().notice.is_some_and(|words| words.contains("3 files")));
+        let take = crate::take::pack::tests::take();
+        let written = import(&folder.path().join(first[1]), 60.0).unwrap().clip;
+        assert_eq!(
+            (written.sample_rate_hz, written.frames()),
+            (take.recipe.model_rate_hz, take.variations[1].frames())
+        );
+        let loudest = |clip: &Clip| clip.channels[0].iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+        assert!((loudest(&written) - loudest(&take.variations[1])).abs() < 1e-6);
+        export();
+        soon("more files", || names().len() == 6);
+        assert!(names().contains(&"Take 1, variation 1 (2).wav".to_owned()));
+        renderer.unregister(&session);
+    }
+}

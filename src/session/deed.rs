@@ -1,0 +1,35 @@
+//! What can be undone.
+
+/// What was done, in words that go on after "Undo".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// A render came to its end.
+    Render,
+    /// Another take was chosen.
+    ChooseTake,
+    /// A take got another name.
+    RenameTake,
+    /// A star was given or taken away.
+    Star,
+    /// A take was taken away.
+    DeleteTake,
+    /// Another model was chosen.
+    ChooseModel,
+    /// Another seed clip was chosen.
+    ChooseSeed,
+}
+
+impl Deed {
+    /// The deed in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Render => "render",
+            Self::ChooseTake => "choose take",
+            Self::RenameTake => "rename take",
+            Self::Star => "star",
+            Self::DeleteTake => "delete take",
+            Self::ChooseModel => "choose model",
+            Self::ChooseSeed => "choose seed clip",
+        }
+    }
+}
