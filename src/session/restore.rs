@@ -192,7 +192,8 @@ impl Session {
             if inside {
                 room -= bytes;
             }
-            if inside == kept.packed.is_stored_outside() || !kept.stored {
+            // What is unpacked is written again in any case: the store may have lost it.
+            if inside == kept.packed.is_stored_outside() || !kept.stored || (!inside && kept.take.is_some()) {
                 failure = self.move_take(&kept, if inside { bytes } else { 0 }).or(failure);
             }
         }
