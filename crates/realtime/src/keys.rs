@@ -226,6 +226,10 @@ impl Keys {
 
     fn strike(&mut self, note: Note, level: f32, tails: &mut Tails) {
         let (settings, fades) = (self.settings, self.fades);
+        // Also for a host that lets the instrument sleep through silence.
+        if self.voices.heads().chain(tails.heads()).next().is_none() {
+            self.limiter.settle();
+        }
         if settings.mono {
             self.voices.clear(|head| tails.fade_out(head, fades));
         }

@@ -22,6 +22,11 @@ impl Limiter {
         Self { gain: 1.0, recovery: 1.0 / (RECOVERY_SECONDS * if rate_hz > 2 { rate_hz as f32 } else { 2.0 }) }
     }
 
+    /// Comes back at once, which nobody hears where nothing sounds.
+    pub(crate) fn settle(&mut self) {
+        self.gain = 1.0;
+    }
+
     /// Whether it turns nothing down.
     pub(crate) fn rests(&self) -> bool {
         self.gain >= 1.0
