@@ -3,10 +3,16 @@
 //! The ids are part of every saved session; they never change. Values that the host may automate and that a render takes
 //! as its settings are read together by [`ContinuoParams::settings`], so that one render sees one consistent set.
 
+mod keys;
+mod text;
+
 use std::sync::Arc;
 
 use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditorState;
+
+pub use keys::KeyParams;
+use text::{decimals, number};
 
 use crate::session::PersistentSession;
 use crate::settings::Controls;
@@ -89,6 +95,10 @@ pub struct ContinuoParams {
     #[id = "revision"]
     pub revision: IntParam,
 
+    /// How the take is played from keys.
+    #[nested(group = "Keys")]
+    pub keys: KeyParams,
+
     /// Model and seed file, and the take with its sound.
     #[persist = "session"]
     pub session: PersistentSession,
@@ -150,6 +160,7 @@ impl Default for ContinuoParams {
                 .non_automatable()
                 .hide()
                 .hide_in_generic_ui(),
+            keys: KeyParams::default(),
             session: PersistentSession::default(),
             editor: EguiEditorState::from_size(
                 nice_plug_egui::baseview::dpi::Size::Logical(nice_plug_egui::baseview::dpi::LogicalSize::new(
@@ -221,20 +232,6 @@ fn ticked(bar: f32) -> f64 {
     (f64::from(bar) * TICKS_PER_BAR).round() / TICKS_PER_BAR
 }
 
-/// `value` with at most `places` decimals and no trailing zeros, so that the text parses back to what it shows.
-fn decimals(value: f64, places: usize) -> String {
-    let text = format!("{value:.places$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-/// The number in `text`, with one of the `units` before or after it.
-fn number(text: &str, units: &[&str]) -> Option<f32> {
-    let text = text.trim().to_ascii_lowercase();
-    let text =
-        units.iter().find_map(|unit| text.strip_suffix(unit).or_else(|| text.strip_prefix(unit))).unwrap_or(&text);
-    text.trim().parse::<f32>().ok().filter(|value| value.is_finite())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -267,7 +264,20 @@ mod tests {
                 "capture",
                 "render",
                 "cancel",
-                "revision"
+                "revision",
+                "key_tracking",
+                "root_key",
+                "bend_range",
+                "attack",
+                "decay",
+                "sustain",
+                "release",
+                "velocity_curve",
+                "start_offset",
+                "voices",
+                "mono",
+                "controllers",
+                "key_limiter"
             ]
         );
     }

@@ -174,6 +174,13 @@ fn the_host_may_change_its_rate_between_and_during_renders() {
     }
 }
 
+/// Notes play the take as it is, and nothing else is heeded: as before there were the parameters for that.
+fn plain_keys(plugin: &mut common::host::Plugin) -> Vec<(common::host::ClapId, f64)> {
+    [("playback", "MIDI"), ("key_tracking", "off"), ("controllers", "off"), ("key_limiter", "off")]
+        .map(|(id, text)| plugin.value(id, text).unwrap())
+        .into()
+}
+
 #[test]
 fn a_note_plays_the_take_from_its_start_at_its_frame_with_its_velocity() {
     let (bundle, state) = finished_state();
@@ -182,14 +189,14 @@ fn a_note_plays_the_take_from_its_start_at_its_frame_with_its_velocity() {
     for block in [32_u32, 100, 512, 4_096] {
         let mut plugin = bundle.load();
         assert!(plugin.restore(&state).unwrap());
-        let midi = plugin.value("playback", "MIDI").unwrap();
+        let plain = plain_keys(&mut plugin);
         let setup = common::host::Setup { sample_rate_hz: 48_000, block };
         let heard = plugin
             .play(
                 setup,
                 |_| {},
                 move |deck| {
-                    deck.set(0, midi);
+                    plain.into_iter().for_each(|value| deck.set(0, value));
                     let mut heard = Vec::new();
                     while heard.len() < 30_000 {
                         let start = heard.len() as u32;
@@ -398,19 +405,19 @@ fn what_is_no_audio_in_the_sidechain_is_not_rendered_with() {
 /// Something that is done with the deck at a frame of its next block.
 type Act = fn(&mut common::host::Deck, u32);
 
-/// Plays the take with MIDI: `act` does something with the deck before each frame that it names.
+/// Plays the take with MIDI, as [`plain_keys`] do: `act` does something with the deck before each frame that it names.
 fn with_midi(acts: &[(usize, Act)], frames: usize, block: u32) -> Vec<[f32; 2]> {
     let (bundle, state) = finished_state();
     let mut plugin = bundle.load();
     assert!(plugin.restore(&state).unwrap());
-    let midi = plugin.value("playback", "MIDI").unwrap();
+    let plain = plain_keys(&mut plugin);
     let setup = common::host::Setup { sample_rate_hz: 48_000, block };
     plugin
         .play(
             setup,
             |_| {},
             |deck| {
-                deck.set(0, midi);
+                plain.into_iter().for_each(|value| deck.set(0, value));
                 let mut heard = Vec::new();
                 while heard.len() < frames {
                     let start = heard.len();
@@ -456,7 +463,7 @@ fn controllers_120_and_123_silence_their_channel_at_their_frame() {
         for block in [64, 1_000] {
             let acts: [(usize, Act); 4] = [
                 (0, |deck, at| deck.note_on(at, 60, 1.0)),
-                // Another channel's panic, the pedal and the wheel are no reason to stop.
+                // Another channel's panic is no reason to stop; pedal and wheel are not heeded here.
                 (3_000, |deck, at| deck.midi(at, [0xb1, 120, 0])),
                 (4_000, |deck, at| {
                     deck.midi(at, [0xb0, 64, 127]);

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use continuo::session::{Command, Sound};
 
-use common::host::{ClapId, Deck, EntryDescriptor, Plugin, Setup, number_of};
+use common::host::{ClapId, Deck, EntryDescriptor, NoteExpressionType, Plugin, Setup, number_of};
 
 /// Counts what a watched thread allocates or frees, and refuses it the memory.
 struct Watchful;
@@ -101,6 +101,42 @@ fn parameter(id: &str) -> ClapId {
 const THOROUGH: [usize; 24] =
     [1, 2, 3, 4, 7, 8, 13, 16, 31, 32, 63, 64, 100, 127, 128, 255, 256, 441, 512, 1_000, 1_024, 2_047, 2_048, 4_096];
 
+/// All that keys do besides notes: pitch, pedal, wheel, envelope, more notes than voices, one voice, single notes' own ways.
+fn play_keys(deck: &mut Deck, frames: u32, step: u16) {
+    let (middle, last) = (frames / 2, frames - 1);
+    let switch = |on: bool| f64::from(u8::from(on));
+    for (id, value) in [
+        ("key_tracking", switch(step % 4 != 3)),
+        ("root_key", f64::from(36 + step)),
+        ("bend_range", f64::from(step % 25)),
+        ("attack", f64::from(step % 3) / 10.0),
+        ("sustain", f64::from(step % 5) / 4.0),
+        ("release", f64::from(step % 7) / 10.0),
+        ("velocity_curve", f64::from(step % 3) / 2.0),
+        ("start_offset", f64::from(step % 2) / 20.0),
+        ("voices", f64::from(15 - step % 16)),
+        ("mono", switch(step % 8 >= 6)),
+        ("controllers", switch(step % 20 != 19)),
+        ("key_limiter", switch(step % 6 != 4)),
+    ] {
+        deck.set(0, (parameter(id), value));
+    }
+    let key = 40 + step % 30;
+    if step % 5 == 2 {
+        for more in 0..20 {
+            deck.note_on(middle, 30 + 3 * more, 1.0);
+        }
+    }
+    deck.midi(middle, [0xe0, 0, (step % 128) as u8]);
+    deck.midi(middle, [0xb0, 64, if step % 4 < 2 { 127 } else { 0 }]);
+    if step % 10 == 9 {
+        deck.midi(last, [0xb0, 121, 0]);
+    }
+    deck.express(middle, key, NoteExpressionType::Tuning, f64::from(step) / 3.0 - 5.0);
+    deck.express(middle, key, NoteExpressionType::Volume, f64::from(step % 4));
+    deck.express(last, key, NoteExpressionType::Pan, f64::from(step % 5) / 4.0);
+}
+
 #[test]
 fn process_takes_and_frees_no_memory_at_any_block_size() {
     let (_bundle, state) = common::finished_state();
@@ -136,6 +172,7 @@ fn process_takes_and_frees_no_memory_at_any_block_size() {
                 deck.note_on((frames - 1) as u32, 40, 0.8);
                 deck.midi((frames / 2) as u32, [0xb0, if step % 4 == 1 { 120 } else { 123 }, 0]);
             }
+            play_keys(&mut deck, frames as u32, step as u16);
             // A loop, a stop and a pre-roll besides plain running.
             deck.position = if step % 9 == 8 { -100 } else { 10_000 + step * frames as i64 };
             deck.playing = step % 10 != 9;

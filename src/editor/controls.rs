@@ -5,6 +5,7 @@ use egui::{Align2, Popup, PopupCloseBehavior, Response, RichText, Role, Sense, U
 use super::bar::param_bar;
 use super::context::Cx;
 use super::gesture::gesture;
+use super::keys;
 use super::theme;
 use super::widgets::{
     CAPTION_GAP, CAPTION_HEIGHT, captioned, captioned_segments, draw_chevron, draw_die, draw_lock, icon_button, switch,
@@ -129,7 +130,9 @@ fn class(ui: &mut Ui, cx: &mut Cx<'_>, names: &[String], width: f32) {
 pub fn play(ui: &mut Ui, cx: &mut Cx<'_>) {
     row(ui, "Play", |ui| {
         let params = cx.params;
-        let bar = bar_width(ui, PLAYBACK + SWITCH, 2, 2).min(170.0);
+        let by_keys = params.playback.value() == Playback::Midi;
+        let taken = PLAYBACK + SWITCH + if by_keys { keys::WIDTH } else { 0.0 };
+        let bar = bar_width(ui, taken, 2, if by_keys { 4 } else { 2 }).min(170.0);
         captioned_segments(
             ui,
             &cx.setter,
@@ -141,10 +144,12 @@ pub fn play(ui: &mut Ui, cx: &mut Cx<'_>) {
             ],
             PLAYBACK,
         );
-        ui.add_enabled_ui(params.playback.value() == Playback::Timeline, |ui| {
+        if by_keys {
+            keys::keys(ui, cx, bar);
+        } else {
             let tip = "The bar of the song at which the take begins.";
             param_bar(ui, &cx.setter, &params.start, "Start", tip, bar, Some(&|number| format!("Bar {number}")));
-        });
+        }
         switch(
             ui,
             &cx.setter,

@@ -13,6 +13,7 @@ mod footer;
 mod geometry;
 mod gesture;
 mod header;
+mod keys;
 mod lane;
 mod library;
 mod listen;

@@ -714,6 +714,47 @@ fn a_file_is_replaced_only_when_the_user_says_so() {
 }
 
 #[test]
+fn what_keys_do_is_shown_where_they_play_and_the_rest_behind_a_button() {
+    let mut bench = Bench::open();
+    for name in ["Key tracking", "Root key", "Keys…"] {
+        assert!(bench.harness.query_by_label(name).is_none(), "{name} means nothing to the timeline");
+    }
+    bench.harness.get_by_label("Start");
+    bench.click("MIDI");
+    assert!(bench.harness.query_by_label("Start").is_none());
+    let screen = egui::Rect::from_min_size(Pos2::ZERO, vec2(theme::MIN_SIZE.0, theme::MIN_SIZE.1));
+    let row = ["Key tracking", "Root key", "Keys…", "Play seed", "Gain"];
+    let places = row.map(|name| bench.harness.get_by_label(name).rect());
+    assert!(places.windows(2).all(|pair| pair[0].right() <= pair[1].left()), "{places:?}");
+    assert!(places.iter().all(|place| screen.contains_rect(*place)), "{places:?}");
+    bench.click("Key tracking");
+    assert!(!bench.params.keys.key_tracking.value());
+    assert!(bench.harness.get_by_label("Root key").accesskit_node().is_disabled());
+
+    bench.click("Keys…");
+    let all =
+        ["Attack", "Decay", "Sustain", "Release", "Velocity curve", "Start offset", "Bend range", "Voices", "Mono"];
+    let places = all.map(|name| bench.harness.get_by_label(name).rect());
+    assert!(places.iter().all(|place| screen.contains_rect(*place)), "{places:?}");
+    bench.gestures();
+    let at = bench.middle("Attack");
+    for _ in 0..2 {
+        bench.press_and_release(at, Modifiers::NONE);
+    }
+    bench.harness.run();
+    bench.type_and_press("0.25 s", Key::Enter);
+    assert!((bench.params.keys.attack.value() - 250.0).abs() < 0.1);
+    bench.click("Mono");
+    assert!(bench.params.keys.mono.value());
+    assert!(bench.harness.get_by_label("Voices").accesskit_node().is_disabled());
+    let changed: Vec<_> = bench.gestures().into_iter().map(|(param, _)| param).collect();
+    assert_eq!(changed, [bench.params.keys.attack.as_ptr(), bench.params.keys.mono.as_ptr()]);
+    bench.click("Timeline");
+    bench.harness.run();
+    assert!(bench.harness.query_by_label("Attack").is_none());
+}
+
+#[test]
 fn the_host_learns_of_changes_beside_the_parameters() {
     let mut bench = Bench::open();
     assert_eq!(bench.gestures(), []);

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use continuo_realtime::{
-    BarClock, CaptureWriter, Cue, Note, Player, SmoothedGain, Source, TakeView, Timeline, Transport, pin_beats,
+    BarClock, CaptureWriter, Cue, Player, SmoothedGain, Source, TakeView, Timeline, Transport, pin_beats,
 };
-use nice_plug::midi::{Channel, Key, VoiceID};
 use nice_plug::prelude::{
-    AuxiliaryBuffers, Buffer, BufferConfig, NoteEvent, Plugin, PluginApi, ProcessContext, ProcessMode, ProcessStatus,
+    AuxiliaryBuffers, Buffer, BufferConfig, Plugin, PluginApi, ProcessContext, ProcessMode, ProcessStatus,
 };
 
-use super::midi::{ALL_NOTES_OFF, ALL_SOUND_OFF};
+use super::block::{self, Part};
+use super::keys::{self, Aim};
 use super::vst3::BlockMode;
 use super::wait;
 use crate::params::{ContinuoParams, MAX_VARIATIONS, Meter, Playback};
@@ -40,6 +40,8 @@ pub(super) struct Audio {
     next_audition: Option<Audition>,
     player: Player,
     timeline: Timeline,
+    /// What the host said of bars at the beginning of its block.
+    bars: BarClock,
     gain: SmoothedGain,
     capture: Option<Arc<CaptureRing>>,
     capturing: bool,
@@ -57,6 +59,7 @@ impl Audio {
             next_audition: None,
             player: Player::new(48_000),
             timeline: Timeline::new(),
+            bars: BarClock { beats_per_bar: 4.0, beats: None, bar_start: None, bar_number: None },
             gain: SmoothedGain::new(1.0, 480),
             capture: None,
             capturing: false,
@@ -96,6 +99,7 @@ impl Audio {
         context: &mut impl ProcessContext<P>,
     ) -> ProcessStatus {
         let frames = buffer.samples();
+        let part = block::part(frames);
         let [left, right] = buffer.as_slice() else { return ProcessStatus::Normal };
         let (left, right) = (&mut **left, &mut **right);
         left.fill(0.0);
@@ -135,22 +139,24 @@ impl Audio {
             self.timeline.reset();
             self.player.stop();
         } else {
-            let cue = self.cue(context.transport(), meter, frames);
+            let cue = self.cue(part, context.transport(), meter, frames);
             self.player.follow(cue, source, soft, frames);
         }
 
         if !midi {
             // A key that was held while playback was switched to the timeline ends here.
-            self.player.choke(&Note { channel: None, key: None, id: None });
+            self.player.choke(&keys::EVERYTHING);
         }
+        self.player.set_keys(keys::settings(&params.keys));
+        self.player.aim(source, soft);
 
         let mut done = 0;
         while let Some(event) = context.next_event() {
             let at = (event.timing() as usize).clamp(done, frames);
             self.mix(&mut left[done..at], &mut right[done..at]);
             done = at;
-            if midi {
-                self.note(&event, source, soft);
+            if midi || keys::is_controller(&event) {
+                keys::act(&mut self.player, &event, Aim { source, soft }, &params.keys);
             }
         }
         self.mix(&mut left[done..], &mut right[done..]);
@@ -321,38 +327,34 @@ impl Audio {
         }
     }
 
-    fn cue(&mut self, transport: &nice_plug::prelude::Transport, meter: Meter, frames: usize) -> Cue {
+    fn cue(&mut self, part: Part, transport: &nice_plug::prelude::Transport, meter: Meter, frames: usize) -> Cue {
+        if part == Part::First {
+            self.bars = BarClock {
+                beats_per_bar: meter.beats_per_bar,
+                beats: transport.pos_beats,
+                bar_start: transport.bar_start_pos_beats,
+                bar_number: transport.bar_number,
+            };
+        }
+        let pin = pin_beats(&self.bars, self.params.pin_bars());
+        if part == (Part::Later { moved: None })
+            && let Some(cue) = self.timeline.go_on(pin, self.rate_hz, frames)
+        {
+            return cue;
+        }
+        // The framework adds the part's distance from the block's beginning, also to a position that the host gave later.
+        let early = match (part, transport.tempo) {
+            (Part::Later { moved: Some(at) }, Some(_)) => f64::from(at) / self.rate_hz,
+            _ => 0.0,
+        };
         let now = Transport {
             playing: transport.playing,
             tempo: meter.tempo,
-            beats: transport.pos_beats,
-            seconds: transport.pos_seconds,
+            beats: transport.pos_beats.map(|beats| beats - early / 60.0 * meter.tempo),
+            seconds: transport.pos_seconds.map(|seconds| seconds - early),
             frames: transport.pos_samples,
         };
-        let clock = BarClock {
-            beats_per_bar: meter.beats_per_bar,
-            beats: transport.pos_beats,
-            bar_start: transport.bar_start_pos_beats,
-            bar_number: transport.bar_number,
-        };
-        self.timeline.advance(&now, pin_beats(&clock, self.params.pin_bars()), self.rate_hz, frames)
-    }
-
-    fn note(&mut self, event: &NoteEvent<()>, source: Source, soft: bool) {
-        match *event {
-            // A note that is not heard would only cut off the one before it; in MIDI's own bytes it is a key's release.
-            NoteEvent::NoteOn { voice_id, channel, key, velocity, .. } if velocity <= 0.0 => {
-                self.player.note_off(&note(voice_id, channel, key));
-            }
-            NoteEvent::NoteOn { voice_id, channel, key, velocity, .. } => {
-                self.player.note_on(note(voice_id, channel, key), velocity, source, soft);
-            }
-            NoteEvent::NoteOff { voice_id, channel, key, .. } => self.player.note_off(&note(voice_id, channel, key)),
-            NoteEvent::Choke { voice_id, channel, key, .. } => self.player.choke(&note(voice_id, channel, key)),
-            NoteEvent::MidiCC { channel, cc: ALL_SOUND_OFF, .. } => self.player.choke(&all_of(channel)),
-            NoteEvent::MidiCC { channel, cc: ALL_NOTES_OFF, .. } => self.player.note_off(&all_of(channel)),
-            _ => {}
-        }
+        self.timeline.advance(&now, pin, self.rate_hz, frames)
     }
 
     fn frame_of_whole(&self, source: Source, frame: i64) -> i64 {
@@ -368,28 +370,6 @@ fn slot_of(source: Source) -> usize {
 
 fn view(slots: &Slots, source: Source) -> Option<TakeView<'_>> {
     slots[slot_of(source)].as_ref()?.view(usize::from(source.variation), source.with_seed)
-}
-
-fn note(voice: VoiceID, channel: Channel, key: Key) -> Note {
-    Note {
-        channel: match channel {
-            Channel::Number(channel) => Some(channel),
-            Channel::Wildcard => None,
-        },
-        key: match key {
-            Key::Number(key) => Some(key),
-            Key::Wildcard => None,
-        },
-        id: match voice {
-            VoiceID::ID(id) => Some(id),
-            VoiceID::Wildcard => None,
-        },
-    }
-}
-
-/// All notes of a MIDI channel.
-fn all_of(channel: u8) -> Note {
-    Note { channel: Some(channel), key: None, id: None }
 }
 
 /// The host's tempo and signature; what it leaves out stays as it was.

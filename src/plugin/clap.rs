@@ -1,8 +1,9 @@
-//! The CLAP entry, with what the framework leaves to chance: states, and hosts without windows.
+//! The CLAP entry, with what the framework leaves to chance: states, hosts without windows, and where a block begins.
 //!
-//! The framework's wrapper does everything but two things. It reads a state whole or not at all (see [`super::state`]); so
+//! The framework's wrapper does everything but three things. It reads a state whole or not at all (see [`super::state`]); so
 //! the state extension is the one below. And it takes for granted that a host with a place for an editor also has the
-//! extension `clap.gui`, and aborts the host if not; such a host is given one that says no to every wish.
+//! extension `clap.gui`, and aborts the host if not; such a host is given one that says no to every wish. And it cuts blocks into
+//! parts without telling ([`super::block`]).
 
 use std::ffi::{CStr, c_char, c_void};
 use std::io::{Read, Write};
@@ -10,16 +11,18 @@ use std::ptr::null;
 use std::sync::{Arc, OnceLock};
 
 use clap_sys::entry::clap_plugin_entry;
+use clap_sys::events::{CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_TRANSPORT, clap_input_events};
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_host_gui};
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_plugin_state};
 use clap_sys::factory::plugin_factory::{CLAP_PLUGIN_FACTORY_ID, clap_plugin_factory};
 use clap_sys::host::clap_host;
 use clap_sys::plugin::{clap_plugin, clap_plugin_descriptor};
+use clap_sys::process::{CLAP_PROCESS_ERROR, clap_process, clap_process_status};
 use clap_sys::stream::{clap_istream, clap_ostream};
 use clap_sys::version::CLAP_VERSION;
 use nice_plug::wrapper::clap::{PluginDescriptor, Wrapper};
 
-use super::{Continuo, newest_params, state};
+use super::{Continuo, block, newest_params, state};
 use crate::params::ContinuoParams;
 
 /// The library's CLAP entry.
@@ -105,6 +108,7 @@ impl Instance {
             init: Some(init),
             destroy: Some(destroy),
             get_extension: Some(get_extension),
+            process: Some(process),
             // A host may hold on to it from before `init`, when the wrapper may still change.
             desc: descriptor().clap_plugin_descriptor(),
             ..framework
@@ -196,6 +200,31 @@ unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
         let instance = Box::from_raw(plugin.cast_mut().cast::<Instance>());
         instance.let_go();
     }
+}
+
+unsafe extern "C" fn process(plugin: *const clap_plugin, data: *const clap_process) -> clap_process_status {
+    // SAFETY: as in `instance`; what a host gives lives through the call.
+    unsafe {
+        let (Some(instance), Some(given)) = (instance(plugin), data.as_ref()) else { return CLAP_PROCESS_ERROR };
+        let Some(process) = instance.framework.process else { return CLAP_PROCESS_ERROR };
+        block::within(moves(given.in_events), || process(plugin, data))
+    }
+}
+
+/// The frames at which a host moves the transport within a block.
+///
+/// # Safety
+/// `events` is null or a host's list of events, which it keeps for as long as the iterator is used.
+unsafe fn moves<'a>(events: *const clap_input_events) -> impl Iterator<Item = u32> + 'a {
+    // SAFETY: as the caller promises; of a list that has no functions nothing is asked.
+    let list = unsafe { events.as_ref() }.and_then(|list| Some((list, list.size?, list.get?)));
+    list.into_iter().flat_map(|(list, size, get)| {
+        // SAFETY: as above; a host gives events for the places that it has.
+        let events = (0..unsafe { size(list) }).filter_map(move |at| unsafe { get(list, at).as_ref() });
+        events
+            .filter(|event| event.space_id == CLAP_CORE_EVENT_SPACE_ID && event.type_ == CLAP_EVENT_TRANSPORT)
+            .map(|event| event.time)
+    })
 }
 
 unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char) -> *const c_void {

@@ -1,7 +1,9 @@
 //! The instrument as a host knows it.
 
 mod audio;
+mod block;
 pub mod clap;
+mod keys;
 mod midi;
 mod state;
 pub mod vst3;
@@ -106,6 +108,9 @@ impl Plugin for Continuo {
     }];
 
     const MIDI_INPUT: MidiConfig = MidiConfig::MidiCCs;
+
+    // A bounce with automation is the same at every block size.
+    const SAMPLE_ACCURATE_AUTOMATION: bool = true;
 
     type Editor = ContinuoEditor;
     type SysExMessage = ();

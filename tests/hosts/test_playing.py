@@ -24,6 +24,9 @@ def test_parameters_and_ports_are_the_published_ones(bundle):
     wanted = ["Mode", "Length", "Length unit", "Wildness", "Temperature", "Top k", "Class", "RNG seed", "Lock RNG seed", "Variations", "Variation", "Gain"]
     wanted += ["Playback", "Start", "Play seed", "Seed source", "Capture", "Render", "Cancel"]
     assert found["names"][: len(wanted)] == wanted
+    keys = ["Key tracking", "Root key", "Bend range", "Attack", "Decay", "Sustain", "Release", "Velocity curve"]
+    keys += ["Start offset", "Voices", "Mono", "Controllers", "Key limiter"]
+    assert [name for name in found["names"] if name in keys] == keys
     assert found["outputs"] == 2
     assert found["latency"] == 0
 

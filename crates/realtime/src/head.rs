@@ -1,6 +1,11 @@
 //! A reading head: one position that moves through one take, with its fades.
 
+use crate::envelope::Contour;
+use crate::gain::SmoothedGain;
+use crate::kernel::half_width;
+use crate::pitch::Pitch;
 use crate::view::{Frame, TakeView};
+use crate::window::Window;
 
 /// Which audio a head reads. The plugin turns it into a [`TakeView`] for each block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +42,13 @@ pub(crate) struct Head {
     pub(crate) source: Source,
     /// The take's frame that is read next.
     pub(crate) position: i64,
+    /// How fast it reads.
+    pub(crate) pitch: Pitch,
     level: f32,
+    /// How its level goes while its key is down.
+    contour: Contour,
+    /// Left and right: where a note's own volume and place are.
+    sides: [SmoothedGain; 2],
     /// Fade steps that are open, 0..=declick. It rises by one per frame and never exceeds the frames that are left to read,
     /// so it closes in time before the take's end and before frames that are not there yet.
     open: u32,
@@ -50,12 +61,38 @@ pub(crate) struct Head {
 impl Head {
     /// A head at `position`. A `soft` one fades in, because the take is in the middle of a sound there.
     pub(crate) fn new(source: Source, position: i64, level: f32, soft: bool, fades: Fades) -> Self {
-        Self { source, position, level, open: if soft { 0 } else { fades.declick }, closing: None, heard: false }
+        Self {
+            source,
+            position,
+            pitch: Pitch::PLAIN,
+            level,
+            contour: Contour::FULL,
+            sides: [SmoothedGain::new(1.0, fades.declick); 2],
+            open: if soft { 0 } else { fades.declick },
+            closing: None,
+            heard: false,
+        }
+    }
+
+    /// The same with a pitch and an envelope of its own.
+    pub(crate) fn shaped(self, pitch: Pitch, contour: Contour) -> Self {
+        Self { pitch, contour, ..self }
+    }
+
+    /// Changes the level of left and right; at once if nothing was heard of it yet.
+    pub(crate) fn set_sides(&mut self, sides: [f32; 2]) {
+        for (side, level) in self.sides.iter_mut().zip(sides) {
+            side.set(level);
+            if !self.heard {
+                side.settle();
+            }
+        }
     }
 
     /// Fades out over `frames`, or goes on with a fade-out that ends sooner.
     pub(crate) fn close(&mut self, frames: u32) {
         let frames = frames.max(1);
+        self.contour.freeze();
         self.closing = Some(match self.closing {
             // From the present level on, so that a shorter fade takes over without a step.
             Some((left, whole)) if left > frames => {
@@ -76,6 +113,15 @@ impl Head {
         self.closing.map(|(left, _)| left)
     }
 
+    /// The end of what the next `frames` frames of output read at most.
+    pub(crate) fn needs(&self, frames: i64) -> i64 {
+        if self.pitch.stays_plain() {
+            return self.position + frames;
+        }
+        let reach = half_width(self.pitch.most()) as i64 + 1;
+        self.position.saturating_add(self.pitch.ahead(frames)).saturating_add(reach)
+    }
+
     /// Adds its frames to `left` and `right`; `false` when it has nothing more to say. Counts missing frames.
     pub(crate) fn mix(
         &mut self,
@@ -85,31 +131,84 @@ impl Head {
         fades: Fades,
         missing: &mut u64,
     ) -> bool {
+        if !self.pitch.stays_plain() {
+            return self.mix_between(view, left, right, fades, missing);
+        }
         for (l, r) in left.iter_mut().zip(right) {
             let readable = (view.ready() as i64 - self.position).clamp(0, i64::from(fades.declick)) as u32;
-            self.open = (self.open + 1).min(readable);
-            let mut gain = self.level;
-            if self.open < fades.declick {
-                gain *= self.open as f32 / fades.declick as f32;
-            }
-            if let Some((remaining, whole)) = &mut self.closing {
-                if *remaining == 0 {
-                    return false;
-                }
-                gain *= *remaining as f32 / *whole as f32;
-                *remaining -= 1;
-            }
+            let Some(gains) = self.gains(readable, fades) else { return false };
             match view.frame(self.position) {
                 Frame::Ready([a, b]) => {
                     self.heard = true;
-                    *l += a * gain;
-                    *r += b * gain;
+                    *l += a * gains[0];
+                    *r += b * gains[1];
                 }
                 Frame::Missing => *missing += 1,
                 Frame::Outside => return false,
             }
             self.position += 1;
         }
-        self.closing.is_none_or(|(remaining, _)| remaining > 0)
+        self.goes_on()
+    }
+
+    /// The same where frames of output lie between frames of the take. Each frame comes out the same however many are asked
+    /// for at once.
+    fn mix_between(
+        &mut self,
+        view: &TakeView<'_>,
+        left: &mut [f32],
+        right: &mut [f32],
+        fades: Fades,
+        missing: &mut u64,
+    ) -> bool {
+        let (frames, ready) = (view.frames() as i64, view.ready() as i64);
+        let mut out = left.iter_mut().zip(right);
+        let mut left_over = out.len();
+        while left_over > 0 {
+            let window = Window::new(view, self.position, &self.pitch, left_over);
+            left_over -= window.count.min(left_over);
+            for (l, r) in out.by_ref().take(window.count) {
+                // A frame is there once all are that the kernel takes in; after a whole take comes silence.
+                let reach = if self.pitch.is_plain() { 0 } else { half_width(self.pitch.step()) as i64 };
+                let end = if ready == frames { frames } else { ready - reach };
+                let readable = self.pitch.frames_to(end - self.position, fades.declick);
+                let Some(gains) = self.gains(readable, fades) else { return false };
+                if self.position >= frames {
+                    return false;
+                }
+                if self.position < end {
+                    let [a, b] = window.read(self.position, &self.pitch);
+                    self.heard = true;
+                    *l += a * gains[0];
+                    *r += b * gains[1];
+                } else {
+                    *missing += 1;
+                }
+                self.position += self.pitch.advance();
+            }
+        }
+        self.goes_on()
+    }
+
+    /// Left's and right's factors for the next frame, of which `readable` are left to read; `None` once it has faded out.
+    #[inline]
+    fn gains(&mut self, readable: u32, fades: Fades) -> Option<[f32; 2]> {
+        self.open = (self.open + 1).min(readable);
+        let mut gain = self.level * self.contour.advance();
+        if self.open < fades.declick {
+            gain *= self.open as f32 / fades.declick as f32;
+        }
+        if let Some((remaining, whole)) = &mut self.closing {
+            if *remaining == 0 {
+                return None;
+            }
+            gain *= *remaining as f32 / *whole as f32;
+            *remaining -= 1;
+        }
+        Some([0, 1].map(|side| gain * self.sides[side].advance()))
+    }
+
+    fn goes_on(&self) -> bool {
+        self.closing.is_none_or(|(remaining, _)| remaining > 0) && !self.contour.is_spent()
     }
 }

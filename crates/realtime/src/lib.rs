@@ -15,17 +15,26 @@
 extern crate std;
 
 mod capture;
+mod envelope;
 mod gain;
 mod head;
+mod kernel;
+mod keys;
+mod limiter;
 mod musical;
+mod pitch;
 mod player;
+mod pressed;
+mod tails;
 mod timeline;
 mod view;
 mod voices;
+mod window;
 
 pub use capture::CaptureWriter;
 pub use gain::SmoothedGain;
 pub use head::Source;
+pub use keys::KeySettings;
 pub use musical::{BarClock, pin_beats};
 pub use player::{Player, Playing};
 pub use timeline::{Cue, Timeline, Transport};

@@ -1,12 +1,11 @@
 //! What sounds: the pinned take, notes, what the editor plays to its user, and what is still fading out.
 
 use crate::head::{Fades, Head, Source};
+use crate::keys::{KeySettings, Keys};
+use crate::tails::Tails;
 use crate::timeline::Cue;
 use crate::view::TakeView;
-use crate::voices::{Note, Voices};
-
-/// Heads that may fade out at once besides voices. More would need more than one jump per millisecond.
-const TAILS: usize = 16;
+use crate::voices::Note;
 
 /// Where playback stands, for display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +23,8 @@ pub struct Player {
     main: Option<Head>,
     /// A head that starts this many frames from now.
     pending: Option<(usize, Head)>,
-    tails: [Option<Head>; TAILS],
-    voices: Voices,
+    tails: Tails,
+    keys: Keys,
     /// What is played to the user beside all that, whatever the host's transport does.
     audition: Option<Head>,
     missing: u64,
@@ -33,13 +32,13 @@ pub struct Player {
 
 impl Player {
     /// A silent player for a host at `rate_hz`.
-    pub const fn new(rate_hz: u32) -> Self {
+    pub fn new(rate_hz: u32) -> Self {
         Self {
             fades: Fades::at(rate_hz),
             main: None,
             pending: None,
-            tails: [None; TAILS],
-            voices: Voices::new(),
+            tails: Tails::new(),
+            keys: Keys::new(rate_hz),
             audition: None,
             missing: 0,
         }
@@ -79,23 +78,62 @@ impl Player {
         self.follow(Cue::Stopped, Source { slot: 0, variation: 0, with_seed: false }, false, 0);
     }
 
-    /// Starts a note at `velocity` (0..=1, taken as a factor). The key's note before it, if it still sounds, fades out fast.
-    pub fn note_on(&mut self, note: Note, velocity: f32, source: Source, soft: bool) {
-        let level = if velocity.is_finite() { velocity.clamp(0.0, 1.0) } else { 0.0 };
-        if let Some(stolen) = self.voices.start(note, Head::new(source, 0, level, soft, self.fades)) {
-            self.fade_out(stolen);
-        }
+    /// How notes are played from here on.
+    pub fn set_keys(&mut self, settings: KeySettings) {
+        self.keys.set(settings, &mut self.tails);
     }
 
-    /// Lets notes fade out as after a key's release.
+    /// What a key plays that a single voice goes back to. `soft` as in [`Player::note_on`].
+    pub fn aim(&mut self, source: Source, soft: bool) {
+        self.keys.aim(source, soft);
+    }
+
+    /// Starts a note at `velocity` (0..=1, taken as a factor) of `source`. `soft` says that its first frame is already in the
+    /// middle of a sound. The key's note before it, if it still sounds, fades out fast, and so does what is too much.
+    pub fn note_on(&mut self, note: Note, velocity: f32, source: Source, soft: bool) {
+        let level = if velocity.is_finite() { velocity.clamp(0.0, 1.0) } else { 0.0 };
+        self.keys.aim(source, soft);
+        self.keys.note_on(note, level, &mut self.tails);
+    }
+
+    /// Lets notes fade out as after a key's release, or as soon as their channel's pedal goes up.
     pub fn note_off(&mut self, note: &Note) {
-        self.voices.stop(note, self.fades.release);
+        self.keys.note_off(note, &mut self.tails);
     }
 
     /// Ends notes as fast as can be without a click. Those that were to begin in this very frame are not heard at all.
     pub fn choke(&mut self, note: &Note) {
-        self.voices.forget_unheard(note);
-        self.voices.stop(note, self.fades.declick);
+        self.keys.choke(note);
+    }
+
+    /// Moves a MIDI channel's sustain pedal.
+    pub fn pedal(&mut self, channel: u8, down: bool) {
+        self.keys.pedal(channel, down, &mut self.tails);
+    }
+
+    /// Bends a MIDI channel's notes, from -1 to 1.
+    pub fn bend(&mut self, channel: u8, value: f32) {
+        self.keys.bend(channel, value);
+    }
+
+    /// Puts a MIDI channel's pedal and bend back.
+    pub fn reset_controllers(&mut self, channel: u8) {
+        self.keys.reset_controllers(channel, &mut self.tails);
+    }
+
+    /// Tunes sounding notes by semitones.
+    pub fn tune(&mut self, note: &Note, semitones: f32) {
+        self.keys.tune(note, semitones);
+    }
+
+    /// Sets the volume of sounding notes, a factor of 0..=4.
+    pub fn volume(&mut self, note: &Note, factor: f32) {
+        self.keys.volume(note, factor);
+    }
+
+    /// Sets the place of sounding notes between left (-1) and right (1): the other side is turned down.
+    pub fn pan(&mut self, note: &Note, place: f32) {
+        self.keys.pan(note, place);
     }
 
     /// Plays a source to the user, from a frame on; what was played to them before fades out. `soft` says that the source's
@@ -116,9 +154,7 @@ impl Player {
     /// Ends it at once, with all that is read from its slot: in a bounce not even its fade may sound.
     pub fn forget_audition(&mut self, slot: u8) {
         self.audition = None;
-        for tail in &mut self.tails {
-            *tail = tail.filter(|head| head.source.slot != slot);
-        }
+        self.tails.forget(slot);
     }
 
     /// Where that stands; `None` where nothing is played to the user.
@@ -132,7 +168,7 @@ impl Player {
             self.release_main();
         }
         self.pending = self.pending.filter(|(_, head)| head.source.slot != slot);
-        self.voices.close_slot(slot, self.fades);
+        self.keys.voices.close_slot(slot, self.fades);
         if self.audition.is_some_and(|head| head.source.slot == slot) {
             self.stop_audition();
         }
@@ -141,23 +177,24 @@ impl Player {
     /// Whether anything is read from a slot.
     pub fn uses(&self, slot: u8) -> bool {
         let reads = |source: Source| source.slot == slot;
-        self.main.iter().chain(self.tails.iter().flatten()).chain(&self.audition).any(|head| reads(head.source))
+        self.main.iter().chain(&self.audition).any(|head| reads(head.source))
             || self.pending.is_some_and(|(_, head)| reads(head.source))
-            || self.voices.uses(reads)
+            || self.tails.uses(reads)
+            || self.keys.voices.uses(reads)
     }
 
     /// Everything is silent from here on, without fades.
     pub fn reset(&mut self) {
         self.main = None;
         self.pending = None;
-        self.tails = [None; TAILS];
-        self.voices = Voices::new();
+        self.tails = Tails::new();
+        self.keys.reset();
         self.audition = None;
     }
 
     /// Where playback stands: the pinned take, else the newest note.
     pub fn playing(&self) -> Option<Playing> {
-        let head = self.main.as_ref().or_else(|| self.voices.newest())?;
+        let head = self.main.as_ref().or_else(|| self.keys.voices.newest())?;
         Some(Playing { source: head.source, frame: head.position })
     }
 
@@ -165,8 +202,8 @@ impl Player {
     /// what is read from it. An offline host waits for these; it plays nothing to a user.
     pub fn needs(&self, frames: usize, mut visit: impl FnMut(Source, i64)) {
         let frames = frames as i64;
-        for head in self.main.iter().chain(self.tails.iter().flatten()).chain(self.voices.heads()) {
-            visit(head.source, head.position + frames);
+        for head in self.main.iter().chain(self.tails.heads()).chain(self.keys.voices.heads()) {
+            visit(head.source, head.needs(frames));
         }
         if let Some((wait, head)) = &self.pending {
             visit(head.source, head.position + frames - *wait as i64);
@@ -209,14 +246,7 @@ impl Player {
         {
             self.main = None;
         }
-        for tail in &mut self.tails {
-            if let Some(head) = tail
-                && !mix(head, left, right)
-            {
-                *tail = None;
-            }
-        }
-        self.voices.mix(|head| mix(head, left, right));
+        self.keys.mix(&mut self.tails, left, right, mix);
     }
 
     fn release_main(&mut self) {
@@ -225,20 +255,12 @@ impl Player {
         }
     }
 
-    fn fade_out(&mut self, mut head: Head) {
-        if !head.was_heard() {
-            return;
-        }
-        head.close(self.fades.declick);
-        let place = self.tails.iter().position(Option::is_none).or_else(|| {
-            // All taken: the one nearest to its end makes room.
-            (0..TAILS).min_by_key(|&index| self.tails[index].and_then(|tail| tail.closing_frames()))
-        });
-        if let Some(place) = place {
-            self.tails[place] = Some(head);
-        }
+    fn fade_out(&mut self, head: Head) {
+        self.tails.fade_out(head, self.fades);
     }
 }
 
+#[cfg(test)]
+mod key_tests;
 #[cfg(test)]
 mod tests;

@@ -63,6 +63,12 @@ impl Timeline {
         self.expected = None;
     }
 
+    /// The same where the block before goes on and the host has said nothing new. `None` if nothing is known of it.
+    pub fn go_on(&mut self, pin: f64, rate_hz: f64, frames: usize) -> Option<Cue> {
+        let expected = self.expected?;
+        Some(self.advance(&expected.transport, pin, rate_hz, frames))
+    }
+
     /// Where the take stands at the start of a block of `frames` frames at `rate_hz`, pinned at `pin` quarter notes.
     pub fn advance(&mut self, transport: &Transport, pin: f64, rate_hz: f64, frames: usize) -> Cue {
         if !transport.playing {
@@ -214,6 +220,33 @@ mod tests {
             assert_eq!(go(&mut timeline, -1_000), Cue::At { frame: -1_000, jumped: true });
             assert_eq!(go(&mut timeline, -488), Cue::At { frame: -488, jumped: false });
             assert_eq!(go(&mut timeline, 24), Cue::At { frame: 24, jumped: false });
+        }
+    }
+
+    #[test]
+    fn a_block_that_is_cut_goes_on_by_itself() {
+        for pin in [0.0, 0.25, 7.5] {
+            let (mut whole, mut parts) = (Timeline::new(), Timeline::new());
+            assert_eq!(parts.go_on(pin, 48_000.0, 64), None);
+            for block in 0..400 {
+                let now = report(block * 512, 97.0, 48_000.0);
+                let Cue::At { frame, .. } = whole.advance(&now, pin, 48_000.0, 512) else { panic!("stopped") };
+                let mut at = 0;
+                for part in [100, 1, 411] {
+                    let cue = if at == 0 {
+                        parts.advance(&now, pin, 48_000.0, part)
+                    } else {
+                        parts.go_on(pin, 48_000.0, part).unwrap()
+                    };
+                    // Before the pin a part's frame is rounded once more.
+                    let Cue::At { frame: found, .. } = cue else { panic!("stopped") };
+                    assert!(found == frame + at || (frame < 0 && (found - frame - at).abs() <= 1), "{found}, {frame}");
+                    at += part as i64;
+                }
+            }
+            // A pin that is moved within the block is moved at once.
+            let Some(Cue::At { frame, jumped: true }) = parts.go_on(0.0, 48_000.0, 64) else { panic!("no jump") };
+            assert!((frame - 400 * 512).abs() <= 1, "{frame}");
         }
     }
 

@@ -18,11 +18,12 @@ pub struct Note {
 
 impl Note {
     /// Whether both are the same key of the same channel, whatever number the host gives each press of it.
-    fn is_same_key(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_key(&self, other: &Self) -> bool {
         self.key.is_some() && (self.channel, self.key) == (other.channel, other.key)
     }
 
-    fn covers(&self, other: &Self) -> bool {
+    /// Whether `other` is one of the notes that this one means.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
         fn agrees<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
             match (a, b) {
                 (Some(a), Some(b)) => a == b,
@@ -33,13 +34,43 @@ impl Note {
     }
 }
 
+/// What keeps a voice from its release. The first is the first to make room for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Hold {
+    /// Nothing: it fades out.
+    Nothing,
+    /// The sustain pedal alone.
+    Pedal,
+    /// Its key.
+    Key,
+}
+
 #[derive(Debug, Clone, Copy)]
-struct Voice {
-    head: Head,
-    note: Note,
+pub(crate) struct Voice {
+    pub(crate) head: Head,
+    pub(crate) note: Note,
     /// Grows with every note; the smallest is the oldest.
     age: u64,
-    held: bool,
+    pub(crate) hold: Hold,
+    /// Semitones from the take's own pitch to the key's.
+    pub(crate) base: f64,
+    /// Semitones that the host tunes this note by.
+    pub(crate) tuning: f64,
+    /// Volume and place of this note: a factor, and -1 to 1.
+    pub(crate) volume: f32,
+    pub(crate) pan: f32,
+}
+
+impl Voice {
+    pub(crate) fn new(note: Note, head: Head, base: f64) -> Self {
+        Self { head, note, age: 0, hold: Hold::Key, base, tuning: 0.0, volume: 1.0, pan: 0.0 }
+    }
+
+    /// Lets it fade out over `frames`.
+    pub(crate) fn release(&mut self, frames: u32) {
+        self.head.close(frames);
+        self.hold = Hold::Nothing;
+    }
 }
 
 /// A fixed number of voices.
@@ -54,29 +85,48 @@ impl Voices {
         Self { voices: [None; VOICES], notes: 0 }
     }
 
-    /// Starts a note. The head of a voice that had to make room is returned, to be faded out elsewhere: the same key's, else
-    /// one of all voices if there is none to spare.
-    pub(crate) fn start(&mut self, note: Note, head: Head) -> Option<Head> {
+    /// Starts a note beside at most `most - 1` others. The heads of voices that had to make room go to `stolen`, to be faded
+    /// out elsewhere: the same key's, and as many as are too many.
+    pub(crate) fn start(&mut self, voice: Voice, most: usize, mut stolen: impl FnMut(Head)) {
         self.notes += 1;
-        let voice = Voice { head, note, age: self.notes, held: true };
+        let voice = Voice { age: self.notes, ..voice };
         // A string that is struck again does not sound twice. At most one voice of a key is there, as this is how it came.
-        if let Some(same) = self.voices.iter_mut().flatten().find(|voice| voice.note.is_same_key(&note)) {
-            return Some(core::mem::replace(same, voice).head);
+        let same = |slot: &&mut Option<Voice>| slot.is_some_and(|other| other.note.is_same_key(&voice.note));
+        if let Some(same) = self.voices.iter_mut().find(same) {
+            if let Some(before) = same.replace(voice) {
+                stolen(before.head);
+            }
+            return;
+        }
+        while self.voices.iter().flatten().count() >= most.clamp(1, VOICES) {
+            // Released notes go before those that the pedal holds, these before held keys, and among equals the oldest.
+            let rank = |slot: &&mut Option<Voice>| slot.as_ref().map(|voice| (voice.hold, voice.age));
+            let Some(oldest) = self.voices.iter_mut().filter(|slot| slot.is_some()).min_by_key(rank) else { break };
+            if let Some(oldest) = oldest.take() {
+                stolen(oldest.head);
+            }
         }
         if let Some(free) = self.voices.iter_mut().find(|voice| voice.is_none()) {
             *free = Some(voice);
-            return None;
         }
-        // Released notes go before held ones, and among equals the oldest goes.
-        let oldest = self.voices.iter_mut().flatten().min_by_key(|voice| (voice.held, voice.age))?;
-        Some(core::mem::replace(oldest, voice).head)
+    }
+
+    /// All that sound.
+    pub(crate) fn all(&mut self) -> impl Iterator<Item = &mut Voice> {
+        self.voices.iter_mut().flatten()
+    }
+
+    /// Takes every voice away.
+    pub(crate) fn clear(&mut self, mut stolen: impl FnMut(Head)) {
+        for voice in self.voices.iter_mut().filter_map(Option::take) {
+            stolen(voice.head);
+        }
     }
 
     /// Fades out the notes that `note` covers over `frames`.
     pub(crate) fn stop(&mut self, note: &Note, frames: u32) {
-        for voice in self.voices.iter_mut().flatten().filter(|voice| note.covers(&voice.note)) {
-            voice.head.close(frames);
-            voice.held = false;
+        for voice in self.all().filter(|voice| note.covers(&voice.note)) {
+            voice.release(frames);
         }
     }
 
@@ -100,9 +150,8 @@ impl Voices {
     }
 
     pub(crate) fn close_slot(&mut self, slot: u8, fades: Fades) {
-        for voice in self.voices.iter_mut().flatten().filter(|voice| voice.head.source.slot == slot) {
-            voice.head.close(fades.declick);
-            voice.held = false;
+        for voice in self.all().filter(|voice| voice.head.source.slot == slot) {
+            voice.release(fades.declick);
         }
     }
 

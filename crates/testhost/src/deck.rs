@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result, anyhow};
 use clack_host::events::EventFlags;
 use clack_host::events::event_types::{
-    MidiEvent, NoteOffEvent, NoteOnEvent, ParamValueEvent, TransportEvent, TransportFlags,
+    MidiEvent, NoteExpressionEvent, NoteExpressionType, NoteOffEvent, NoteOnEvent, ParamValueEvent, TransportEvent,
+    TransportFlags,
 };
 use clack_host::prelude::*;
 use clack_host::utils::{BeatTime, SecondsTime};
@@ -93,6 +94,12 @@ impl Deck {
     /// Ends a note at a frame of the next block.
     pub fn note_off(&mut self, frame: u32, key: u16) {
         self.events.push(&NoteOffEvent::new(frame, Pckn::new(0_u16, 0_u16, key, u32::from(key)), 0.0));
+    }
+
+    /// Changes something of a sounding note at a frame of the next block, in CLAP's units.
+    pub fn express(&mut self, frame: u32, key: u16, what: NoteExpressionType, value: f64) {
+        let note = Pckn::new(0_u16, 0_u16, key, u32::from(key));
+        self.events.push(&NoteExpressionEvent::new(frame, note, what, value));
     }
 
     /// Sends a MIDI message at a frame of the next block.

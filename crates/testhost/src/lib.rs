@@ -22,6 +22,7 @@ mod parameter;
 mod plugin;
 
 pub use clack_host::entry::EntryDescriptor;
+pub use clack_host::events::event_types::NoteExpressionType;
 pub use clack_host::utils::ClapId;
 pub use deck::{Deck, Setup};
 pub use parameter::{Parameter, number_of};

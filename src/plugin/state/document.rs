@@ -47,10 +47,9 @@ pub(super) fn read(text: &str) -> Result<(PluginState, SavedSession), StateError
 pub(super) fn blank(kept: Option<KeptState>) -> PluginState {
     let mut session = SavedSession::default();
     session.unread.kept.state = kept;
-    let (params, _) = parameters::read(Object::default());
     // A session of paths, numbers and base64 can always be written.
     let fields = session_field(&session).unwrap_or_default();
-    PluginState { version: env!("CARGO_PKG_VERSION").to_owned(), params, fields }
+    PluginState { version: env!("CARGO_PKG_VERSION").to_owned(), params: parameters::new(), fields }
 }
 
 /// Makes a state one that replaces everything: every parameter is there and in its range, and there is a session.

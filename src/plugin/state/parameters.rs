@@ -22,8 +22,18 @@ enum Saved {
     String(String),
 }
 
-/// Reads the values of all parameters. What is missing, or no value of its parameter, takes the default; numbers are
-/// brought into their range. What was not understood comes back.
+/// Switches that change how an instance sounds and came after the first saved states: a state without them is one in which
+/// nothing of that was heard. New instances have them on.
+const LATER: [&str; 3] = ["key_tracking", "controllers", "key_limiter"];
+
+/// The values of a new instance.
+pub(super) fn new() -> BTreeMap<String, ParamValue> {
+    values(&ContinuoParams::default())
+}
+
+/// Reads the values of all parameters. What is missing, or no value of its parameter, takes the value under which a state
+/// sounds as it did before there was that parameter: the default, but for some that came later. Numbers are brought into their
+/// range. What was not understood comes back.
 pub(super) fn read(mut saved: Object) -> (BTreeMap<String, ParamValue>, Object) {
     let defaults = ContinuoParams::default();
     let values = defaults.param_map().into_iter().map(|(id, parameter, _)| {
@@ -31,7 +41,8 @@ pub(super) fn read(mut saved: Object) -> (BTreeMap<String, ParamValue>, Object) 
         if understood.is_some() {
             saved.remove(&id);
         }
-        let value = understood.unwrap_or_else(|| value_of(parameter));
+        let before = || if LATER.contains(&id.as_str()) { ParamValue::Bool(false) } else { value_of(parameter) };
+        let value = understood.unwrap_or_else(before);
         (id, value)
     });
     (values.collect(), saved)

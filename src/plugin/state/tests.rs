@@ -120,6 +120,36 @@ fn numbers_are_clamped_and_what_is_no_value_takes_the_default_and_survives() {
 }
 
 #[test]
+fn a_state_from_before_keys_had_a_pitch_opens_as_it_sounded_and_a_new_instance_does_not() {
+    let keys = |params: &ContinuoParams| {
+        let keys = &params.keys;
+        [keys.key_tracking.value(), keys.controllers.value(), keys.limiter.value()]
+    };
+    let params = ContinuoParams::default();
+    assert_eq!(keys(&params), [true; 3]);
+    assert!(open(&params, &with_take()));
+    assert_eq!(keys(&params), [false; 3]);
+    assert_eq!((params.keys.attack.value(), params.keys.sustain.value()), (0.0, 1.0));
+    assert_eq!((params.keys.release.value(), params.keys.velocity_curve.value()), (60.0, 0.0));
+    assert_eq!((params.keys.start_offset.value(), params.keys.voices.value()), (0.0, 16));
+    assert!(!params.keys.mono.value());
+    // What was saved is opened as it was saved, and nothing that is no state changes a new instance.
+    // SAFETY: nobody else has this instance.
+    unsafe { params.keys.key_tracking._internal_set_plain_value(true) };
+    let saved = own(&params);
+    assert_eq!(saved["params"]["controllers"], json!({"bool": false}));
+    assert!(open(&params, &saved));
+    assert_eq!(keys(&params), [true, false, false]);
+    place(&params, &read(received(&[])));
+    assert_eq!(keys(&params), [true; 3]);
+    // A value that is none of the switch's is as good as none, and survives.
+    let state = json!({"params": {"key_tracking": {"string": "quarter tones"}}});
+    assert!(open(&params, &state));
+    assert_eq!(keys(&params), [false; 3]);
+    assert_eq!(own(&params)["params"]["key_tracking"], state["params"]["key_tracking"]);
+}
+
+#[test]
 fn a_value_that_is_no_number_is_never_written() {
     let params = ContinuoParams::default();
     // SAFETY: nobody else has this instance.

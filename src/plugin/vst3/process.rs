@@ -2,7 +2,8 @@
 //!
 //! A VST3 host says with every block whether it is rendered offline. The framework passes on the mode of the *last but
 //! one* `setupProcessing` call instead, which can claim "offline" in a real-time thread, and the other way round. So each
-//! instance's `IAudioProcessor` has a `process` here that notes the mode down before it calls the framework's.
+//! instance's `IAudioProcessor` has a `process` here that notes the mode down before it calls the framework's, and tells where
+//! the block begins that the framework cuts into parts.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::{int32, tresult};
 
 use super::controllers::ControllerTables;
 use super::state::StateTable;
+use crate::plugin::block;
 
 /// The mode of the block that an instance is processing.
 #[derive(Debug, Default)]
@@ -86,7 +88,7 @@ unsafe extern "system" fn process(this: *mut IAudioProcessor, data: *mut Process
         let table = &*(*this).vtbl.cast::<Table>();
         let offline = !data.is_null() && (*data).processMode == kOffline as int32;
         (*table.mode).offline.store(offline, Ordering::Relaxed);
-        (table.process)(this, data)
+        block::within(std::iter::empty(), || (table.process)(this, data))
     }
 }
 

@@ -11,6 +11,9 @@ const INLINE: &[(&str, &str)] = &[
     ("start", "1.25"),
     ("playback", "MIDI"),
     ("mode", "Continue"),
+    ("key_tracking", "off"),
+    ("controllers", "off"),
+    ("key_limiter", "off"),
 ];
 
 const UNCONDITIONAL: &[(&str, &str)] = &[
@@ -19,9 +22,20 @@ const UNCONDITIONAL: &[(&str, &str)] = &[
     ("rng_seed", "12"),
     ("mode", "From silence"),
     ("playback", "Timeline"),
+    ("key_tracking", "off"),
+    ("controllers", "off"),
+    ("key_limiter", "off"),
 ];
 
-const NEW: &[(&str, &str)] = &[("gain", "0"), ("mode", "Continue"), ("playback", "Timeline"), ("top_k", "off")];
+const NEW: &[(&str, &str)] = &[
+    ("gain", "0"),
+    ("mode", "Continue"),
+    ("playback", "Timeline"),
+    ("top_k", "off"),
+    ("key_tracking", "off"),
+    ("controllers", "off"),
+    ("key_limiter", "off"),
+];
 
 const CONTINUED: Option<&str> = Some("b3bba3b24adb52b0918fbde6a3f23c185515e08fa43efac8e5ba08dd527c52f5");
 const FROM_NOTHING: Option<&str> = Some("7191a4cf6d05555e296447131f8c31524a1cde0526e25b7149984cf73be8d8fd");
