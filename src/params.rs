@@ -221,6 +221,17 @@ impl ContinuoParams {
         }
     }
 
+    /// Turns the parameter of this id through the host, as one gesture, to a normalised value.
+    pub fn turn(&self, host: &ParamSetter<'_>, id: &str, normalized: f32) {
+        let Some((_, parameter, _)) = self.param_map().into_iter().find(|(known, ..)| known == id) else { return };
+        // SAFETY: the parameter is one of `self`'s, which is there for as long as this runs.
+        unsafe {
+            host.raw_context.raw_begin_set_parameter(parameter);
+            host.raw_context.raw_set_parameter_normalized(parameter, normalized);
+            host.raw_context.raw_end_set_parameter(parameter);
+        }
+    }
+
     /// Bars from the song's start to the pin: bar 1 is 0.0.
     pub fn pin_bars(&self) -> f64 {
         ticked(self.start.value()) - 1.0

@@ -6,9 +6,9 @@
 use egui::{
     Align2, CursorIcon, Id, Key, Rect, Response, Sense, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, pos2, vec2,
 };
-use nice_plug::prelude::{Param, ParamSetter};
+use nice_plug::prelude::Param;
 
-use super::gesture::gesture;
+use super::gesture::{Setter, gesture};
 use super::theme;
 use super::widgets::{captioned, select_all};
 
@@ -36,7 +36,7 @@ pub type Words<'a> = &'a dyn Fn(&str) -> String;
 /// A caption over a bar for `param`, `width` wide. `words` replaces the parameter's own words for its value.
 pub fn param_bar<P: Param>(
     ui: &mut Ui,
-    setter: &ParamSetter<'_>,
+    setter: &Setter<'_>,
     param: &P,
     caption: &str,
     tip: &str,
@@ -53,7 +53,7 @@ pub fn param_bar<P: Param>(
 
 fn bar<P: Param>(
     ui: &mut Ui,
-    setter: &ParamSetter<'_>,
+    setter: &Setter<'_>,
     param: &P,
     caption: &str,
     width: f32,
@@ -86,7 +86,7 @@ fn bar<P: Param>(
     response
 }
 
-fn operate<P: Param>(ui: &Ui, setter: &ParamSetter<'_>, param: &P, memory: &mut Memory, response: &Response) {
+fn operate<P: Param>(ui: &Ui, setter: &Setter<'_>, param: &P, memory: &mut Memory, response: &Response) {
     let modifiers = ui.input(|input| input.modifiers);
     if response.double_clicked() {
         memory.entry = Some((param.normalized_value_to_string(param.unmodulated_normalized_value(), false), false));
@@ -121,7 +121,7 @@ fn operate<P: Param>(ui: &Ui, setter: &ParamSetter<'_>, param: &P, memory: &mut 
     }
 }
 
-fn turn_wheel<P: Param>(ui: &Ui, setter: &ParamSetter<'_>, param: &P, memory: &mut Memory) {
+fn turn_wheel<P: Param>(ui: &Ui, setter: &Setter<'_>, param: &P, memory: &mut Memory) {
     memory.wheel += ui.input(|input| input.smooth_scroll_delta.y) / 40.0;
     let steps = memory.wheel.trunc();
     if steps == 0.0 {
@@ -136,7 +136,7 @@ fn turn_wheel<P: Param>(ui: &Ui, setter: &ParamSetter<'_>, param: &P, memory: &m
 
 fn type_value<P: Param>(
     ui: &mut Ui,
-    setter: &ParamSetter<'_>,
+    setter: &Setter<'_>,
     param: &P,
     memory: &mut Memory,
     id: Id,

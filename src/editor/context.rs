@@ -1,10 +1,9 @@
 //! What every part of the window draws from.
 
-use std::sync::Arc;
-
-use nice_plug::prelude::ParamSetter;
+use std::sync::{Arc, Mutex};
 
 use super::dialog::Dialogs;
+use super::gesture::{Setter, Turns};
 use super::library::Library;
 use super::notices::Notices;
 use crate::params::ContinuoParams;
@@ -23,6 +22,8 @@ pub(super) struct State {
     pub(super) cursor_seconds: f64,
     /// Where in the take a menu was opened, in seconds from the seed clip's first frame.
     pub(super) menu_seconds: Option<f64>,
+    /// What the user has turned since it was last noted.
+    pub(super) turns: Arc<Mutex<Turns>>,
     /// How far the lanes are scrolled.
     pub(super) lanes: Lanes,
     /// The take whose name is being typed, and what is typed.
@@ -46,7 +47,7 @@ pub(super) struct Lanes {
 pub(super) struct Cx<'a> {
     pub(super) session: &'a Arc<Session>,
     pub(super) params: &'a ContinuoParams,
-    pub(super) setter: ParamSetter<'a>,
+    pub(super) setter: Setter<'a>,
     pub(super) snapshot: &'a Snapshot,
     pub(super) state: &'a mut State,
 }

@@ -30,19 +30,19 @@ mod waveform;
 mod widgets;
 mod words;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use egui::{CentralPanel, Color32, Frame as EguiFrame, Margin, Panel, Stroke, Ui};
 use nice_plug::context::gui::GuiContext;
-use nice_plug::prelude::{Param as _, ParamSetter, ResizeHint};
+use nice_plug::prelude::{Param as _, ParamSetter, Params as _, ResizeHint};
 use nice_plug_egui::baseview::HandlerError;
 use nice_plug_egui::baseview::dpi::LogicalSize;
 use nice_plug_egui::resizable_window::ResizableWindow;
 use nice_plug_egui::{EguiEditor, EguiNiceSettings, Frame, NiceEguiApp, create_egui_editor};
 
 use context::{Cx, State};
-use gesture::gesture;
+use gesture::{Setter, gesture};
 
 use crate::params::{ContinuoParams, MAX_REVISION};
 
@@ -103,6 +103,7 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     let session = &params.session;
     session.watch();
     let snapshot = session.snapshot();
+    let setter = Setter::new(setter, &state.turns);
     let mut cx = Cx { session, params, setter, snapshot: &snapshot, state };
     tell_host(&mut cx);
     follow_suggestion(&cx);
@@ -112,6 +113,8 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     }
     let min_size = egui::vec2(theme::MIN_SIZE.0, theme::MIN_SIZE.1);
     ResizableWindow::new("continuo").min_size(min_size).show(ui, |ui| layout(ui, &mut cx));
+
+    note_turns(&cx);
 
     let plays = session.playhead_seconds().is_some() || session.heard().is_some();
     let moves = snapshot.status.busy() || plays || params.capture.value();
@@ -156,16 +159,32 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
         .show(ui, |ui| waveform::waveform(ui, cx));
 }
 
+/// Notes what the user has turned, so that it can be undone.
+fn note_turns(cx: &Cx<'_>) {
+    let turns = cx.state.turns.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if turns.is_empty() {
+        return;
+    }
+    let names = cx.params.param_map();
+    for turn in turns {
+        if let Some((id, ..)) = names.iter().find(|(_, parameter, _)| *parameter == turn.parameter) {
+            cx.session.note_turn(id, turn.before, turn.after);
+        }
+    }
+}
+
 /// Sets what suits a model that was chosen just now.
 fn follow_suggestion(cx: &Cx<'_>) {
     let Some(suggestion) = cx.session.take_suggestion() else { return };
     let params = cx.params;
     if let Some(temperature) = suggestion.temperature {
-        gesture(&cx.setter, &params.temperature, |setter| setter.set_parameter(&params.temperature, temperature));
+        gesture(&cx.setter.unnoted(), &params.temperature, |setter| {
+            setter.set_parameter(&params.temperature, temperature)
+        });
     }
     if let Some(top_k) = suggestion.top_k {
         let top_k = i32::try_from(top_k).unwrap_or(i32::MAX);
-        gesture(&cx.setter, &params.top_k, |setter| setter.set_parameter(&params.top_k, top_k));
+        gesture(&cx.setter.unnoted(), &params.top_k, |setter| setter.set_parameter(&params.top_k, top_k));
     }
 }
 
@@ -178,6 +197,6 @@ fn tell_host(cx: &mut Cx<'_>) {
     cx.state.revision = revision;
     let number = (revision % (u64::from(MAX_REVISION.unsigned_abs()) + 1)) as i32;
     if number != cx.params.revision.unmodulated_plain_value() {
-        gesture(&cx.setter, &cx.params.revision, |setter| setter.set_parameter(&cx.params.revision, number));
+        gesture(&cx.setter.unnoted(), &cx.params.revision, |setter| setter.set_parameter(&cx.params.revision, number));
     }
 }

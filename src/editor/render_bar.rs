@@ -52,7 +52,7 @@ fn roll(cx: &Cx<'_>) {
     let heeded = cx.snapshot.card.as_ref().is_none_or(|card| card.why_not(Setting::RngSeed).is_none());
     if heeded && !cx.params.rng_lock.value() {
         let number = another_number(param.value());
-        gesture(&cx.setter, param, |setter| setter.set_parameter(param, number));
+        gesture(&cx.setter.unnoted(), param, |setter| setter.set_parameter(param, number));
     }
 }
 

@@ -53,12 +53,12 @@ fn head(ui: &mut Ui, cx: &Cx<'_>) {
     if button(ui, place(0.0), "Redo", redo.is_some(), &format!("{} (Ctrl+Shift+Z)", deed(redo, "Redo")), &|p, r, c| {
         arrow(p, r, c, -1.0);
     }) {
-        cx.session.send(Command::Redo);
+        go(cx, false);
     }
     if button(ui, place(1.0), "Undo", undo.is_some(), &format!("{} (Ctrl+Z)", deed(undo, "Undo")), &|p, r, c| {
         arrow(p, r, c, 1.0);
     }) {
-        cx.session.send(Command::Undo);
+        go(cx, true);
     }
     let before = cx.snapshot.takes.iter().find(|entry| entry.before);
     let tip = match before {
@@ -257,10 +257,18 @@ pub fn shortcuts(ui: &Ui, cx: &Cx<'_>) {
     let pressed = |modifiers, key| ui.input_mut(|input| input.consume_key(modifiers, key));
     // The longer one first: it holds the shorter one.
     if pressed(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z) || pressed(Modifiers::COMMAND, Key::Y) {
-        cx.session.send(Command::Redo);
+        go(cx, false);
     } else if pressed(Modifiers::COMMAND, Key::Z) {
-        cx.session.send(Command::Undo);
+        go(cx, true);
     } else if pressed(Modifiers::NONE, Key::B) {
         cx.session.send(Command::CompareTakes);
+    }
+}
+
+/// Undoes the last step, or does again what was undone last. What a control was turned to, only the host may set.
+fn go(cx: &Cx<'_>, back: bool) {
+    match cx.session.turn(back) {
+        Some((id, value)) => cx.params.turn(&cx.setter.host(), &id, value),
+        None => cx.session.send(if back { Command::Undo } else { Command::Redo }),
     }
 }

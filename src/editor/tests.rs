@@ -531,6 +531,22 @@ fn takes_are_chosen_compared_starred_and_deleted_in_the_list() {
 }
 
 #[test]
+fn what_was_turned_is_undone_and_done_again_through_the_host() {
+    let (mut bench, _) = with_takes();
+    bench.click("Bars");
+    bench.click("Play seed");
+    bench.gestures();
+    bench.click("Undo");
+    assert!(bench.params.play_seed.value());
+    bench.click("Undo");
+    assert_eq!(bench.params.length_unit.value(), LengthUnit::Seconds);
+    bench.click("Redo");
+    assert_eq!(bench.params.length_unit.value(), LengthUnit::Bars);
+    assert_eq!(bench.gestures().len(), 3);
+    assert_eq!(bench.commands(), []);
+}
+
+#[test]
 fn a_take_gets_a_name_where_it_stands_in_the_list() {
     let (mut bench, entries) = with_takes();
     let at = bench.middle("Take 2");

@@ -4,9 +4,9 @@ use egui::{
     Align, Align2, Color32, CursorIcon, FontId, Layout, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, UiBuilder,
     WidgetInfo, pos2, vec2,
 };
-use nice_plug::prelude::{BoolParam, Enum, EnumParam, Param as _, ParamSetter};
+use nice_plug::prelude::{BoolParam, Enum, EnumParam, Param as _};
 
-use super::gesture::gesture;
+use super::gesture::{Setter, gesture};
 use super::theme;
 
 /// Height of a caption line.
@@ -31,7 +31,7 @@ pub fn captioned<R>(ui: &mut Ui, text: &str, width: f32, control: impl FnOnce(&m
 /// The choices of an enum parameter side by side; `tips` says what each does, and `why_not` why one cannot be chosen.
 pub fn segments<T: Enum + PartialEq + Copy + 'static>(
     ui: &mut Ui,
-    setter: &ParamSetter<'_>,
+    setter: &Setter<'_>,
     param: &EnumParam<T>,
     tips: &[&str],
     why_not: &dyn Fn(T) -> Option<&'static str>,
@@ -75,7 +75,7 @@ pub fn segments<T: Enum + PartialEq + Copy + 'static>(
 /// [`segments`] under a caption.
 pub fn captioned_segments<T: Enum + PartialEq + Copy + 'static>(
     ui: &mut Ui,
-    setter: &ParamSetter<'_>,
+    setter: &Setter<'_>,
     param: &EnumParam<T>,
     text: &str,
     tips: &[&str],
@@ -85,7 +85,7 @@ pub fn captioned_segments<T: Enum + PartialEq + Copy + 'static>(
 }
 
 /// A switch under a caption for an on/off parameter.
-pub fn switch(ui: &mut Ui, setter: &ParamSetter<'_>, param: &BoolParam, text: &str, tip: &str, width: f32) {
+pub fn switch(ui: &mut Ui, setter: &Setter<'_>, param: &BoolParam, text: &str, tip: &str, width: f32) {
     captioned(ui, text, width, |ui| {
         let (rect, response) = ui.allocate_exact_size(vec2(width, theme::ROW), Sense::click());
         let on = param.value();

@@ -17,6 +17,8 @@ pub enum Deed {
     ChooseModel,
     /// Another seed clip was chosen.
     ChooseSeed,
+    /// A control was turned.
+    Turn,
 }
 
 impl Deed {
@@ -30,6 +32,7 @@ impl Deed {
             Self::DeleteTake => "delete take",
             Self::ChooseModel => "choose model",
             Self::ChooseSeed => "choose seed clip",
+            Self::Turn => "turn a control",
         }
     }
 }

@@ -1,6 +1,11 @@
-//! Undo and redo of what is saved beside the parameters: the takes, the model, the seed clip.
+//! Undo and redo: of what is saved beside the parameters (the takes, the model, the seed clip), and of the controls that the user
+//! has turned.
 //!
-//! A step is the whole of it as it was: takes that nobody looks at are shared and packed, so a copy is a list of pointers.
+//! A step of the first kind is the whole of it as it was: takes that nobody looks at are shared and packed, so a copy is a list
+//! of pointers. Parameters are the host's: a step of the second kind says what to ask of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::deed::Deed;
 use super::file_choice::FileChoice;
@@ -17,12 +22,17 @@ pub(crate) struct Document {
     pub(super) seed: FileChoice,
 }
 
-/// What was done, and how everything was on the other side of it.
+/// What was done, and what is needed to go to the other side of it.
 #[derive(Debug)]
-struct Step {
-    deed: Deed,
-    document: Document,
+enum Step {
+    /// How everything is there.
+    Whole { deed: Deed, document: Document },
+    /// A parameter, with its normalised values before and after.
+    Turn { id: Arc<str>, before: f32, after: f32, at: Instant },
 }
+
+/// Turns of one control within so long are one: the wheel turns step by step.
+const ONE_TURN: Duration = Duration::from_secs(1);
 
 /// The steps that can be undone and done again.
 #[derive(Debug, Default)]
@@ -34,7 +44,12 @@ pub(super) struct History {
 impl History {
     /// What would be undone next, and what would be done again.
     pub(super) fn next(&self) -> (Option<Deed>, Option<Deed>) {
-        let last = |steps: &[Step]| steps.last().map(|step| step.deed);
+        let last = |steps: &[Step]| {
+            steps.last().map(|step| match step {
+                Step::Whole { deed, .. } => *deed,
+                Step::Turn { .. } => Deed::Turn,
+            })
+        };
         (last(&self.done), last(&self.undone))
     }
 
@@ -42,19 +57,55 @@ impl History {
     pub(super) fn note(&mut self, deed: Deed, before: Document) {
         let walks = deed == Deed::ChooseTake && self.next().0 == Some(deed) && self.undone.is_empty();
         if !walks {
-            self.done.push(Step { deed, document: before });
-            let extra = self.done.len().saturating_sub(MOST);
-            self.done.drain(..extra);
+            self.push(Step::Whole { deed, document: before });
         }
         self.undone.clear();
     }
 
-    /// Takes the newest step (`back`), or the one that was undone last; `now` is how everything is.
+    /// Notes down that a parameter was turned.
+    pub(super) fn note_turn(&mut self, turned: &str, from: f32, to: f32) {
+        let now = Instant::now();
+        self.undone.clear();
+        if let Some(Step::Turn { id, after, at, .. }) = self.done.last_mut()
+            && **id == *turned
+            && now.duration_since(*at) < ONE_TURN
+        {
+            (*after, *at) = (to, now);
+            return;
+        }
+        self.push(Step::Turn { id: turned.into(), before: from, after: to, at: now });
+    }
+
+    fn push(&mut self, step: Step) {
+        self.done.push(step);
+        let extra = self.done.len().saturating_sub(MOST);
+        self.done.drain(..extra);
+    }
+
+    /// Takes the newest step (`back`), or the one that was undone last, if it is a turn of a parameter: gives its id and the
+    /// value that it had there.
+    pub(super) fn turn(&mut self, back: bool) -> Option<(Arc<str>, f32)> {
+        let (from, to) = if back { (&mut self.done, &mut self.undone) } else { (&mut self.undone, &mut self.done) };
+        let step = from.pop_if(|step| matches!(step, Step::Turn { .. }))?;
+        let turned = match &step {
+            Step::Turn { id, before, after, .. } => Some((Arc::clone(id), if back { *before } else { *after })),
+            Step::Whole { .. } => None,
+        };
+        to.push(step);
+        turned
+    }
+
+    /// Takes the newest step (`back`), or the one that was undone last, unless it is a turn of a parameter; `now` is how
+    /// everything is.
     pub(super) fn step(&mut self, back: bool, now: Document) -> Option<Document> {
         let (from, to) = if back { (&mut self.done, &mut self.undone) } else { (&mut self.undone, &mut self.done) };
-        let Step { deed, document } = from.pop()?;
-        to.push(Step { deed, document: now });
-        Some(document)
+        match from.pop_if(|step| matches!(step, Step::Whole { .. }))? {
+            Step::Whole { deed, document } => {
+                to.push(Step::Whole { deed, document: now });
+                Some(document)
+            }
+            Step::Turn { .. } => None,
+        }
     }
 }
 
@@ -86,6 +137,27 @@ mod tests {
         history.step(true, document("c"));
         history.note(Deed::DeleteTake, document("b"));
         assert_eq!(history.next(), (Some(Deed::DeleteTake), None));
+    }
+
+    #[test]
+    fn turns_of_one_control_are_one_step_and_steps_keep_their_order() {
+        let mut history = History::default();
+        history.note_turn("gain", 0.5, 0.6);
+        history.note_turn("gain", 0.6, 0.7);
+        history.note(Deed::Star, document("a"));
+        history.note_turn("gain", 0.7, 0.8);
+        history.note_turn("length", 0.1, 0.2);
+        assert!(history.step(true, document("now")).is_none(), "a turn is the newest step");
+        let value = |turned: Option<(Arc<str>, f32)>| turned.map(|(id, value)| (id.to_string(), value));
+        assert_eq!(value(history.turn(true)), Some(("length".to_owned(), 0.1)));
+        assert_eq!(value(history.turn(true)), Some(("gain".to_owned(), 0.7)));
+        assert_eq!(history.next(), (Some(Deed::Star), Some(Deed::Turn)));
+        assert_eq!(value(history.turn(true)), None);
+        assert_eq!(name(history.step(true, document("b"))).as_deref(), Some("a"));
+        assert_eq!(value(history.turn(true)), Some(("gain".to_owned(), 0.5)));
+        assert_eq!(value(history.turn(false)), Some(("gain".to_owned(), 0.7)));
+        assert_eq!(name(history.step(false, document("a"))).as_deref(), Some("b"));
+        assert_eq!(value(history.turn(false)), Some(("gain".to_owned(), 0.8)));
     }
 
     #[test]

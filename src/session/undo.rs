@@ -1,5 +1,7 @@
 //! A session's steps back and forth.
 
+use std::sync::Arc;
+
 use super::deed::Deed;
 use super::history::{Document, History};
 use super::instance::Session;
@@ -14,28 +16,42 @@ impl Session {
 
     /// As [`Session::note`], of something that was done since `before`.
     pub(crate) fn note_since(&self, deed: Deed, before: Document) {
-        let mut history = lock(&self.history);
-        history.note(deed, before);
-        let (undo, redo) = history.next();
-        drop(history);
-        self.post(|snapshot| (snapshot.undo, snapshot.redo) = (undo, redo));
+        self.with_history(|history| history.note(deed, before));
+    }
+
+    /// Notes down that the user has turned a parameter, from one normalised value to another.
+    pub fn note_turn(&self, id: &str, before: f32, after: f32) {
+        self.with_history(|history| history.note_turn(id, before, after));
+    }
+
+    /// If the last step (`back`), or the one that was undone last, was a turn of a parameter, it is undone or done again: gives the
+    /// parameter's id and the normalised value that the host is to set.
+    pub fn turn(&self, back: bool) -> Option<(Arc<str>, f32)> {
+        self.with_history(|history| history.turn(back))
     }
 
     /// Undoes the last step, or does again what was undone last. Takes as long as unpacking a take does.
     pub(crate) fn go(&self, back: bool) -> Result<(), TakeError> {
         let now = self.document();
-        let mut history = lock(&self.history);
-        let Some(Document { shelf, model, seed }) = history.step(back, now) else { return Ok(()) };
-        let (undo, redo) = history.next();
-        drop(history);
+        let step = self.with_history(|history| history.step(back, now));
+        let Some(Document { shelf, model, seed }) = step else { return Ok(()) };
         lock(&self.bench).shelf.become_like(shelf);
         self.post(|snapshot| {
-            (snapshot.undo, snapshot.redo) = (undo, redo);
             snapshot.model = model;
             snapshot.seed = seed;
         });
         self.touch();
         self.bring_up()
+    }
+
+    /// Does something with the history, and shows what can be undone then.
+    fn with_history<R>(&self, what: impl FnOnce(&mut History) -> R) -> R {
+        let mut history = lock(&self.history);
+        let result = what(&mut history);
+        let (undo, redo) = history.next();
+        drop(history);
+        self.post(|snapshot| (snapshot.undo, snapshot.redo) = (undo, redo));
+        result
     }
 
     /// There is nothing to be undone any more: another session is in this one's place.
