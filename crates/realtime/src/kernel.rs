@@ -149,7 +149,7 @@ mod tests {
             let step = (speed * UNITY as f64) as u64;
             for fraction in (0..=u32::MAX).step_by(0x0123_4567) {
                 let half = weigh(step, fraction, &mut weights);
-                assert!(half <= MOST_HALF && half % 4 == 0);
+                assert!(half <= MOST_HALF && half.is_multiple_of(4));
                 let total: f32 = weights[..2 * half].iter().sum();
                 assert!((total - 1.0).abs() < 1e-4, "{total} at {speed}, {fraction}");
             }
