@@ -196,7 +196,9 @@ fn a_note_plays_the_take_from_its_start_at_its_frame_with_its_velocity() {
                 setup,
                 |_| {},
                 move |deck| {
-                    plain.into_iter().for_each(|value| deck.set(0, value));
+                    for value in plain {
+                        deck.set(0, value);
+                    }
                     let mut heard = Vec::new();
                     while heard.len() < 30_000 {
                         let start = heard.len() as u32;
@@ -417,7 +419,9 @@ fn with_midi(acts: &[(usize, Act)], frames: usize, block: u32) -> Vec<[f32; 2]> 
             setup,
             |_| {},
             |deck| {
-                plain.into_iter().for_each(|value| deck.set(0, value));
+                for value in plain {
+                    deck.set(0, value);
+                }
                 let mut heard = Vec::new();
                 while heard.len() < frames {
                     let start = heard.len();

@@ -38,7 +38,7 @@ pub fn keys(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
 
 fn more(ui: &mut Ui, cx: &Cx<'_>) {
     let (keys, setter) = (&cx.params.keys, &cx.setter);
-    ui.horizontal(|ui| {
+    ui.horizontal_top(|ui| {
         let tip = "Milliseconds from silence to full level. At 0 a note begins as the take does.";
         param_bar(ui, setter, &keys.attack, "Attack", tip, CELL, None);
         let tip = "Milliseconds from full level to that of Sustain.";
@@ -48,7 +48,7 @@ fn more(ui: &mut Ui, cx: &Cx<'_>) {
         let tip = "Milliseconds from the key's release to silence.";
         param_bar(ui, setter, &keys.release, "Release", tip, CELL, None);
     });
-    ui.horizontal(|ui| {
+    ui.horizontal_top(|ui| {
         let tip = "How loud a velocity is. Soft: a light touch is loud already. Hard: only a heavy one is.";
         param_bar(ui, setter, &keys.velocity_curve, "Velocity curve", tip, CELL, None);
         let tip = "Seconds that a note leaves out at its beginning: of the continuation, or of the seed clip where that is played.";
@@ -60,7 +60,7 @@ fn more(ui: &mut Ui, cx: &Cx<'_>) {
             param_bar(ui, setter, &keys.voices, "Voices", tip, CELL, None);
         });
     });
-    ui.horizontal(|ui| {
+    ui.horizontal_top(|ui| {
         let tip = "One note at a time, the last that was pressed. When it is released, a key that is still down plays again.";
         switch(ui, setter, &keys.mono, "Mono", tip, CELL);
         let tip = "Whether pitch wheel, sustain pedal and what the host says of single notes (tuning, volume, pan) are heeded.";

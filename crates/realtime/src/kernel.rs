@@ -21,7 +21,19 @@ pub(crate) const UNITY: u64 = 1 << 32;
 
 /// Half of the kernel (it is symmetric): `TABLE[phase][k]` is its value at `k + phase / PHASES` frames from its middle. Two
 /// rows more than there are phases, so that the end of a phase has a neighbour too.
-static TABLE: [[f32; CROSSINGS]; PHASES + 2] = table();
+static TABLE: [[f32; CROSSINGS]; PHASES + 2] = {
+    let mut table = [[0.0; CROSSINGS]; PHASES + 2];
+    let mut phase = 0;
+    while phase < PHASES + 2 {
+        let mut k = 0;
+        while k < CROSSINGS {
+            table[phase][k] = kernel(k, phase as f64 / PHASES as f64) as f32;
+            k += 1;
+        }
+        phase += 1;
+    }
+    table
+};
 
 /// How many frames the kernel takes in on each side when a take is read at `step` frames per output frame. A multiple of
 /// four, so that sums have whole vectors.
@@ -85,20 +97,6 @@ pub(crate) fn sum(weights: &[f32], frames: &[f32]) -> f32 {
     ((a + e) + (b + f)) + ((c + g) + (d + h))
 }
 
-const fn table() -> [[f32; CROSSINGS]; PHASES + 2] {
-    let mut table = [[0.0; CROSSINGS]; PHASES + 2];
-    let mut phase = 0;
-    while phase < PHASES + 2 {
-        let mut k = 0;
-        while k < CROSSINGS {
-            table[phase][k] = kernel(k, phase as f64 / PHASES as f64) as f32;
-            k += 1;
-        }
-        phase += 1;
-    }
-    table
-}
-
 /// The kernel at `k + part`.
 const fn kernel(k: usize, part: f64) -> f64 {
     let distance = k as f64 + part;
@@ -109,7 +107,7 @@ const fn kernel(k: usize, part: f64) -> f64 {
     if edge >= 1.0 {
         return 0.0;
     }
-    let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
+    let sign = if k.is_multiple_of(2) { 1.0 } else { -1.0 };
     let sinc = sign * sin_pi(part) / (core::f64::consts::PI * distance);
     sinc * bessel(BETA * BETA * (1.0 - edge * edge)) / bessel(BETA * BETA)
 }
@@ -151,7 +149,7 @@ mod tests {
             let step = (speed * UNITY as f64) as u64;
             for fraction in (0..=u32::MAX).step_by(0x0123_4567) {
                 let half = weigh(step, fraction, &mut weights);
-                assert!(half <= MOST_HALF && half % 4 == 0);
+                assert!(half <= MOST_HALF && half.is_multiple_of(4));
                 let total: f32 = weights[..2 * half].iter().sum();
                 assert!((total - 1.0).abs() < 1e-4, "{total} at {speed}, {fraction}");
             }

@@ -28,7 +28,7 @@ impl Limiter {
     }
 
     /// Whether it turns nothing down.
-    pub(crate) fn rests(&self) -> bool {
+    pub(crate) fn rests(self) -> bool {
         self.gain >= 1.0
     }
 
