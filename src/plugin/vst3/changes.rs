@@ -78,8 +78,8 @@ impl Changes {
             let Some(changes) = data.as_ref().and_then(|data| ComRef::from_raw(data.outputParameterChanges)) else {
                 return;
             };
-            let mut index = 0;
-            if let Some(queue) = ComRef::from_raw(changes.addParameterData(&raw const REVISION, &raw mut index)) {
+            let (id, mut index) = (REVISION, 0);
+            if let Some(queue) = ComRef::from_raw(changes.addParameterData(&raw const id, &raw mut index)) {
                 queue.addPoint(0, number, &raw mut index);
                 self.put_out.store(revision, Ordering::Relaxed);
             }

@@ -16,7 +16,6 @@ mod sound;
 
 use std::sync::Arc;
 
-pub(crate) use continuo_engine::hash::sha256_hex;
 use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -179,6 +178,8 @@ impl Serialize for PackedTake {
 pub(crate) mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
+    use continuo_engine::audio::Clip;
+    use continuo_engine::hash::sha256_hex;
 
     use super::*;
 
