@@ -21,9 +21,10 @@ use crate::take::store::{Store, StoreError};
 /// The key of a sound's form.
 const FORM: &str = "form";
 
-/// zstd's level for a form. Of distances, higher ones make no less, only more slowly.
+/// zstd's level for a form. Distances hardly repeat, so looking for repetitions costs time and brings nothing: of three
+/// recordings at 16 kHz in µ-law, levels 1, 6 and 19 make 5.91, 5.91 and 5.92 bits per value, at 70, 7 and 0.4 MB/s.
 fn level(form: Form) -> i32 {
-    if form == Form::Shuffled { 6 } else { 3 }
+    if form == Form::Shuffled { 6 } else { 1 }
 }
 
 /// A sound as the session file keeps it.
