@@ -332,6 +332,7 @@ fn long_take() -> crate::take::Take {
         f32::from((number >> 24) as u8) / 128.0 - 1.0
     };
     let mut take = crate::take::pack::tests::take();
+    take.recipe.frames = 60_000;
     for variation in &mut take.variations {
         std::sync::Arc::make_mut(variation).channels = vec![(0..60_000).map(&mut draw).collect()];
     }
@@ -367,7 +368,7 @@ fn long_sounds_are_written_once_and_any_reader_reads_them() {
     assert_eq!(text, document::write(&params, &params.session.saved(), true).unwrap());
     let written: Value = serde_json::from_str(&text).unwrap();
     let written: SavedSession = serde_json::from_str(written["fields"]["session"].as_str().unwrap()).unwrap();
-    assert_eq!(written.take.unwrap().unpack(None).unwrap(), take);
+    assert!(written.take.unwrap().unpack(None).unwrap() == take);
     // And so they do when only some of it is there.
     for length in [0, 6, 100, bytes.len() / 2, bytes.len() - 1] {
         let opened = read(received(&bytes[..length]));
@@ -389,6 +390,6 @@ fn a_take_beside_a_kept_state_is_saved_with_it() {
         let saved = own(&params);
         let session: SavedSession = serde_json::from_str(saved["fields"]["session"].as_str().unwrap()).unwrap();
         assert!(*session.unread.kept.state.unwrap().bytes == *newer);
-        assert_eq!(session.take.unwrap().unpack(None).unwrap(), long_take());
+        assert!(session.take.unwrap().unpack(None).unwrap() == long_take());
     }
 }

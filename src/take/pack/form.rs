@@ -168,7 +168,7 @@ mod tests {
                 let at = draw(bytes.len());
                 bytes[at] = draw(256) as u8;
             }
-            bytes.truncate(bytes.len() - draw(3) * draw(900));
+            bytes.truncate(bytes.len().saturating_sub(draw(3) * draw(900)));
             let form = [Form::Shuffled, Form::Palette, Form::Integers, Form::Unknown][draw(4)];
             let (channels, frames) = (1 + draw(2), [0, 225, 450, 899, 900, 901, draw(4_000)][draw(7)]);
             match read(form, &bytes, channels, frames) {
