@@ -177,7 +177,9 @@ fn rendered() -> Result<Vec<u8>> {
         Setup { sample_rate_hz: 48_000, block: 512 },
         |_| {},
         |deck| {
-            values.into_iter().for_each(|value| deck.set(0, value));
+            for value in values {
+                deck.set(0, value);
+            }
             deck.run(512).map(drop)
         },
     )?;
@@ -190,7 +192,7 @@ fn rendered() -> Result<Vec<u8>> {
         if take.is_some_and(|take| take.recipe.model_name != "none") {
             break;
         }
-        ensure!(begun.elapsed() < Duration::from_secs(600), "the render does not end");
+        ensure!(begun.elapsed() < Duration::from_mins(10), "the render does not end");
         std::thread::sleep(Duration::from_millis(10));
     }
     let count = times.len();

@@ -40,7 +40,7 @@ const TABLE: [u8; 62] = {
     let mut code = 0;
     while code < 63 {
         let byte = ALPHABET[code] as usize;
-        table[1 + byte / 2] |= if byte % 2 == 0 { 0x10 } else { 0x01 };
+        table[1 + byte / 2] |= if byte.is_multiple_of(2) { 0x10 } else { 0x01 };
         code += 1;
     }
     table
@@ -145,7 +145,7 @@ fn write_stream(text: &[u8], target: &mut Vec<u8>) {
         } else {
             // The mark stands in the bit above the first code's.
             let bits = 6 * eight.len();
-            target.extend(&(codes | (1 << bits)).to_le_bytes()[..bits / 8 + 1]);
+            target.extend(&(codes | (1 << bits)).to_le_bytes()[..=bits / 8]);
             mark = &[];
         }
     }

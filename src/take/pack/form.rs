@@ -121,7 +121,7 @@ mod tests {
         comes_back(&[vec![0.25]], Form::Integers);
         comes_back(&[vec![0.3]], Form::Shuffled);
         comes_back(&[vec![0.3; 1_000]], Form::Palette);
-        comes_back(&[vec![0.3, -0.3, 1.1e-40, f32::MIN_POSITIVE, f32::MAX].repeat(9)], Form::Palette);
+        comes_back(&[[0.3, -0.3, 1.1e-40, f32::MIN_POSITIVE, f32::MAX].repeat(9)], Form::Palette);
         comes_back(&[levels(255, 3_000)], Form::Palette);
         comes_back(&[levels(256, 3_000)], Form::Palette);
         comes_back(&[levels(257, 3_000)], Form::Shuffled);
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_zero_keeps_its_sign() {
-        comes_back(&[vec![0.0, -0.0].repeat(100)], Form::Palette);
+        comes_back(&[[0.0, -0.0].repeat(100)], Form::Palette);
         let mut recorded = whole(16, 5_000);
         recorded.push(0.0);
         comes_back(&[recorded.clone()], Form::Integers);
