@@ -13,6 +13,7 @@ mod concern;
 mod deed;
 mod export_options;
 mod file_choice;
+mod herald;
 mod history;
 mod inspect;
 mod instance;

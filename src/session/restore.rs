@@ -79,28 +79,45 @@ impl Session {
 
     /// Brings what is on the bench to the host's rate and hands what is shown of it to `process()`.
     pub(crate) fn lay_out_for_host(&self) {
-        let Some(rate_hz) = self.link.host_rate_hz() else { return };
-        let mut bench = lock(&self.bench);
-        let bench = &mut *bench;
-        let laid_out = (|| -> Result<Option<Arc<PlayTake>>, BenchError> {
-            for kept in bench.shelf.takes_mut() {
-                kept.play.take_if(|play| play.rate_hz != rate_hz);
+        while let Some(rate_hz) = self.link.host_rate_hz() {
+            match self.lay_out_at(rate_hz) {
+                Ok(true) => return,
+                // Meanwhile there is another rate or another take.
+                Ok(false) => {}
+                Err(error) => return self.complain_of(Concern::Settings, &error),
             }
-            if let Some(chosen) = bench.shelf.chosen_mut()
-                && let (Some(take), None) = (&chosen.take, &chosen.play)
-            {
-                chosen.play = Some(lay_out(take, rate_hz)?);
-            }
-            if let Some(live) = &mut bench.live {
-                live.set_rate(rate_hz)?;
-            }
-            Ok(bench.shown_play().cloned())
-        })();
-        match laid_out {
-            Ok(Some(play)) => self.link.publish(play),
-            Ok(None) => {}
-            Err(error) => self.complain_of(Concern::Settings, &error),
         }
+    }
+
+    /// Brings what is on the bench to a rate and publishes it, unless the bench or the host's rate has changed meanwhile.
+    fn lay_out_at(&self, rate_hz: u32) -> Result<bool, BenchError> {
+        let mut bench = lock(&self.bench);
+        for kept in bench.shelf.takes_mut() {
+            kept.play.take_if(|play| play.rate_hz != rate_hz);
+        }
+        let bare = bench.shelf.chosen().filter(|kept| kept.play.is_none());
+        if let Some((id, take)) = bare.and_then(|kept| Some((kept.id, kept.take.clone()?))) {
+            // Minutes of audio take a second or more. Who saves, and so wants to see the bench, does not wait for that.
+            drop(bench);
+            let play = lay_out(&take, rate_hz)?;
+            bench = lock(&self.bench);
+            match bench.shelf.chosen_mut().filter(|kept| kept.id == id) {
+                Some(kept) => kept.play = Some(play),
+                None => return Ok(false),
+            }
+        }
+        // Under the lock: if the host changes its rate from here on, it waits, and lays out after this.
+        if self.link.host_rate_hz() != Some(rate_hz) {
+            return Ok(false);
+        }
+        if let Some(live) = &mut bench.live {
+            live.set_rate(rate_hz)?;
+        }
+        let play = bench.shown_play().cloned();
+        if let Some(play) = play {
+            self.link.publish(play);
+        }
+        Ok(true)
     }
 
     /// Ends the growing take of a request as the finished one: on the bench, on the board and in what is saved.
