@@ -121,6 +121,7 @@ fn obey(shared: &Arc<Shared>, session: &Arc<Session>, command: Command) -> Resul
     match command {
         Command::ChooseModel(path) => errands::choose_model(shared, session, path)?,
         Command::ChooseSeed(path) => errands::choose_seed(session, path)?,
+        Command::TrimSeed(trim) => session.trim_seed(trim),
         Command::FactoryModel => {
             session.post(|snapshot| snapshot.model = FileChoice::factory_model());
             session.touch();
@@ -128,6 +129,7 @@ fn obey(shared: &Arc<Shared>, session: &Arc<Session>, command: Command) -> Resul
         }
         Command::FactorySeed => {
             session.post(|snapshot| snapshot.seed = FileChoice::factory_seed());
+            session.forget_trim_of_another();
             session.touch();
         }
         // `Session::send` has counted the request already.

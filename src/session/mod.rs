@@ -25,6 +25,8 @@ mod saved_path;
 mod snapshot;
 mod sound;
 mod ticket;
+mod trim;
+mod trimming;
 
 pub(crate) use bell::BELL;
 pub use card::{Abilities, ModelCard, Setting, Suggestion};
@@ -44,3 +46,5 @@ pub use snapshot::{Snapshot, Status, Storage};
 pub(crate) use sound::Prepared;
 pub use sound::Sound;
 pub(crate) use ticket::Ticket;
+pub use trim::{MAX_TRIM_SECONDS, MIN_TRIM_SECONDS, SeedTrim};
+pub(crate) use trim::{read_seed, seed_words};

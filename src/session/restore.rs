@@ -10,6 +10,7 @@ use super::overview::{OverviewBuilder, TakeOverview};
 use super::saved::SavedSession;
 use super::snapshot::Storage;
 use super::ticket::Ticket;
+use super::trim::Trimmed;
 use crate::take::bench::{Finished, lay_out};
 use crate::take::pack::{PackedTake, pack};
 use crate::take::play::PlayTake;
@@ -41,6 +42,7 @@ impl Session {
         self.cancel_all();
         let mut problems: Vec<String> = saved.unread.problems().iter().map(ToString::to_string).collect();
         *lock(&self.unread) = saved.unread;
+        lock(&self.board).trimmed = Trimmed { trim: saved.seed_trim, path: saved.seed.clone() };
         self.post(|snapshot| {
             snapshot.model = saved.model.map_or_else(FileChoice::factory_model, FileChoice::chosen);
             snapshot.seed = saved.seed.map_or_else(FileChoice::factory_seed, FileChoice::chosen);

@@ -10,6 +10,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::saved_path::SavedPath;
+use super::trim::SeedTrim;
 use crate::json::Object;
 use crate::take::pack::PackedTake;
 
@@ -17,7 +18,7 @@ use crate::take::pack::PackedTake;
 pub const DEFAULT_INLINE_LIMIT: u64 = 16 << 20;
 
 /// The keys that this version reads.
-const KEYS: [&str; 4] = ["model", "seed", "inline_limit", "take"];
+const KEYS: [&str; 5] = ["model", "seed", "seed_trim", "inline_limit", "take"];
 
 /// What a project holds that this version cannot open, in sentences for the user.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -46,6 +47,8 @@ pub struct SavedSession {
     pub model: Option<PathBuf>,
     /// The chosen seed clip; `None` for the factory one.
     pub seed: Option<PathBuf>,
+    /// The part of the seed clip that is used; `None` for all of it.
+    pub seed_trim: Option<SeedTrim>,
     /// Limit for takes inside the host's session, in packed bytes.
     pub inline_limit: u64,
     /// The finished take.
@@ -100,14 +103,22 @@ pub struct KeptState {
 
 impl Default for SavedSession {
     fn default() -> Self {
-        Self { model: None, seed: None, inline_limit: DEFAULT_INLINE_LIMIT, take: None, unread: Unread::default() }
+        Self {
+            model: None,
+            seed: None,
+            seed_trim: None,
+            inline_limit: DEFAULT_INLINE_LIMIT,
+            take: None,
+            unread: Unread::default(),
+        }
     }
 }
 
 impl SavedSession {
     /// Whether there is nothing in it that somebody chose or made.
     pub fn is_blank(&self) -> bool {
-        self.model.is_none() && self.seed.is_none() && self.take.is_none() && self.unread.session.is_empty()
+        let chosen = self.model.is_some() || self.seed.is_some() || self.seed_trim.is_some();
+        !chosen && self.take.is_none() && self.unread.session.is_empty()
     }
 
     fn read(mut saved: Object) -> Self {
@@ -115,6 +126,7 @@ impl SavedSession {
         Self {
             model: path(&mut saved, "model"),
             seed: path(&mut saved, "seed"),
+            seed_trim: saved.take::<Option<SeedTrim>>("seed_trim").flatten(),
             inline_limit: saved.take("inline_limit").unwrap_or(DEFAULT_INLINE_LIMIT),
             take: saved.take::<Option<PackedTake>>("take").flatten().map(Arc::new),
             unread: Unread { kept: saved.take("kept").unwrap_or_default(), session: saved },
@@ -126,14 +138,22 @@ impl SavedSession {
         let path = |path: &Option<PathBuf>| path.clone().map(SavedPath);
         saved.set("model", &path(&self.model))?;
         saved.set("seed", &path(&self.seed))?;
+        if let Some(trim) = &self.seed_trim {
+            saved.set("seed_trim", trim)?;
+        }
         saved.set("inline_limit", &self.inline_limit)?;
         saved.set("take", &self.take)?;
         if self.unread.kept != Kept::default() {
             saved.set("kept", &self.unread.kept)?;
         }
         let mut whole = self.unread.session.clone();
-        let chosen =
-            [self.model.is_some(), self.seed.is_some(), self.inline_limit != DEFAULT_INLINE_LIMIT, self.take.is_some()];
+        let chosen = [
+            self.model.is_some(),
+            self.seed.is_some(),
+            self.seed_trim.is_some(),
+            self.inline_limit != DEFAULT_INLINE_LIMIT,
+            self.take.is_some(),
+        ];
         for (key, _) in KEYS.iter().zip(chosen).filter(|(_, chosen)| *chosen) {
             whole.remove(key);
         }
