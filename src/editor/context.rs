@@ -5,8 +5,10 @@ use std::sync::Arc;
 use nice_plug::prelude::ParamSetter;
 
 use super::dialog::Dialogs;
+use super::drop::Drops;
 use super::library::Library;
 use super::notices::Notices;
+use super::trimming::Trimming;
 use crate::params::ContinuoParams;
 use crate::session::{FileChoice, Session, Snapshot};
 
@@ -16,6 +18,7 @@ pub(super) struct State {
     pub(super) library: Library,
     pub(super) dialogs: Dialogs,
     pub(super) notices: Notices,
+    pub(super) drops: Drops,
     pub(super) model_path: String,
     pub(super) seed_path: String,
     pub(super) export_path: String,
@@ -23,6 +26,8 @@ pub(super) struct State {
     pub(super) cursor_seconds: f64,
     /// The seed clip for which a preview was asked for last.
     pub(super) previewed: Option<FileChoice>,
+    /// What part of the seed clip is used, as it is moved.
+    pub(super) trim: Trimming,
     /// The session's revision that the host was last told about.
     pub(super) revision: u64,
 }

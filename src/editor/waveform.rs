@@ -1,7 +1,5 @@
 //! The take drawn large: seed clip, seam, continuation; one lane per variation.
 
-use std::sync::Arc;
-
 use egui::epaint::{Mesh, Vertex, WHITE_UV};
 use egui::text::LayoutJob;
 use egui::{
@@ -12,10 +10,10 @@ use egui::{
 use super::context::Cx;
 use super::geometry::{Axis, columns, enlargement, lanes};
 use super::gesture::gesture;
-use super::listen;
-use super::theme;
+use super::peaks::column;
 use super::ticks::{Bars, Tick, duration, in_bars, in_seconds};
 use super::widgets::elided;
+use super::{listen, theme, trim};
 use crate::params::{LengthUnit, Mode, Playback, SeedSource};
 use crate::session::{Peak, Sound, Status, TakeOverview};
 
@@ -38,8 +36,10 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     let painter = ui.painter_at(rect);
     painter.rect_filled(rect, 8.0, theme::FIELD);
     painter.rect_stroke(rect, 8.0, Stroke::new(1.0, theme::LINE), StrokeKind::Inside);
-    let planned = cx.snapshot.take.is_none();
-    let Some(take) = cx.snapshot.take.clone().or_else(|| plan(cx).map(Arc::new)) else {
+    if trim::show(ui, cx, rect, invite) {
+        return;
+    }
+    let Some(take) = cx.snapshot.take.clone() else {
         return invite(&painter, rect.shrink(SIDE), cx);
     };
     let numbers = BUTTONS + if take.peaks.len() > 1 { NUMBERS } else { 0.0 };
@@ -55,14 +55,12 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     let covered = (take.seed_seconds > 0.0).then(|| seam_label(inner, axis, &take).expand2(vec2(14.0, 0.0)));
     grid(&painter, inner, axis, &ticks(cx, &take, axis), covered);
     let factor = enlargement(&take.peaks);
-    // What is planned has no sound yet.
-    let there = if planned { take.seed_seconds } else { seconds };
     let places = lanes(inner.height(), take.peaks.len(), shown, LANE_GAP, EMPHASIS);
     for (index, (peaks, (top, bottom))) in take.peaks.iter().zip(places).enumerate() {
         let lane = Rect::from_min_max(pos2(inner.left(), inner.top() + top), pos2(inner.right(), inner.top() + bottom));
         let plays = index == shown;
-        let sound = if planned { Sound::Seed } else { Sound::Take { variation: index } };
-        let hovered = choose_lane(ui, cx, (lane, axis, there), index, plays, &sound);
+        let sound = Sound::Take { variation: index };
+        let hovered = choose_lane(ui, cx, (lane, axis, seconds), index, plays, &sound);
         let strength = if plays {
             1.0
         } else if hovered {
@@ -76,20 +74,16 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
         let place = pos2(inner.left() - numbers + BUTTONS / 2.0 - 3.0, lane.center().y);
         let side = listen::BUTTON.min(lane.height());
-        let what = if planned { "the seed clip".to_owned() } else { format!("variation {}", index + 1) };
+        let what = format!("variation {}", index + 1);
         listen::button(ui, cx, Rect::from_center_size(place, vec2(listen::BUTTON, side)), sound.clone(), &what);
         if let Some(at) = listen::seconds_of(cx, &sound).filter(|at| *at <= seconds) {
             listen::draw_head(&painter, lane, axis.x(at));
         }
     }
-    let sound = if planned { Sound::Seed } else { Sound::Take { variation: shown } };
-    let from = if cx.state.cursor_seconds < there { cx.state.cursor_seconds } else { 0.0 };
+    let sound = Sound::Take { variation: shown };
+    let from = if cx.state.cursor_seconds < seconds { cx.state.cursor_seconds } else { 0.0 };
     listen::space_bar(ui, cx, &sound, from);
     seam(&painter, inner, axis, &take);
-    if planned {
-        let left = axis.x(take.seed_seconds) + theme::MARGIN;
-        invite(&painter, inner.with_min_x(left).shrink2(vec2(theme::GAP, 0.0)), cx);
-    }
     frontier(&painter, inner, axis, &take, cx.snapshot.status);
 
     let playhead = cx.session.playhead_seconds().filter(|at| *at <= seconds);
@@ -102,25 +96,6 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         response.hover_pos().or_else(|| ui.input(|input| input.pointer.hover_pos())).filter(|at| inner.contains(*at));
     let pointed = pointed.and_then(|at| axis.seconds_at(at.x));
     headline(ui, &painter, inner, axis, &take, pointed.or(playhead));
-}
-
-/// What there is before the first render: the chosen seed clip, and room for as much as Length asks for.
-fn plan(cx: &Cx<'_>) -> Option<TakeOverview> {
-    let settings = cx.params.settings(cx.session.link.meter());
-    if settings.mode != Mode::Continue || settings.seed_source != SeedSource::Clip {
-        return None;
-    }
-    let preview = cx.snapshot.seed_preview.as_ref().filter(|preview| preview.seconds > 0.0)?;
-    let columns = preview.peaks.len() as f64 * (preview.seconds + settings.seconds) / preview.seconds;
-    Some(TakeOverview {
-        seed_seconds: preview.seconds,
-        continuation_seconds: settings.seconds,
-        ready_seconds: 0.0,
-        seam: (preview.seconds / (preview.seconds + settings.seconds)) as f32,
-        columns: columns.round() as usize,
-        peaks: vec![preview.peaks.clone()],
-        recipe: String::new(),
-    })
 }
 
 /// What to do while there is no take, in the middle of `room`.
@@ -255,22 +230,6 @@ fn draw_lane(
         column(&mut mesh, x, 0.5 / pixels, top, middle, bottom, hue.gamma_multiply(strength));
     }
     painter.add(Shape::mesh(mesh));
-}
-
-/// One column: full colour in the middle, a little darker towards the extremes.
-fn column(mesh: &mut Mesh, x: f32, half_width: f32, top: f32, middle: f32, bottom: f32, hue: Color32) {
-    let first = mesh.vertices.len() as u32;
-    let middle = middle.clamp(top, bottom);
-    let edge = hue.lerp_to_gamma(theme::FIELD, 0.42 * (bottom - top).min(60.0) / 60.0);
-    for (y, color) in [(top, edge), (middle, hue), (bottom, edge)] {
-        for x in [x - half_width, x + half_width] {
-            mesh.vertices.push(Vertex { pos: pos2(x, y), uv: WHITE_UV, color });
-        }
-    }
-    for corner in [0, 2] {
-        let at = first + corner;
-        mesh.indices.extend([at, at + 1, at + 2, at + 2, at + 1, at + 3]);
-    }
 }
 
 /// Where the seed clip ends and the continuation begins.
