@@ -104,7 +104,8 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, invite: impl FnOnce(&Paint
     cx.state.trim.follow(&clip, trim);
     let continuation = cx.params.settings(cx.session.link.meter()).seconds;
     let used = cx.state.trim.used(&clip, trim);
-    let total = clip.seconds().max(used.1 + continuation);
+    // Whatever is cut off, so that nothing jumps when an end is let go.
+    let total = clip.seconds() + continuation;
     let view = cx.state.trim.seen(used, continuation, total);
     let mut scene = Scene { clip, inner, view, used, continuation, total };
     look_around(ui, cx, &mut scene);
@@ -151,7 +152,9 @@ fn look_around(ui: &Ui, cx: &mut Cx<'_>, scene: &mut Scene) {
         return;
     }
     let mut view = scene.view;
-    if let Some(pointer) = response.hover_pos() {
+    // Also over a handle, which lies on top.
+    let pointer = ui.input(|input| input.pointer.hover_pos()).filter(|_| ui.rect_contains_pointer(scene.inner));
+    if let Some(pointer) = pointer {
         let wheel = ui.input(|input| input.smooth_scroll_delta);
         let pinch = ui.input(egui::InputState::zoom_delta);
         let closer = f64::from(pinch) * (f64::from(wheel.y) * ZOOM_PER_PIXEL).exp();

@@ -127,7 +127,7 @@ mod tests {
             let text = serde_json::to_string(&trim).unwrap();
             assert_eq!(serde_json::from_str::<SeedTrim>(&text).unwrap(), trim, "{text}");
         }
-        for text in [r#"{"begin_seconds":6,"end_seconds":2}"#, r#"{"begin_seconds":1}"#, "[1,2]", "null"] {
+        for text in [r#"{"begin_seconds":6,"end_seconds":2}"#, r#"{"begin_seconds":1}"#, "[2,1]", "null"] {
             assert!(serde_json::from_str::<SeedTrim>(text).is_err(), "{text}");
         }
     }

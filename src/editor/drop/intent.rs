@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::editor::words::capitalised;
+
 /// What audio files are called.
 const AUDIO: [&str; 21] = [
     "aac", "aif", "aifc", "aiff", "bwf", "caf", "flac", "m4a", "mka", "mkv", "mp1", "mp2", "mp3", "mp4", "oga", "ogg",
@@ -33,7 +35,7 @@ pub fn intent(files: &[PathBuf]) -> Intent {
         MODEL => Intent::Model(file.clone()),
         ending if AUDIO.contains(&ending) => Intent::Seed(file.clone()),
         _ => Intent::Refusal(format!(
-            "{} is neither an audio file nor a .continuo model; nothing comes of it",
+            "nothing comes of {}: it is neither an audio file nor a .continuo model",
             name(file)
         )),
     }
@@ -51,7 +53,7 @@ impl Intent {
         match self {
             Self::Seed(file) => format!("Drop {} to carry on from it", name(file)),
             Self::Model(file) => format!("Drop {} to play with this model", name(file)),
-            Self::Refusal(words) => words.clone(),
+            Self::Refusal(words) => capitalised(words),
         }
     }
 }
@@ -73,7 +75,7 @@ mod tests {
         for file in ["/a/notes.txt", "/a/folder", "/", "/a/.wav"] {
             assert!(!one(file).is_good(), "{file}");
         }
-        assert!(one("/a/notes.txt").words().starts_with("notes.txt is neither"));
+        assert!(one("/a/notes.txt").words().starts_with("Nothing comes of notes.txt"));
         assert!(one("/a/b.ogg").words().contains("b.ogg"));
     }
 

@@ -139,7 +139,7 @@ fn listen(
     let outcome = if Arc::strong_count(shared) > 1 { listener.serve(inbox, notify) } else { Ok(()) };
     // What fails here fails because the windows are gone, and with them what was set on them.
     let _ = listener.leave_host();
-    let _ = connection.delete_property(window, atoms.XdndProxy).map(|cookie| cookie.check());
+    let _ = connection.delete_property(window, atoms.XdndProxy).map(x11rb::cookie::VoidCookie::check);
     outcome.map_err(Into::into)
 }
 
