@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use continuo::Continuo;
 use continuo::params::SeedSource;
-use continuo::session::{Command, Origin, Preferences, Priority, Snapshot, Status, Storage};
+use continuo::session::{Command, Origin, Preferences, Priority, SeedTrim, Snapshot, Status, Storage};
 use continuo_engine::Precision;
-use continuo_engine::audio::{WavFormat, read, write_wav};
+use continuo_engine::audio::{Clip, WavFormat, read, write_wav};
 use nice_plug::params::persist::PersistentField as _;
 use nice_plug::params::{InternalParamMut as _, Param as _};
 
@@ -257,4 +257,28 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     send(&instance, Command::InlineLimit(20));
     complains(&instance, "stays inside the project");
     assert!(matches!(params.session.snapshot().storage, Some(Storage::Inline { .. })));
+
+    // A file of any length: what is chosen of it is gone on from, and nothing else.
+    let ramp: Vec<f32> = (0..8_000 * 70).map(|frame| (frame % 1_999) as f32 / 2_000.0).collect();
+    let long = Clip { sample_rate_hz: 8_000, channels: vec![ramp] };
+    write_wav(&path("long.wav"), &long, WavFormat::F32).unwrap();
+    set_length(&instance, 0.5);
+    send(&instance, Command::InlineLimit(u64::MAX));
+    send(&instance, Command::ChooseSeed(path("long.wav")));
+    let goes_on_from = |trim: Option<SeedTrim>, name: &str| {
+        send(&instance, Command::TrimSeed(trim));
+        send(&instance, Command::Render);
+        let ends = format!("continues {name} ·");
+        wait(&instance, name, |snapshot| {
+            matches!(snapshot.status, Status::Finished { .. })
+                && snapshot.take.as_ref().is_some_and(|take| take.recipe.contains(&ends))
+        });
+        let packed = params.session.map(|saved| saved.take.clone()).unwrap();
+        let seed = packed.unpack(None).unwrap().seed.unwrap();
+        assert_eq!(params.session.map(|saved| saved.seed_trim), trim);
+        seed.channels[0].clone()
+    };
+    let whole = &long.channels[0];
+    assert!(goes_on_from(SeedTrim::new(65.5, 66.0), "long.wav 65.5-66.0 s") == whole[524_000..528_000]);
+    assert!(goes_on_from(None, "long.wav 10.0-70.0 s") == whole[80_000..]);
 }

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use super::dialog::Dialogs;
+use super::drop::Drops;
 use super::gesture::{Setter, Turns};
 use super::library::Library;
 use super::notices::Notices;
+use super::trimming::Trimming;
 use crate::params::ContinuoParams;
 use crate::session::{FileChoice, Session, Snapshot, TakeId};
 
@@ -15,6 +17,7 @@ pub(super) struct State {
     pub(super) library: Library,
     pub(super) dialogs: Dialogs,
     pub(super) notices: Notices,
+    pub(super) drops: Drops,
     pub(super) model_path: String,
     pub(super) seed_path: String,
     pub(super) export_path: String,
@@ -30,6 +33,8 @@ pub(super) struct State {
     pub(super) renaming: Option<(TakeId, String)>,
     /// The seed clip for which a preview was asked for last.
     pub(super) previewed: Option<FileChoice>,
+    /// What part of the seed clip is used, as it is moved.
+    pub(super) trim: Trimming,
     /// The session's revision that the host was last told about.
     pub(super) revision: u64,
 }

@@ -9,9 +9,12 @@ use egui::{
 use super::context::Cx;
 use super::gesture::gesture;
 use super::widgets::{elided, segments};
-use super::{chooser, listen, stepper, theme};
+use super::{chooser, listen, stepper, theme, trim};
 use crate::params::{Mode, SeedSource};
 use crate::session::{CaptureRing, Sound};
+
+/// Width of the button that trims the clip.
+const TRIM: f32 = 84.0;
 
 /// Name, model, and how the model steps.
 pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -94,8 +97,13 @@ pub fn source(ui: &mut Ui, cx: &mut Cx<'_>) {
             match cx.params.seed_source.value() {
                 SeedSource::Clip => {
                     hear_seed(ui, cx, "the chosen clip");
-                    let width = ui.available_width();
+                    // Before the first take, the clip is shown to be trimmed anyway.
+                    let trims = cx.snapshot.take.is_some();
+                    let width = ui.available_width() - if trims { TRIM + theme::GAP } else { 0.0 };
                     chooser::seed(ui, cx, width);
+                    if trims {
+                        trim::button(ui, cx, TRIM);
+                    }
                 }
                 SeedSource::Sidechain => capture(ui, cx),
             }

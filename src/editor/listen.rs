@@ -54,11 +54,16 @@ pub fn space_bar(ui: &Ui, cx: &Cx<'_>, shown: &Sound, from_seconds: f64) {
         return;
     }
     if ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Space)) {
-        if cx.session.heard().is_some() {
-            cx.session.send(Command::StopListening);
-        } else {
-            play(cx, shown.clone(), from_seconds);
-        }
+        toggle(cx, shown, from_seconds);
+    }
+}
+
+/// Stops whatever is played, else plays `shown` from a second on.
+pub fn toggle(cx: &Cx<'_>, shown: &Sound, from_seconds: f64) {
+    if cx.session.heard().is_some() {
+        cx.session.send(Command::StopListening);
+    } else {
+        play(cx, shown.clone(), from_seconds);
     }
 }
 

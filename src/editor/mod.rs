@@ -9,6 +9,8 @@ mod chooser;
 mod context;
 mod controls;
 mod dialog;
+mod drop;
+mod dropping;
 mod footer;
 mod geometry;
 mod gesture;
@@ -19,6 +21,7 @@ mod library;
 mod listen;
 mod messages;
 mod notices;
+mod peaks;
 mod render_bar;
 mod stepper;
 mod takes;
@@ -26,9 +29,12 @@ mod takes;
 mod tests;
 mod theme;
 mod ticks;
+mod trim;
+mod trimming;
 mod waveform;
 mod widgets;
 mod words;
+mod zoom;
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -83,16 +89,19 @@ impl NiceEguiApp for ContinuoApp {
         self.host = Some(host);
         self.state.library.refresh(&self.params.session.repaint);
         self.state.previewed = None;
+        self.state.drops.detach();
         Ok(())
     }
 
-    fn ui(&mut self, ui: &mut Ui, _frame: &mut Frame) {
+    fn ui(&mut self, ui: &mut Ui, frame: &mut Frame) {
         let Some(host) = self.host.clone() else { return };
+        self.state.drops.attach(frame.baseview_window(), &self.params.session.repaint);
         show(ui, &self.params, host.param_setter(), &mut self.state);
     }
 
     fn editor_closed(&mut self) {
         self.host = None;
+        self.state.drops.detach();
         // Nobody is there who could stop it.
         self.params.session.look_away();
     }
@@ -113,6 +122,7 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     }
     let min_size = egui::vec2(theme::MIN_SIZE.0, theme::MIN_SIZE.1);
     ResizableWindow::new("continuo").min_size(min_size).show(ui, |ui| layout(ui, &mut cx));
+    dropping::heed(ui, &mut cx);
 
     note_turns(&cx);
 

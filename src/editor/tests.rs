@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod seeds;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 

@@ -20,7 +20,13 @@ pub struct Bars {
 
 /// Marks at round seconds: steps of 1, 2 or 5 times a power of ten, as many as fit in `most`.
 pub fn in_seconds(total: f64, most: usize) -> Vec<Tick> {
-    if !(total > 0.0 && total.is_finite()) || most == 0 {
+    in_stretch(0.0, total, most)
+}
+
+/// As [`in_seconds`], on an axis from one time to another. The marks count from time 0.
+pub fn in_stretch(from: f64, to: f64, most: usize) -> Vec<Tick> {
+    let total = to - from;
+    if !(total > 0.0 && total.is_finite() && from >= 0.0) || most == 0 {
         return Vec::new();
     }
     let rough = total / most as f64;
@@ -28,10 +34,11 @@ pub fn in_seconds(total: f64, most: usize) -> Vec<Tick> {
     let step = [1.0, 2.0, 5.0, 10.0].map(|times| times * power).into_iter().find(|step| *step >= rough * 0.999_999);
     let step = step.unwrap_or(10.0 * power);
     let places = if step >= 1.0 { 0 } else { (-step.log10() - 1e-9).ceil() as usize };
-    let last = (total / step * (1.0 + 1e-9)).floor() as u32;
-    (0..=last)
-        .map(|index| f64::from(index) * step)
-        .map(|seconds| Tick { seconds: seconds.min(total), label: axis_label(seconds, places) })
+    let first = (from / step * (1.0 - 1e-9)).ceil() as u64;
+    let last = (to / step * (1.0 + 1e-9)).floor() as u64;
+    (first..=last)
+        .map(|index| index as f64 * step)
+        .map(|seconds| Tick { seconds: seconds.min(to), label: axis_label(seconds, places) })
         .collect()
 }
 
@@ -64,8 +71,11 @@ fn axis_label(seconds: f64, places: usize) -> String {
     if seconds < 60.0 {
         return format!("{seconds:.places$} s");
     }
-    let minutes = (seconds / 60.0).floor();
-    format!("{minutes:.0}:{:02.0}", (seconds - minutes * 60.0).floor())
+    let minutes = (seconds / 60.0 + 1e-9).floor();
+    let steps = 10.0_f64.powi(places as i32);
+    let seconds = ((seconds - minutes * 60.0).max(0.0) * steps + 1e-3).floor() / steps;
+    let width = if places == 0 { 2 } else { 3 + places };
+    format!("{minutes:.0}:{seconds:0width$.places$}")
 }
 
 /// A duration in words: `3.2 s`, `47 s`, `2 min 05 s`, `1 h 10 min`.
@@ -125,6 +135,14 @@ mod tests {
             }
         }
         assert!(in_seconds(0.0, 5).is_empty() && in_seconds(f64::NAN, 5).is_empty() && in_seconds(1.0, 0).is_empty());
+    }
+
+    #[test]
+    fn a_stretch_that_is_looked_at_closer_has_marks_of_its_own() {
+        assert_eq!(labels(&in_stretch(64.2, 66.2, 4)), ["1:04.5", "1:05.0", "1:05.5", "1:06.0"]);
+        assert_eq!(labels(&in_stretch(2.0, 2.03, 3)), ["2.00 s", "2.01 s", "2.02 s", "2.03 s"]);
+        assert_eq!(labels(&in_stretch(119.5, 121.5, 2)), ["2:00", "2:01"]);
+        assert!(in_stretch(3.0, 2.0, 4).is_empty() && in_stretch(-1.0, 2.0, 4).is_empty());
     }
 
     #[test]

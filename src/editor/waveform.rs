@@ -1,7 +1,5 @@
 //! The take drawn large: seed clip, seam, continuation; one lane per variation.
 
-use std::sync::Arc;
-
 use egui::epaint::{Mesh, Vertex, WHITE_UV};
 use egui::text::LayoutJob;
 use egui::{Align, Align2, Color32, FontId, Painter, Rect, Sense, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
@@ -9,10 +7,10 @@ use egui::{Align, Align2, Color32, FontId, Painter, Rect, Sense, Shape, Stroke, 
 use super::context::Cx;
 use super::geometry::{Axis, columns, enlargement, lanes, least_height};
 use super::lane;
-use super::listen;
-use super::theme;
+use super::peaks::column;
 use super::ticks::{Bars, Tick, duration, in_bars, in_seconds};
 use super::widgets::elided;
+use super::{listen, theme, trim};
 use crate::params::{LengthUnit, Mode, Playback, SeedSource};
 use crate::session::{Peak, Sound, Status, TakeEntry, TakeOverview};
 
@@ -33,8 +31,10 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     let painter = ui.painter_at(rect);
     painter.rect_filled(rect, 8.0, theme::FIELD);
     painter.rect_stroke(rect, 8.0, Stroke::new(1.0, theme::LINE), StrokeKind::Inside);
-    let planned = cx.snapshot.take.is_none();
-    let Some(take) = cx.snapshot.take.clone().or_else(|| plan(cx).map(Arc::new)) else {
+    if trim::show(ui, cx, rect, invite) {
+        return;
+    }
+    let Some(take) = cx.snapshot.take.clone() else {
         return invite(&painter, rect.shrink(SIDE), cx);
     };
     let starred = chosen_take(cx).map(|entry| (entry.id, entry.stars));
@@ -54,8 +54,6 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     let covered = (take.seed_seconds > 0.0).then(|| seam_label(inner, axis, &take).expand2(vec2(14.0, 0.0)));
     grid(&painter, inner, axis, &ticks(cx, &take, axis), covered);
     let factor = enlargement(&take.peaks);
-    // What is planned has no sound yet.
-    let there = if planned { take.seed_seconds } else { seconds };
     // More lanes than can be read are scrolled.
     let whole = inner.height().max(least_height(take.peaks.len(), LANE_GAP, EMPHASIS));
     let places = lanes(whole, take.peaks.len(), shown, LANE_GAP, EMPHASIS);
@@ -69,8 +67,8 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
             continue;
         }
         let plays = index == shown;
-        let sound = if planned { Sound::Seed } else { Sound::Take { variation: index } };
-        let hovered = lane::choose(ui, cx, (visible, axis, there), index, plays, &sound);
+        let sound = Sound::Take { variation: index };
+        let hovered = lane::choose(ui, cx, (visible, axis, seconds), index, plays, &sound);
         let strength = if plays {
             1.0
         } else if hovered {
@@ -80,7 +78,7 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         };
         draw_lane(&lane_painter, whole, axis, &take, peaks, factor, strength);
         let mut left = inner.left() - numbers;
-        let what = if planned { "the seed clip".to_owned() } else { format!("variation {}", index + 1) };
+        let what = format!("variation {}", index + 1);
         let side = listen::BUTTON.min(visible.height());
         let place =
             Rect::from_center_size(pos2(left + BUTTONS / 2.0 - 3.0, visible.center().y), vec2(listen::BUTTON, side));
@@ -114,14 +112,10 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
     }
     lane::keys(ui, cx, starred, shown, take.peaks.len());
-    let sound = if planned { Sound::Seed } else { Sound::Take { variation: shown } };
-    let from = if cx.state.cursor_seconds < there { cx.state.cursor_seconds } else { 0.0 };
+    let sound = Sound::Take { variation: shown };
+    let from = if cx.state.cursor_seconds < seconds { cx.state.cursor_seconds } else { 0.0 };
     listen::space_bar(ui, cx, &sound, from);
     seam(&painter, inner, axis, &take);
-    if planned {
-        let left = axis.x(take.seed_seconds) + theme::MARGIN;
-        invite(&painter, inner.with_min_x(left).shrink2(vec2(theme::GAP, 0.0)), cx);
-    }
     frontier(&painter, inner, axis, &take, cx.snapshot.status);
 
     let playhead = cx.session.playhead_seconds().filter(|at| *at <= seconds);
@@ -140,26 +134,6 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
 fn chosen_take<'a>(cx: &'a Cx<'_>) -> Option<&'a TakeEntry> {
     let shown = cx.snapshot.take.is_some() && cx.snapshot.live != Some(true);
     cx.snapshot.takes.iter().find(|entry| shown && entry.chosen)
-}
-
-/// What there is before the first render: the chosen seed clip, and room for as much as Length asks for.
-fn plan(cx: &Cx<'_>) -> Option<TakeOverview> {
-    let settings = cx.params.settings(cx.session.link.meter());
-    if settings.mode != Mode::Continue || settings.seed_source != SeedSource::Clip {
-        return None;
-    }
-    let preview = cx.snapshot.seed_preview.as_ref().filter(|preview| preview.seconds > 0.0)?;
-    let columns = preview.peaks.len() as f64 * (preview.seconds + settings.seconds) / preview.seconds;
-    Some(TakeOverview {
-        seed_seconds: preview.seconds,
-        continuation_seconds: settings.seconds,
-        ready_seconds: 0.0,
-        seam: (preview.seconds / (preview.seconds + settings.seconds)) as f32,
-        columns: columns.round() as usize,
-        peaks: vec![preview.peaks.clone()],
-        collapses: Vec::new(),
-        recipe: String::new(),
-    })
 }
 
 /// What to do while there is no take, in the middle of `room`.
@@ -254,22 +228,6 @@ fn draw_lane(
         column(&mut mesh, x, 0.5 / pixels, top, middle, bottom, hue.gamma_multiply(strength));
     }
     painter.add(Shape::mesh(mesh));
-}
-
-/// One column: full colour in the middle, a little darker towards the extremes.
-fn column(mesh: &mut Mesh, x: f32, half_width: f32, top: f32, middle: f32, bottom: f32, hue: Color32) {
-    let first = mesh.vertices.len() as u32;
-    let middle = middle.clamp(top, bottom);
-    let edge = hue.lerp_to_gamma(theme::FIELD, 0.42 * (bottom - top).min(60.0) / 60.0);
-    for (y, color) in [(top, edge), (middle, hue), (bottom, edge)] {
-        for x in [x - half_width, x + half_width] {
-            mesh.vertices.push(Vertex { pos: pos2(x, y), uv: WHITE_UV, color });
-        }
-    }
-    for corner in [0, 2] {
-        let at = first + corner;
-        mesh.indices.extend([at, at + 1, at + 2, at + 2, at + 1, at + 3]);
-    }
 }
 
 /// Where the seed clip ends and the continuation begins.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use continuo_engine::audio::{Clip, MAX_LEVEL, import};
+use continuo_engine::audio::{Clip, DamagedClip, MAX_LEVEL};
 use continuo_engine::{EngineError, Precision, RenderBlock, RenderRequest, Sampling, Setting};
 
 use super::error::RenderError;
@@ -15,10 +15,10 @@ use super::shared::{Job, Request, Shared, conclude};
 use super::{forecast, priority};
 use crate::resources;
 use crate::session::overview::OverviewBuilder;
-use crate::session::{Concern, Session, Status, Ticket, lock};
+use crate::session::{Concern, Session, Snapshot, Status, Ticket, lock, read_seed, seed_words};
 use crate::settings::{Mode, SeedSource, Settings};
+use crate::take::Recipe;
 use crate::take::bench::{BenchError, LiveTake};
-use crate::take::{MAX_SEED_SECONDS, Recipe};
 
 /// Longest render.
 const MAX_SECONDS: f64 = 600.0;
@@ -196,16 +196,17 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
 fn seed_clip(session: &Session, source: SeedSource) -> Result<(String, Clip), RenderError> {
     let (name, clip) = match source {
         SeedSource::Clip => {
-            let path = match session.snapshot().seed.path {
+            let Snapshot { seed, seed_trim, .. } = session.snapshot();
+            let path = match seed.path {
                 Some(path) if path.is_file() => path,
                 Some(path) => return Err(RenderError::NoSeed(path)),
                 None => resources::default_seed()?,
             };
-            let seed = import(&path, MAX_SEED_SECONDS)?;
-            if let Some(damage) = seed.damage(&path) {
-                session.complain_of(Concern::Seed, &damage);
+            let seed = read_seed(&path, seed_trim)?;
+            if !seed.losses.is_empty() {
+                session.complain_of(Concern::Seed, &DamagedClip { path: path.clone(), losses: seed.losses.clone() });
             }
-            (file_name(&path), seed.clip)
+            (seed_words(&file_name(&path), &seed), seed.clip)
         }
         SeedSource::Sidechain => ("the sidechain".to_owned(), captured(session)?),
     };

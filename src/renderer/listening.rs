@@ -12,7 +12,7 @@ use super::error::RenderError;
 use super::job::captured;
 use crate::files::File;
 use crate::resources;
-use crate::session::{Concern, Prepared, Session, Sound};
+use crate::session::{Concern, Prepared, SeedTrim, Session, Snapshot, Sound, read_seed};
 use crate::settings::SeedSource;
 use crate::take::MAX_SEED_SECONDS;
 use crate::take::bench::lay_out_clip;
@@ -37,19 +37,23 @@ pub(super) fn listen(session: &Arc<Session>, sound: Sound, from_seconds: f64) ->
             })
         }
         Sound::Seed => {
-            let path = match session.snapshot().seed.path {
+            let Snapshot { seed, seed_trim, .. } = session.snapshot();
+            let path = match seed.path {
                 Some(path) => path,
                 None => resources::default_seed()?,
             };
-            listen_to_file(session, sound, path, from_seconds, |path| Ok(import(path, MAX_SEED_SECONDS)?.clip))
+            listen_to_file(session, sound, (path, seed_trim), from_seconds, move |path| {
+                Ok(read_seed(path, seed_trim)?.clip)
+            })
         }
         Sound::File(path) => {
             let path = path.clone();
-            listen_to_file(session, sound, path, from_seconds, |path| Ok(import(path, MAX_SEED_SECONDS)?.clip))
+            // As it would be used if it were chosen.
+            listen_to_file(session, sound, (path, None), from_seconds, |path| Ok(read_seed(path, None)?.clip))
         }
         Sound::Preview(path) => {
             let path = path.clone();
-            listen_to_file(session, sound, path, from_seconds, preview)
+            listen_to_file(session, sound, (path, None), from_seconds, preview)
         }
     }
 }
@@ -57,12 +61,12 @@ pub(super) fn listen(session: &Arc<Session>, sound: Sound, from_seconds: f64) ->
 fn listen_to_file(
     session: &Arc<Session>,
     sound: Sound,
-    path: PathBuf,
+    (path, trim): (PathBuf, Option<SeedTrim>),
     from_seconds: f64,
     read: impl FnOnce(&Path) -> Result<Clip, RenderError> + Send + 'static,
 ) -> Result<(), RenderError> {
     let file = File::at(&path).ok_or_else(|| RenderError::NoFile(path.clone()))?;
-    if let Some(play) = session.prepared(&file) {
+    if let Some(play) = session.prepared(&file, trim) {
         session.play(sound, play, from_seconds);
         return Ok(());
     }
@@ -71,7 +75,7 @@ fn listen_to_file(
         // The host may have changed its rate while the file was read.
         let rate_hz = session.link.host_rate_hz().ok_or(RenderError::NoAudio)?;
         let play = lay_out_clip(&clip, rate_hz)?;
-        session.keep_prepared(Prepared { file, play: Arc::clone(&play) });
+        session.keep_prepared(Prepared { file, trim, play: Arc::clone(&play) });
         session.play(sound, play, from_seconds);
         Ok(())
     })

@@ -126,6 +126,7 @@ fn obey(
     match command {
         Command::ChooseModel(path) => errands::choose_model(shared, session, path)?,
         Command::ChooseSeed(path) => errands::choose_seed(session, path)?,
+        Command::TrimSeed(trim) => session.trim_seed(trim),
         Command::FactoryModel => {
             session.note(Deed::ChooseModel);
             session.post(|snapshot| snapshot.model = FileChoice::factory_model());
@@ -135,6 +136,7 @@ fn obey(
         Command::FactorySeed => {
             session.note(Deed::ChooseSeed);
             session.post(|snapshot| snapshot.seed = FileChoice::factory_seed());
+            session.forget_trim_of_another();
             session.touch();
         }
         // `Session::send` has counted the request already.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::export_options::ExportOptions;
 use super::preferences::Preferences;
 use super::sound::Sound;
+use super::trim::SeedTrim;
 use crate::take::shelf::TakeId;
 
 /// What the editor, or a host through a parameter, asks for.
@@ -16,6 +17,8 @@ pub enum Command {
     ChooseModel(PathBuf),
     /// Use this audio file as the seed clip from the next render on.
     ChooseSeed(PathBuf),
+    /// Use this part of the chosen seed clip from the next render on; `None` for all of it, of a long one the last minute.
+    TrimSeed(Option<SeedTrim>),
     /// Go back to the factory model.
     FactoryModel,
     /// Go back to the first factory seed clip.

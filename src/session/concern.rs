@@ -24,7 +24,7 @@ pub(crate) enum Concern {
     Storage,
     /// The renderer's settings.
     Preferences,
-    /// A file dialog.
+    /// A file dialog, or what was dropped on the window.
     Dialog,
     /// Anything else: only the user, a new render or another session takes it away.
     Other,

@@ -50,20 +50,22 @@ impl Session {
     /// The file is read by a thread of its own. An editor asks for this when it shows another choice; nobody else does, so
     /// that nothing is opened while a host scans.
     pub fn preview_seed(self: &Arc<Self>) {
-        let session = Arc::clone(self);
+        // What is shown is what will be used: never another clip, while this one is read.
+        self.post(|snapshot| snapshot.seed_preview = None);
+        // A file may be hours long: an instance that goes does not wait for that.
+        let session = Arc::downgrade(self);
         let thread = threads::start("continuo-preview", move || {
-            let chosen = session.snapshot().seed.path;
+            let Some(chosen) = session.upgrade().map(|session| session.snapshot().seed.path) else { return };
             // A factory clip that is missing is told when a render needs it, not when a window opens.
             let Some(path) = chosen.clone().or_else(|| resources::default_seed().ok()) else { return };
             // A pipe would never end; a render refuses it in words.
             if path.exists() && !path.is_file() {
                 return;
             }
-            let preview = SeedPreview::read(&path);
-            // Another clip may have been chosen while this one was read; that one has a thread of its own.
-            if session.snapshot().seed.path != chosen {
-                return;
-            }
+            // Another clip may be chosen while this one is read; that one has a thread of its own.
+            let current = || session.upgrade().filter(|session| session.snapshot().seed.path == chosen);
+            let preview = SeedPreview::read(&path, || current().is_some()).transpose();
+            let (Some(preview), Some(session)) = (preview, current()) else { return };
             match &preview {
                 Ok((_, None)) => session.settle(Concern::Seed),
                 Ok((_, Some(damage))) => session.complain_of(Concern::Seed, damage),

@@ -22,6 +22,7 @@ use super::saved::{DEFAULT_INLINE_LIMIT, Unread};
 use super::snapshot::Snapshot;
 use super::sound::{Listening, Prepared};
 use super::ticket::Ticket;
+use super::trim::Trimmed;
 use crate::settings::{Controls, Meter, Settings};
 use crate::take::bench::Bench;
 
@@ -35,6 +36,8 @@ pub(crate) struct Board {
     /// Where the error in it comes from.
     pub(super) cause: Option<Cause>,
     pub(super) pending: PendingChoices,
+    /// The part of the seed clip that is used.
+    pub(super) trimmed: Trimmed,
     /// The model whose card is there or is being read.
     pub(super) described: Option<FileChoice>,
     /// What suits a model that was chosen just now, until an editor has set it.
@@ -76,6 +79,7 @@ impl Session {
                 snapshot: Snapshot::blank(DEFAULT_INLINE_LIMIT),
                 cause: None,
                 pending: PendingChoices::default(),
+                trimmed: Trimmed::default(),
                 described: None,
                 suggestion: None,
                 listening: None,
@@ -106,7 +110,10 @@ impl Session {
 
     /// Everything there is to show, as of now.
     pub fn snapshot(&self) -> Snapshot {
-        let mut snapshot = lock(&self.board).snapshot.clone();
+        let board = lock(&self.board);
+        let mut snapshot = board.snapshot.clone();
+        snapshot.seed_trim = board.trimmed.of(snapshot.seed.path.as_deref());
+        drop(board);
         snapshot.captured_seconds = self.link.captured_seconds();
         snapshot
     }
@@ -169,6 +176,9 @@ impl Session {
     /// The file of this choice will do.
     pub(crate) fn accept(&self, what: Chosen, choice: &FileChoice) {
         lock(&self.board).pending.accept(what, choice);
+        if what == Chosen::Seed {
+            self.forget_trim_of_another();
+        }
     }
 
     /// The file of this choice will not do: the choice before it comes back, unless there is another one by now.

@@ -6,6 +6,7 @@ use super::instance::Session;
 use super::link::Audition;
 use super::lock::lock;
 use super::sound::{Listening, Prepared, Sound};
+use super::trim::SeedTrim;
 use crate::files::File;
 use crate::take::play::PlayTake;
 
@@ -35,11 +36,12 @@ impl Session {
         lock(&self.bench).shown_play().cloned()
     }
 
-    /// A file's sound that was played before, if the file is as it was and the host's rate too.
-    pub(crate) fn prepared(&self, file: &File) -> Option<Arc<PlayTake>> {
+    /// The sound of this part of a file that was played before, if the file is as it was and the host's rate too.
+    pub(crate) fn prepared(&self, file: &File, trim: Option<SeedTrim>) -> Option<Arc<PlayTake>> {
         let rate_hz = self.link.host_rate_hz()?;
         let prepared = lock(&self.board).prepared.clone()?;
-        (prepared.file == *file && prepared.play.rate_hz == rate_hz).then_some(prepared.play)
+        let same = prepared.file == *file && prepared.trim == trim && prepared.play.rate_hz == rate_hz;
+        same.then_some(prepared.play)
     }
 
     /// As if `process()` played this, one second from its start.

@@ -33,6 +33,8 @@ mod sound;
 mod take_entry;
 mod takes;
 mod ticket;
+mod trim;
+mod trimming;
 mod undo;
 
 pub(crate) use bell::BELL;
@@ -58,5 +60,7 @@ pub use sound::Sound;
 pub use take_entry::TakeEntry;
 pub(crate) use takes::TakeError;
 pub(crate) use ticket::Ticket;
+pub use trim::{MAX_TRIM_SECONDS, MIN_TRIM_SECONDS, SeedTrim};
+pub(crate) use trim::{read_seed, seed_words};
 
 pub use crate::take::shelf::{MAX_TAKES, TakeId};

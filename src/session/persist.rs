@@ -64,6 +64,7 @@ impl Session {
         SavedSession {
             model: chosen(&snapshot.model),
             seed: chosen(&snapshot.seed),
+            seed_trim: snapshot.seed_trim,
             inline_limit: snapshot.inline_limit,
             take,
             shelf,

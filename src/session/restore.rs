@@ -10,6 +10,7 @@ use super::lock::lock;
 use super::overview::OverviewBuilder;
 use super::saved::{SavedSession, SavedShelf};
 use super::ticket::Ticket;
+use super::trim::Trimmed;
 use crate::take::Take;
 use crate::take::bench::{BenchError, lay_out};
 use crate::take::pack::{MAX_INLINE_BYTES, PackedTake, pack_within};
@@ -42,6 +43,7 @@ impl Session {
         self.cancel_all();
         let mut problems: Vec<String> = saved.unread.problems().iter().map(ToString::to_string).collect();
         *lock(&self.unread) = saved.unread;
+        lock(&self.board).trimmed = Trimmed { trim: saved.seed_trim, path: saved.seed.clone() };
         self.post(|snapshot| {
             snapshot.model = saved.model.map_or_else(FileChoice::factory_model, FileChoice::chosen);
             snapshot.seed = saved.seed.map_or_else(FileChoice::factory_seed, FileChoice::chosen);

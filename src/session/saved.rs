@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::saved_path::SavedPath;
 pub use super::saved_shelf::SavedShelf;
+use super::trim::SeedTrim;
 use crate::json::Object;
 use crate::take::pack::PackedTake;
 
@@ -18,7 +19,7 @@ use crate::take::pack::PackedTake;
 pub const DEFAULT_INLINE_LIMIT: u64 = 16 << 20;
 
 /// The keys that this version reads.
-const KEYS: [&str; 5] = ["model", "seed", "inline_limit", "take", "takes"];
+const KEYS: [&str; 6] = ["model", "seed", "seed_trim", "inline_limit", "take", "takes"];
 
 /// What a project holds that this version cannot open, in sentences for the user.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -47,6 +48,8 @@ pub struct SavedSession {
     pub model: Option<PathBuf>,
     /// The chosen seed clip; `None` for the factory one.
     pub seed: Option<PathBuf>,
+    /// The part of the seed clip that is used; `None` for all of it.
+    pub seed_trim: Option<SeedTrim>,
     /// Limit for takes inside the host's session, in packed bytes.
     pub inline_limit: u64,
     /// The chosen take. It has a key of its own, so that versions that know of one take alone open it.
@@ -108,6 +111,7 @@ impl Default for SavedSession {
         Self {
             model: None,
             seed: None,
+            seed_trim: None,
             inline_limit: DEFAULT_INLINE_LIMIT,
             take: None,
             shelf: SavedShelf::default(),
@@ -120,7 +124,8 @@ impl SavedSession {
     /// Whether there is nothing in it that somebody chose or made.
     pub fn is_blank(&self) -> bool {
         let unread = self.unread.session.is_empty() && self.unread.takes.is_empty();
-        self.model.is_none() && self.seed.is_none() && self.take.is_none() && self.shelf.others.is_empty() && unread
+        let chosen = self.model.is_some() || self.seed.is_some() || self.seed_trim.is_some();
+        !chosen && self.take.is_none() && self.shelf.others.is_empty() && unread
     }
 
     fn read(mut saved: Object) -> Self {
@@ -131,6 +136,7 @@ impl SavedSession {
         Self {
             model: path(&mut saved, "model"),
             seed: path(&mut saved, "seed"),
+            seed_trim: saved.take::<Option<SeedTrim>>("seed_trim").flatten(),
             inline_limit: saved.take("inline_limit").unwrap_or(DEFAULT_INLINE_LIMIT),
             take,
             shelf,
@@ -143,6 +149,9 @@ impl SavedSession {
         let path = |path: &Option<PathBuf>| path.clone().map(SavedPath);
         saved.set("model", &path(&self.model))?;
         saved.set("seed", &path(&self.seed))?;
+        if let Some(trim) = &self.seed_trim {
+            saved.set("seed_trim", trim)?;
+        }
         saved.set("inline_limit", &self.inline_limit)?;
         saved.set("take", &self.take)?;
         let takes = self.shelf.write(self.take.as_deref(), &self.unread.takes)?;
@@ -156,6 +165,7 @@ impl SavedSession {
         let chosen = [
             self.model.is_some(),
             self.seed.is_some(),
+            self.seed_trim.is_some(),
             self.inline_limit != DEFAULT_INLINE_LIMIT,
             self.take.is_some(),
             takes.is_some(),

@@ -11,6 +11,7 @@ use super::overview::TakeOverview;
 use super::preferences::Preferences;
 use super::preview::SeedPreview;
 use super::take_entry::TakeEntry;
+use super::trim::SeedTrim;
 
 /// What the renderer is doing for this instance.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -76,6 +77,8 @@ pub struct Snapshot {
     pub model: FileChoice,
     /// The seed clip for the next render.
     pub seed: FileChoice,
+    /// The part of the seed clip that is used; `None` for all of it.
+    pub seed_trim: Option<SeedTrim>,
     /// What the renderer is doing.
     pub status: Status,
     /// What went wrong and what to do about it, in a sentence.
@@ -92,7 +95,7 @@ pub struct Snapshot {
     pub forecast_seconds: Option<f32>,
     /// The renderer's settings; `None` until somebody has asked for them.
     pub preferences: Option<Preferences>,
-    /// The chosen seed clip drawn small, once an editor has asked for it with [`Session::preview_seed`](super::Session::preview_seed).
+    /// The chosen seed clip's file drawn small, once an editor has asked for it with [`Session::preview_seed`](super::Session::preview_seed).
     pub seed_preview: Option<Arc<SeedPreview>>,
     /// The take that plays and is shown.
     pub take: Option<Arc<TakeOverview>>,
@@ -123,6 +126,7 @@ impl Snapshot {
         Self {
             model: FileChoice::factory_model(),
             seed: FileChoice::factory_seed(),
+            seed_trim: None,
             status: Status::Idle,
             error: None,
             notice: None,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::trim::SeedTrim;
 use crate::files::File;
 use crate::take::play::PlayTake;
 
@@ -35,6 +36,8 @@ pub(super) struct Listening {
 pub(crate) struct Prepared {
     /// The file as it was.
     pub(crate) file: File,
+    /// The part of it.
+    pub(crate) trim: Option<SeedTrim>,
     /// Its sound.
     pub(crate) play: Arc<PlayTake>,
 }

@@ -24,23 +24,40 @@ pub(super) struct PcmSource {
     /// Bytes from one frame to the next; at least what its samples take.
     stride: usize,
     bytes: Vec<u8>,
+    /// Whole frames that are not read yet.
+    left: u64,
 }
 
 impl PcmSource {
     /// `data` holds frames of `channels` samples, `stride` bytes each.
     pub(super) fn new(data: Window, encoding: Encoding, channels: usize, stride: usize) -> Result<Self> {
         let stride = stride.max(encoding.bytes() * channels);
-        Ok(Self { data: data.buffered()?, encoding, channels, stride, bytes: Vec::new() })
+        let left = data.len() / stride as u64;
+        Ok(Self { data: data.buffered()?, encoding, channels, stride, bytes: Vec::new(), left })
     }
 }
 
 impl Source for PcmSource {
+    fn frames_ahead(&self) -> Option<u64> {
+        Some(self.left)
+    }
+
+    fn skip(&mut self, frames: u64) -> Result<u64> {
+        // The window ends with the file, so the frames that it counts are there.
+        let frames = frames.min(self.left);
+        let bytes = i64::try_from(frames * self.stride as u64).map_err(std::io::Error::other)?;
+        self.data.seek_relative(bytes)?;
+        self.left -= frames;
+        Ok(frames)
+    }
+
     fn next(&mut self, block: &mut Vec<f32>, _: &mut Log) -> Result<Step> {
         self.bytes.resize(FRAMES * self.stride, 0);
         let filled = fill(&mut self.data, &mut self.bytes)?;
         let packed = self.encoding.bytes() * self.channels;
         // What is left of a frame that breaks off is not a frame.
         let whole = &self.bytes[..filled / self.stride * self.stride];
+        self.left = self.left.saturating_sub((filled / self.stride) as u64);
         if packed == self.stride {
             self.encoding.decode(whole, block);
         } else {

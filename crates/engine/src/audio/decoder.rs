@@ -95,6 +95,25 @@ impl Decoder {
         self.log.losses()
     }
 
+    /// Frames that are still there, where that is known for sure without reading them: of samples that stand for themselves.
+    pub fn frames_ahead(&self) -> Option<u64> {
+        self.source.frames_ahead()
+    }
+
+    /// Passes over up to `frames` frames without decoding them, where the format makes that exact, and says how many: none where it
+    /// does not, or the file ends. They count as delivered, and nothing in them is checked.
+    ///
+    /// # Errors
+    /// An IO error.
+    pub fn skip(&mut self, frames: u64) -> Result<u64, AudioError> {
+        if self.end.is_some() {
+            return Ok(0);
+        }
+        let skipped = self.source.skip(frames).map_err(|e| AudioError::io(&self.path, "read", e))?;
+        self.log.frames += skipped;
+        Ok(skipped)
+    }
+
     /// Replaces `block` by the next frames, interleaved `[T, C]`, and returns their number: some thousands, 0 at the end.
     ///
     /// # Errors

@@ -109,6 +109,19 @@ pub enum AudioError {
         /// The limit in seconds.
         max_seconds: f64,
     },
+    /// A part of a recording that holds nothing of it.
+    #[error(
+        "{}: lasts {seconds:.2} s, so there is nothing of it from {begin_seconds:.2} s on; choose a part that lies within it",
+        path.display()
+    )]
+    NoSuchPart {
+        /// The file.
+        path: PathBuf,
+        /// Where the part was to begin, in seconds.
+        begin_seconds: f64,
+        /// How long the recording is as far as it was read, in seconds.
+        seconds: f64,
+    },
     /// A clip that cannot be written: no or unequal channels, no rate, NaN.
     #[error("{}: cannot write this clip: {reason}", path.display())]
     InvalidClip {

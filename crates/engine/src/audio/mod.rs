@@ -1,6 +1,7 @@
 //! Audio files: reading, writing and resampling.
 //!
-//! [`import`] takes a whole clip into memory and [`Decoder`] a long recording block by block. What is missing in a damaged
+//! [`import`] takes a whole clip into memory, [`import_part`] a part of a recording of any length, and [`Decoder`] gives a long
+//! recording block by block. What is missing in a damaged
 //! file comes back as [`Loss`]es. [`StreamResampler`] changes the rate with rubato. Every refusal is an [`AudioError`] that
 //! names the file, the reason and what to do.
 //!
@@ -33,6 +34,7 @@ mod mp4;
 mod mpeg;
 mod ogg;
 mod pages;
+mod part;
 mod pcm;
 mod resample;
 mod sniff;
@@ -48,6 +50,7 @@ pub use clip::{Clip, DamagedClip, Imported, MAX_CLIP_SAMPLES, import, read};
 pub use decoder::Decoder;
 pub use error::AudioError;
 pub use loss::{Cause, Loss, describe};
+pub use part::{Excerpt, Part, import_part};
 pub(crate) use resample::period;
 pub use resample::{StreamResampler, resample, resampled_frames};
 pub use source::Info;

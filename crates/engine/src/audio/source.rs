@@ -46,6 +46,16 @@ pub(super) trait Source: Send {
     /// Appends the next frames to an empty block, interleaved, and notes in `log` what is missing among them.
     fn next(&mut self, block: &mut Vec<f32>, log: &mut Log) -> io::Result<Step>;
 
+    /// Frames that are still there, where that is known for sure without reading them.
+    fn frames_ahead(&self) -> Option<u64> {
+        None
+    }
+
+    /// Passes over up to `frames` frames where that is exact without decoding them, and says how many it has passed over.
+    fn skip(&mut self, _frames: u64) -> io::Result<u64> {
+        Ok(0)
+    }
+
     /// Frames by which a declared length may be off, since encoders pad the last packet.
     fn slack_frames(&self) -> u64 {
         0

@@ -3,6 +3,7 @@
 mod containers;
 mod damage;
 mod files;
+mod part;
 mod rates;
 mod table;
 
