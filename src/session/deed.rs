@@ -17,6 +17,8 @@ pub enum Deed {
     ChooseModel,
     /// Another seed clip was chosen.
     ChooseSeed,
+    /// Another part of the seed clip was chosen.
+    TrimSeed,
     /// A control was turned.
     Turn,
 }
@@ -32,6 +34,7 @@ impl Deed {
             Self::DeleteTake => "delete take",
             Self::ChooseModel => "choose model",
             Self::ChooseSeed => "choose seed clip",
+            Self::TrimSeed => "trim seed clip",
             Self::Turn => "turn a control",
         }
     }

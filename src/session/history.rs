@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::deed::Deed;
 use super::file_choice::FileChoice;
+use super::trim::Trimmed;
 use crate::take::shelf::Shelf;
 
 /// Most steps that can be undone.
@@ -20,6 +21,7 @@ pub(crate) struct Document {
     pub(super) shelf: Shelf,
     pub(super) model: FileChoice,
     pub(super) seed: FileChoice,
+    pub(super) trimmed: Trimmed,
 }
 
 /// What was done, and what is needed to go to the other side of it.
@@ -53,9 +55,10 @@ impl History {
         (last(&self.done), last(&self.undone))
     }
 
-    /// Notes down how everything is before `deed`. A walk through the takes is one step.
+    /// Notes down how everything is before `deed`. A walk through the takes is one step, and so is a search for the right cut.
     pub(super) fn note(&mut self, deed: Deed, before: Document) {
-        let walks = deed == Deed::ChooseTake && self.next().0 == Some(deed) && self.undone.is_empty();
+        let walks =
+            matches!(deed, Deed::ChooseTake | Deed::TrimSeed) && self.next().0 == Some(deed) && self.undone.is_empty();
         if !walks {
             self.push(Step::Whole { deed, document: before });
         }
@@ -114,7 +117,8 @@ mod tests {
     use super::*;
 
     fn document(name: &str) -> Document {
-        Document { shelf: Shelf::default(), model: FileChoice::chosen(name.into()), seed: FileChoice::factory_seed() }
+        let (model, seed) = (FileChoice::chosen(name.into()), FileChoice::factory_seed());
+        Document { shelf: Shelf::default(), model, seed, trimmed: Trimmed::default() }
     }
 
     fn name(document: Option<Document>) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Trimming the chosen seed clip.
 
 use super::concern::Concern;
+use super::deed::Deed;
 use super::instance::Session;
 use super::lock::lock;
 use super::sound::Sound;
@@ -9,6 +10,10 @@ use super::trim::{SeedTrim, Trimmed};
 impl Session {
     /// Uses this part of the chosen seed clip from the next render on; `None` for all of it.
     pub(crate) fn trim_seed(&self, trim: Option<SeedTrim>) {
+        if self.snapshot().seed_trim == trim {
+            return;
+        }
+        self.note(Deed::TrimSeed);
         let mut board = lock(&self.board);
         let path = board.snapshot.seed.path.clone();
         board.trimmed = Trimmed { trim, path };
@@ -52,6 +57,10 @@ mod tests {
         assert!(session.revision() > before, "the host's project has changed");
         assert_eq!(session.snapshot().seed_trim, trim);
         assert_eq!(session.saved().seed_trim, trim);
+        session.go(true).unwrap();
+        assert_eq!(session.snapshot().seed_trim, None, "undone");
+        session.go(false).unwrap();
+        assert_eq!(session.snapshot().seed_trim, trim, "and done again");
 
         let gone = choose("/gone.wav");
         assert_eq!(session.snapshot().seed_trim, None, "it is another file's");

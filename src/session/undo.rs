@@ -34,8 +34,9 @@ impl Session {
     pub(crate) fn go(&self, back: bool) -> Result<(), TakeError> {
         let now = self.document();
         let step = self.with_history(|history| history.step(back, now));
-        let Some(Document { shelf, model, seed }) = step else { return Ok(()) };
+        let Some(Document { shelf, model, seed, trimmed }) = step else { return Ok(()) };
         lock(&self.bench).shelf.become_like(shelf);
+        lock(&self.board).trimmed = trimmed;
         self.post(|snapshot| {
             snapshot.model = model;
             snapshot.seed = seed;
@@ -64,6 +65,7 @@ impl Session {
     pub(crate) fn document(&self) -> Document {
         let shelf = lock(&self.bench).shelf.rested();
         let snapshot = self.snapshot();
-        Document { shelf, model: snapshot.model, seed: snapshot.seed }
+        let trimmed = lock(&self.board).trimmed.clone();
+        Document { shelf, model: snapshot.model, seed: snapshot.seed, trimmed }
     }
 }
