@@ -35,6 +35,17 @@ static TABLE: [[f32; CROSSINGS]; PHASES + 2] = {
     table
 };
 
+/// The same in the order of distances, with silence after it.
+static LINE: [f32; CROSSINGS * PHASES + 2] = {
+    let mut line = [0.0; CROSSINGS * PHASES + 2];
+    let mut at = 0;
+    while at < CROSSINGS * PHASES {
+        line[at] = TABLE[at % PHASES][at / PHASES];
+        at += 1;
+    }
+    line
+};
+
 /// How many frames the kernel takes in on each side when a take is read at `step` frames per output frame. A multiple of
 /// four, so that sums have whole vectors.
 pub(crate) const fn half_width(step: u64) -> usize {
@@ -66,21 +77,21 @@ pub(crate) fn weigh(step: u64, fraction: u32, weights: &mut [f32; 2 * MOST_HALF]
         }
         return half;
     }
-    // Stretched: the kernel's own distances are the frames' divided by the speed, and so are its values.
-    let squeeze = UNITY as f32 / step.min(MOST_STRETCH as u64 * UNITY) as f32;
-    let value = |distance: f32| {
-        let place = distance * squeeze * PHASES as f32;
-        let index = place as usize;
-        let (k, phase) = (index / PHASES, index % PHASES);
-        if k >= CROSSINGS {
-            return 0.0;
-        }
-        squeeze * (TABLE[phase][k] + (place - index as f32) * (TABLE[phase + 1][k] - TABLE[phase][k]))
+    // Stretched: the kernel's own distances are the frames' divided by the speed, and so are its values. Places in the table
+    // have twenty bits after the point, so that they go on by additions of whole numbers.
+    let step = step.min(MOST_STRETCH as u64 * UNITY);
+    let squeeze = UNITY as f32 / step as f32;
+    let pace = ((1_u64 << 63) / (step >> 9)) >> 12;
+    let (left, right) = weights[..2 * half].split_at_mut(half);
+    let value = |place: u64| {
+        let index = ((place >> 20) as usize).min(LINE.len() - 2);
+        let (low, high) = (LINE[index], LINE[index + 1]);
+        squeeze * (low + (place & 0x000F_FFFF) as f32 / (1 << 20) as f32 * (high - low))
     };
-    let [before, after] = [before, after].map(|distance| distance as f32 / UNITY as f32);
-    for k in 0..half {
-        weights[half - 1 - k] = value(k as f32 + before);
-        weights[half + k] = value(k as f32 + after);
+    let [mut before, mut after] = [before, after].map(|distance| (distance * pace) >> 32);
+    for (left, right) in left.iter_mut().rev().zip(right) {
+        (*left, *right) = (value(before), value(after));
+        (before, after) = (before + pace, after + pace);
     }
     half
 }
