@@ -136,6 +136,8 @@ fn measure(name: &str, state: &[u8], pack_ms: Option<f64>) -> Result<()> {
     let first = save(&mut plugin, &mut target)?;
     let times = (0..SAVES).map(|_| save(&mut plugin, &mut target)).collect::<Result<Vec<_>>>()?;
     let (median, most) = figures(times);
+    let own = (0..SAVES).map(|_| Ok(timed(|| plugin.save_to(std::io::sink()))?.1)).collect::<Result<_>>()?;
+    let (own, _) = figures(own);
     ensure!(parse(&target)?.1.take == session.take, "the take has changed");
 
     let mut sizes = 0;
@@ -146,7 +148,7 @@ fn measure(name: &str, state: &[u8], pack_ms: Option<f64>) -> Result<()> {
     });
     let (plain_median, _) = figures(plain_times.collect::<Result<_>>()?);
     println!(
-        "| {name} | {:.2} | {:.1} | {:.2} | {} | {restore_ms:.0} | {first:.1} | {median:.2}, {most:.2} | {:.2} | {plain_median:.0} |",
+        "| {name} | {:.2} | {:.1} | {:.2} | {} | {restore_ms:.0} | {first:.1} | {median:.2}, {most:.2} | {own:.2} | {:.2} | {plain_median:.0} |",
         8.0 * packed.bytes() as f64 / values as f64,
         target.len() as f64 / seconds / 1e3,
         target.len() as f64 / 1e6,
@@ -184,13 +186,16 @@ fn rendered() -> Result<Vec<u8>> {
         },
     )?;
     let mut target = Vec::with_capacity(32 << 20);
-    let mut times = Vec::new();
+    let (mut times, mut seen) = (Vec::new(), Vec::new());
     let begun = Instant::now();
     loop {
         times.push(save(&mut plugin, &mut target)?);
-        let take = parse(&target)?.1.take;
-        if take.is_some_and(|take| take.recipe.model_name != "none") {
-            break;
+        // Reading a state takes the processor away from the render, so it is read when it is another one.
+        if target != seen {
+            if parse(&target)?.1.take.is_some_and(|take| take.recipe.model_name != "none") {
+                break;
+            }
+            seen.clone_from(&target);
         }
         ensure!(begun.elapsed() < Duration::from_mins(10), "the render does not end");
         std::thread::sleep(Duration::from_millis(10));
@@ -217,6 +222,7 @@ fn main() -> Result<()> {
         "opening, ms",
         "first save, ms",
         "a save, median and most of 1 000, ms",
+        "without the host's copy, ms",
         "plain state, MB",
         "plain save, ms",
     ];
