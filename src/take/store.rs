@@ -101,8 +101,9 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use continuo_engine::hash::sha256_hex;
+
     use super::*;
-    use crate::take::pack::sha256_hex;
 
     #[test]
     fn what_goes_in_comes_out_and_nothing_is_left_beside_it() {

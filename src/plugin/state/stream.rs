@@ -1,9 +1,11 @@
 //! States in and out of a host's stream, whatever pieces it moves.
 
 use std::io::{ErrorKind, Read, Write};
+use std::sync::Arc;
 
 use super::error::{MAX_BYTES, StateError};
 use crate::session::KeptState;
+use crate::take::pack::blocks::Blocks;
 
 /// Bytes of the length that stands before a state in a CLAP stream, which cannot say where it ends.
 const LENGTH_BYTES: usize = 8;
@@ -20,10 +22,27 @@ pub(in crate::plugin) struct Received {
 
 /// What to give the host.
 pub(in crate::plugin) enum Written {
-    /// A state of this version.
-    Own(Vec<u8>),
+    /// A state of this version, in pieces.
+    Own(Vec<Piece>),
     /// One that was not understood and that nobody has changed.
     Kept(KeptState),
+}
+
+/// A part of a state's bytes.
+pub(in crate::plugin) enum Piece {
+    /// Made for this state.
+    Made(Vec<u8>),
+    /// A part of a frame, perhaps one that is kept for any state to come.
+    Blocks(Arc<Blocks>),
+}
+
+impl Piece {
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Made(bytes) => bytes,
+            Self::Blocks(blocks) => blocks.bytes(),
+        }
+    }
 }
 
 /// Reads all there is, at most what a state may have.
@@ -67,24 +86,26 @@ fn read_up_to(source: &mut impl Read, bytes: &mut Vec<u8>, most: u64) -> Option<
 
 /// Writes a state as it is.
 pub(in crate::plugin) fn write_all(mut target: impl Write, written: &Written) -> std::io::Result<()> {
-    target.write_all(written.bytes())
+    written.pieces().try_for_each(|piece| target.write_all(piece))
 }
 
 /// Writes a state with its length before it.
 pub(in crate::plugin) fn write_counted(mut target: impl Write, written: &Written) -> std::io::Result<()> {
-    let bytes = written.bytes();
     if !matches!(written, Written::Kept(kept) if kept.bare) {
-        target.write_all(&(bytes.len() as u64).to_le_bytes())?;
+        let length: usize = written.pieces().map(<[u8]>::len).sum();
+        target.write_all(&(length as u64).to_le_bytes())?;
     }
-    target.write_all(bytes)
+    write_all(target, written)
 }
 
 impl Written {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Own(bytes) => bytes,
-            Self::Kept(kept) => &kept.bytes,
-        }
+    /// The state's bytes, one piece after the other.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let (own, kept) = match self {
+            Self::Own(pieces) => (pieces.as_slice(), None),
+            Self::Kept(kept) => ([].as_slice(), Some(&*kept.bytes)),
+        };
+        own.iter().map(Piece::bytes).chain(kept)
     }
 }
 

@@ -50,7 +50,10 @@ fn open(params: &ContinuoParams, state: &Value) -> bool {
 
 fn own(params: &ContinuoParams) -> Value {
     match write(params).unwrap() {
-        Written::Own(bytes) => serde_json::from_slice(&zstd::decode_all(bytes.as_slice()).unwrap()).unwrap(),
+        written @ Written::Own(_) => {
+            let bytes: Vec<u8> = written.pieces().flatten().copied().collect();
+            serde_json::from_slice(&zstd::decode_all(bytes.as_slice()).unwrap()).unwrap()
+        }
         Written::Kept(_) => panic!("an own state was expected"),
     }
 }
@@ -319,4 +322,74 @@ fn a_length_that_no_state_has_takes_no_memory_and_all_bytes_are_kept() {
     short.extend([1; 50]);
     let got = stream::read_counted(short.as_slice());
     assert!(got.bare && got.bytes == short && matches!(got.failure, Some(StateError::Unreadable(_))));
+}
+
+/// The tests' take with long sounds, which hardly compress.
+fn long_take() -> crate::take::Take {
+    let mut number = 1_u32;
+    let mut draw = |_| {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f32::from((number >> 24) as u8) / 128.0 - 1.0
+    };
+    let mut take = crate::take::pack::tests::take();
+    take.recipe.frames = 60_000;
+    for variation in &mut take.variations {
+        std::sync::Arc::make_mut(variation).channels = vec![(0..60_000).map(&mut draw).collect()];
+    }
+    take
+}
+
+/// A state's bytes, one piece after the other.
+fn pieces(written: &Written) -> Vec<&[u8]> {
+    written.pieces().collect()
+}
+
+#[test]
+fn long_sounds_are_written_once_and_any_reader_reads_them() {
+    let take = long_take();
+    let (packed, _) = crate::take::pack::pack(&take, u64::MAX, None);
+    let session = json!({"mood": "blue", "take": packed});
+    let state = json!({"knobs": [1.5], "params": {"gain": {"f32": 0.5}}, "fields": {"session": session.to_string()}});
+    let params = ContinuoParams::default();
+    assert!(open(&params, &state));
+    let (first, second) = (write(&params).unwrap(), write(&params).unwrap());
+    let (first, second) = (pieces(&first), pieces(&second));
+    let is_long = |piece: &&&[u8]| piece.len() > 50_000;
+    assert_eq!(first.iter().filter(is_long).count(), 2);
+    for (one, other) in first.iter().zip(&second).filter(|(one, _)| is_long(one)) {
+        assert!(std::ptr::eq(*one, *other), "a sound was written anew");
+    }
+    let bytes = first.concat();
+    assert!(second.concat() == bytes);
+    assert!(bytes.len() < packed.bytes() as usize + 10_000, "{} bytes of {}", bytes.len(), packed.bytes());
+    // Readers that take one frame and readers that take all find the same text, and it is what it always was.
+    let text = text::unpack(&[bytes.as_slice(), b"more"].concat()).unwrap();
+    assert_eq!(zstd::decode_all(bytes.as_slice()).unwrap(), text.as_bytes());
+    assert_eq!(text, document::write(&params, &params.session.saved(), true).unwrap());
+    let written: Value = serde_json::from_str(&text).unwrap();
+    let written: SavedSession = serde_json::from_str(written["fields"]["session"].as_str().unwrap()).unwrap();
+    assert!(written.take.unwrap().unpack(None).unwrap() == take);
+    // And so they do when only some of it is there.
+    for length in [0, 6, 100, bytes.len() / 2, bytes.len() - 1] {
+        let opened = read(received(&bytes[..length]));
+        assert!(!opened.known, "{length} bytes");
+    }
+}
+
+#[test]
+fn a_take_beside_a_kept_state_is_saved_with_it() {
+    let params = ContinuoParams::default();
+    let newer = zstd::encode_all(br#"{"state_version":99}"#.as_slice(), 3).unwrap();
+    place(&params, &read(received(&newer)));
+    assert_eq!(kept(&params), newer);
+    let (packed, _) = crate::take::pack::pack(&long_take(), u64::MAX, None);
+    let mut session = params.session.saved();
+    session.take = Some(packed.into());
+    params.session.set(session);
+    for _ in 0..2 {
+        let saved = own(&params);
+        let session: SavedSession = serde_json::from_str(saved["fields"]["session"].as_str().unwrap()).unwrap();
+        assert!(*session.unread.kept.state.unwrap().bytes == *newer);
+        assert!(session.take.unwrap().unpack(None).unwrap() == long_take());
+    }
 }

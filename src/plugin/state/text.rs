@@ -3,6 +3,9 @@
 use std::io::Read;
 
 use super::error::{MAX_BYTES, StateError};
+use super::stream::Piece;
+use crate::take::pack::blocks::{Blocks, FRAME};
+use crate::take::pack::outline::Section;
 
 /// Most bytes of a state's text: what a state of [`MAX_BYTES`] may come to.
 pub(super) const MAX_TEXT: u64 = 2 * MAX_BYTES;
@@ -43,11 +46,31 @@ fn read_bounded(mut source: impl Read) -> Result<Vec<u8>, StateError> {
 }
 
 /// The bytes of a state, if they can be read again.
-pub(super) fn pack(text: &str) -> Result<Vec<u8>, StateError> {
-    let bytes = zstd::encode_all(text.as_bytes(), zstd::DEFAULT_COMPRESSION_LEVEL)
-        .map_err(|error| StateError::Unwritable(error.to_string()))?;
-    if text.len() as u64 > MAX_TEXT || bytes.len() as u64 > MAX_BYTES {
-        return Err(StateError::TooLarge { megabytes: (bytes.len() >> 20) as u64 });
+///
+/// Without sounds in it, a text is compressed. Around sounds, which are compressed already and long, it stays as it is: all
+/// is one frame of zstd, as it always was, of which the sounds' blocks are made once.
+pub(super) fn pack(sections: Vec<Section>) -> Result<Vec<Piece>, StateError> {
+    let unwritable = |error: std::io::Error| StateError::Unwritable(error.to_string());
+    let (pieces, text_bytes) = if let [Section::Text(text)] = sections.as_slice() {
+        let bytes = zstd::encode_all(text.as_bytes(), zstd::DEFAULT_COMPRESSION_LEVEL).map_err(unwritable)?;
+        (vec![Piece::Made(bytes)], text.len())
+    } else {
+        let mut pieces = vec![Piece::Made(FRAME.to_vec())];
+        let mut text_bytes = 0;
+        for section in sections {
+            let blocks = match section {
+                Section::Text(text) => Blocks::raw(text.as_bytes(), false).into(),
+                Section::Sound(blocks) => blocks,
+            };
+            text_bytes += blocks.text_bytes();
+            pieces.push(Piece::Blocks(blocks));
+        }
+        pieces.push(Piece::Blocks(Blocks::raw(&[], true).into()));
+        (pieces, text_bytes)
+    };
+    let bytes: usize = pieces.iter().map(|piece| piece.bytes().len()).sum();
+    if text_bytes as u64 > MAX_TEXT || bytes as u64 > MAX_BYTES {
+        return Err(StateError::TooLarge { megabytes: (bytes >> 20) as u64 });
     }
-    Ok(bytes)
+    Ok(pieces)
 }

@@ -1,16 +1,21 @@
 //! Sound packed without loss for the host's session.
 //!
-//! The four bytes of all `f32` values are grouped (all first bytes, all second bytes, …) before zstd sees them: generated
-//! audio has a few hundred distinct values and recordings were integers, so whole groups hardly vary. The host's session
-//! is JSON, so bytes travel as base64.
+//! A sound's values are written in one of a few forms ([`Form`]) before zstd sees them: what models draw has at most 256
+//! distinct values, and recordings were integers. The host's session is JSON, so bytes travel as base64. A take does not
+//! change once it is packed, so what saved states make of its text is made once and kept with it ([`Inline`]).
 
-use std::io::Read as _;
+pub mod blocks;
+mod error;
+mod form;
+mod inline;
+mod integers;
+pub mod outline;
+mod palette;
+mod shuffled;
+mod sound;
+
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use continuo_engine::audio::Clip;
-pub(crate) use continuo_engine::hash::sha256_hex;
 use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -19,63 +24,16 @@ use super::recipe::Extent;
 use super::store::{Store, StoreError};
 use super::{MAX_SEED_SECONDS, MAX_VALUES, MAX_VARIATIONS, Recipe, Take};
 use crate::json::Object;
+use sound::{Parcel, parcel};
+
+pub use error::PackError;
+pub use form::Form;
+pub use inline::Inline;
+pub use sound::PackedSound;
 
 /// Most packed bytes of a take inside the host's session, whatever the user's limit: a session that is larger than what a
 /// host hands back could not be opened again.
 pub const MAX_INLINE_BYTES: u64 = 128 << 20;
-
-const COMPRESSION_LEVEL: i32 = 6;
-
-/// Why a saved sound cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum PackError {
-    /// The description does not make sense.
-    #[error("the saved take's {what} is not possible ({detail}); the project file is damaged — render the take again")]
-    Implausible {
-        /// The field.
-        what: &'static str,
-        /// Its value.
-        detail: String,
-    },
-    /// The bytes do not have the hash they were saved with.
-    #[error(
-        "the saved take's sound does not match its checksum; the project file is damaged — open a backup of the project or render the take again"
-    )]
-    Checksum,
-    /// The bytes do not unpack to what the description says.
-    #[error("the saved take's sound cannot be unpacked ({0}); the project file is damaged — render the take again")]
-    Unpack(String),
-    /// The system has no memory for it.
-    #[error(
-        "the saved take needs {megabytes} MB of memory, which this machine does not have now; close other programs and open the project again"
-    )]
-    Memory {
-        /// What it needs.
-        megabytes: u64,
-    },
-    /// The sound lies in the take store and cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// A sound as the session file keeps it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PackedSound {
-    /// Frames per second.
-    pub rate_hz: u32,
-    /// Number of channels.
-    pub channels: u16,
-    /// Number of frames.
-    pub frames: u64,
-    /// SHA-256 of the packed bytes, hexadecimal; also their name in the take store.
-    pub sha256: String,
-    /// Number of packed bytes.
-    pub bytes: u64,
-    /// The packed bytes in base64; without them, the bytes are in the take store.
-    pub inline: Option<String>,
-    /// What a newer Continuo has added.
-    pub other: Object,
-}
 
 /// A take as the session file keeps it.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,12 +46,6 @@ pub struct PackedTake {
     pub variations: Vec<PackedSound>,
     /// What a newer Continuo has added.
     pub other: Object,
-}
-
-/// A packed sound whose bytes are still at hand.
-struct Parcel {
-    sound: PackedSound,
-    bytes: Vec<u8>,
 }
 
 /// Packs a take.
@@ -124,7 +76,7 @@ pub fn pack(take: &Take, inline_limit: u64, store: Option<&Store>) -> (PackedTak
     }
     if !outside && total <= MAX_INLINE_BYTES {
         for parcel in seed.iter_mut().chain(&mut variations) {
-            parcel.sound.inline = Some(STANDARD.encode(&parcel.bytes));
+            parcel.keep_inline();
         }
     }
     let packed = PackedTake {
@@ -152,21 +104,21 @@ impl PackedTake {
     /// Bounds everything together before anything is unpacked.
     fn check(&self) -> Result<(), PackError> {
         let Some(first) = self.variations.first().filter(|_| self.variations.len() <= MAX_VARIATIONS) else {
-            return Err(implausible("number of variations", self.variations.len()));
+            return Err(PackError::implausible("number of variations", self.variations.len()));
         };
         if let Some(odd) = self.variations.iter().find(|sound| sound.extent() != first.extent() || sound.frames == 0) {
-            return Err(implausible("continuation", odd.describe()));
+            return Err(PackError::implausible("continuation", odd.describe()));
         }
         if let Some(seed) = &self.seed
             && seed.frames as f64 > (MAX_SEED_SECONDS + 1.0) * f64::from(seed.rate_hz)
         {
-            return Err(implausible("length of the seed clip", seed.describe()));
+            return Err(PackError::implausible("length of the seed clip", seed.describe()));
         }
         let mut values = 0_u64;
         for sound in self.seed.iter().chain(&self.variations) {
             values = values.saturating_add(sound.values()?);
         }
-        if values > MAX_VALUES { Err(implausible("length of all sounds together", values)) } else { Ok(()) }
+        if values > MAX_VALUES { Err(PackError::implausible("length of all sounds together", values)) } else { Ok(()) }
     }
 
     /// Packed size of all sounds in bytes.
@@ -222,151 +174,13 @@ impl Serialize for PackedTake {
     }
 }
 
-impl PackedSound {
-    /// Rate, channels and frames.
-    fn extent(&self) -> (u32, u16, u64) {
-        (self.rate_hz, self.channels, self.frames)
-    }
-
-    fn describe(&self) -> String {
-        format!("{} frames, {} channels, {} Hz", self.frames, self.channels, self.rate_hz)
-    }
-
-    /// Frames × channels, if the description is possible at all.
-    fn values(&self) -> Result<u64, PackError> {
-        if !(1_000..=768_000).contains(&self.rate_hz) {
-            return Err(implausible("rate", self.rate_hz));
-        }
-        if !(1..=2).contains(&self.channels) {
-            return Err(implausible("number of channels", self.channels));
-        }
-        let values = self.frames.checked_mul(u64::from(self.channels)).filter(|values| *values <= MAX_VALUES);
-        values.ok_or_else(|| implausible("length in frames", self.frames))
-    }
-
-    fn unpack(&self, store: Option<&Store>) -> Result<Clip, PackError> {
-        let values = self.values()?;
-        let bytes = match &self.inline {
-            Some(text) => STANDARD.decode(text).map_err(|error| PackError::Unpack(error.to_string()))?,
-            None => store.ok_or(StoreError::NoFolder)?.get(&self.sha256, values * 4 + 1024)?,
-        };
-        if sha256_hex(&bytes) != self.sha256 {
-            return Err(PackError::Checksum);
-        }
-        let plain = decompress(&bytes, values as usize * 4)?;
-        let frames = self.frames as usize;
-        let channels: Vec<Vec<f32>> =
-            (0..usize::from(self.channels)).map(|channel| unshuffle(&plain, channel * frames, frames)).collect();
-        if channels.iter().flatten().any(|value| !value.is_finite()) {
-            return Err(PackError::Unpack("it holds values that are not numbers".to_owned()));
-        }
-        Ok(Clip { sample_rate_hz: self.rate_hz, channels })
-    }
-
-    fn read(mut saved: Object) -> Option<Self> {
-        let inline = saved.take::<Option<String>>("inline");
-        if saved.contains("inline") {
-            return None;
-        }
-        Some(Self {
-            rate_hz: saved.take("rate_hz")?,
-            channels: saved.take("channels")?,
-            frames: saved.take("frames")?,
-            sha256: saved.take("sha256")?,
-            bytes: saved.take("bytes")?,
-            inline: inline.flatten(),
-            other: saved,
-        })
-    }
-
-    fn write(&self) -> Result<Object, serde_json::Error> {
-        let mut saved = Object::default();
-        saved.set("rate_hz", &self.rate_hz)?;
-        saved.set("channels", &self.channels)?;
-        saved.set("frames", &self.frames)?;
-        saved.set("sha256", &self.sha256)?;
-        saved.set("bytes", &self.bytes)?;
-        if let Some(inline) = &self.inline {
-            saved.set("inline", inline)?;
-        }
-        saved.complete(self.other.clone());
-        Ok(saved)
-    }
-}
-
-impl<'de> Deserialize<'de> for PackedSound {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::read(Object::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("not a sound of this version"))
-    }
-}
-
-impl Serialize for PackedSound {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.write().map_err(S::Error::custom)?.serialize(serializer)
-    }
-}
-
-fn implausible(what: &'static str, detail: impl std::fmt::Display) -> PackError {
-    PackError::Implausible { what, detail: detail.to_string() }
-}
-
-fn parcel(clip: &Clip) -> Parcel {
-    let shuffled = shuffle(&clip.channels);
-    // Compressing into memory cannot fail for want of anything but memory; the stored fallback is a valid frame too.
-    let bytes = zstd::encode_all(shuffled.as_slice(), COMPRESSION_LEVEL)
-        .or_else(|_| zstd::encode_all(shuffled.as_slice(), 1))
-        .unwrap_or_default();
-    Parcel {
-        sound: PackedSound {
-            rate_hz: clip.sample_rate_hz,
-            channels: clip.channels.len() as u16,
-            frames: clip.frames() as u64,
-            sha256: sha256_hex(&bytes),
-            bytes: bytes.len() as u64,
-            inline: None,
-            other: Object::default(),
-        },
-        bytes,
-    }
-}
-
-/// All first bytes, then all second bytes, … of the values' little-endian form; channels one after the other.
-fn shuffle(channels: &[Vec<f32>]) -> Vec<u8> {
-    let values: usize = channels.iter().map(Vec::len).sum();
-    let mut bytes = vec![0; values * 4];
-    for (index, value) in channels.iter().flatten().enumerate() {
-        for (plane, byte) in value.to_le_bytes().into_iter().enumerate() {
-            bytes[plane * values + index] = byte;
-        }
-    }
-    bytes
-}
-
-/// The values `first..first + count`.
-fn unshuffle(bytes: &[u8], first: usize, count: usize) -> Vec<f32> {
-    let values = bytes.len() / 4;
-    (first..first + count)
-        .map(|index| f32::from_le_bytes(std::array::from_fn(|plane| bytes[plane * values + index])))
-        .collect()
-}
-
-/// Decompresses exactly `expected` bytes; more or less is an error, and no more than that is ever taken into memory.
-fn decompress(bytes: &[u8], expected: usize) -> Result<Vec<u8>, PackError> {
-    let unpack = |error: std::io::Error| PackError::Unpack(error.to_string());
-    let decoder = zstd::stream::read::Decoder::with_buffer(bytes).map_err(unpack)?;
-    let mut plain = Vec::new();
-    // The bytes' checksum is right by now, so what is announced is hardly ever a lie.
-    plain.try_reserve_exact(expected + 1).map_err(|_| PackError::Memory { megabytes: (expected >> 20) as u64 })?;
-    decoder.take(expected as u64 + 1).read_to_end(&mut plain).map_err(unpack)?;
-    if plain.len() == expected {
-        Ok(plain)
-    } else {
-        Err(PackError::Unpack(format!("{expected} bytes were announced, but there are {} or more", plain.len())))
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use continuo_engine::audio::Clip;
+    use continuo_engine::hash::sha256_hex;
+
     use super::*;
 
     pub(crate) fn take() -> Take {
@@ -449,7 +263,7 @@ pub(crate) mod tests {
         assert!(matches!(change(&|s| s.channels = 9), PackError::Implausible { .. }));
         assert!(matches!(change(&|s| s.rate_hz = 0), PackError::Implausible { .. }));
         assert!(matches!(change(&|s| s.sha256.replace_range(0..1, "x")), PackError::Checksum));
-        assert!(matches!(change(&|s| s.inline = Some("%".to_owned())), PackError::Unpack(_)));
+        assert!(matches!(change(&|s| s.inline = Some(Inline::new("%".to_owned()))), PackError::Unpack(_)));
         let mut longer = packed.clone();
         longer.variations[0].frames += 1;
         longer.variations[1].frames += 1;
@@ -473,7 +287,7 @@ pub(crate) mod tests {
         let mut bomb = packed.clone();
         let bytes = zstd::encode_all(vec![0u8; 1 << 24].as_slice(), 3).unwrap();
         bomb.variations[0].sha256 = sha256_hex(&bytes);
-        bomb.variations[0].inline = Some(STANDARD.encode(&bytes));
+        bomb.variations[0].inline = Some(Inline::new(STANDARD.encode(&bytes)));
         assert!(matches!(bomb.unpack(None), Err(PackError::Unpack(_))));
     }
 
