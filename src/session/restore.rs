@@ -90,26 +90,45 @@ impl Session {
 
     /// Brings what is on the bench to the host's rate and hands it to `process()`.
     pub(crate) fn lay_out_for_host(&self) {
-        let Some(rate_hz) = self.link.host_rate_hz() else { return };
-        let mut bench = lock(&self.bench);
-        let bench = &mut *bench;
-        let laid_out = (|| -> Result<Option<Arc<PlayTake>>, BenchError> {
-            if let Some(finished) = &mut bench.finished
-                && finished.play.as_ref().is_none_or(|play| play.rate_hz != rate_hz)
-            {
-                finished.play = Some(lay_out(&finished.take, rate_hz)?);
+        while let Some(rate_hz) = self.link.host_rate_hz() {
+            match self.lay_out_at(rate_hz) {
+                Ok(true) => return,
+                // Meanwhile there is another rate or another take.
+                Ok(false) => {}
+                Err(error) => return self.complain_of(Concern::Settings, &error),
             }
-            if let Some(live) = &mut bench.live {
-                live.set_rate(rate_hz)?;
-                return Ok(live.play().cloned());
-            }
-            Ok(bench.finished.as_ref().and_then(|finished| finished.play.clone()))
-        })();
-        match laid_out {
-            Ok(Some(play)) => self.link.publish(play),
-            Ok(None) => {}
-            Err(error) => self.complain_of(Concern::Settings, &error),
         }
+    }
+
+    /// Brings what is on the bench to a rate and publishes it, unless the bench or the host's rate has changed meanwhile.
+    fn lay_out_at(&self, rate_hz: u32) -> Result<bool, BenchError> {
+        let mut bench = lock(&self.bench);
+        let other = bench.finished.as_ref().filter(|finished| !finished.is_at(rate_hz));
+        if let Some(take) = other.map(|finished| Arc::clone(&finished.take)) {
+            // Minutes of audio take a second or more. Who saves, and so wants to see the bench, does not wait for that.
+            drop(bench);
+            let play = lay_out(&take, rate_hz)?;
+            bench = lock(&self.bench);
+            match bench.finished.as_mut().filter(|finished| Arc::ptr_eq(&finished.take, &take)) {
+                Some(finished) => finished.play = Some(play),
+                None => return Ok(false),
+            }
+        }
+        // Under the lock: if the host changes its rate from here on, it waits, and lays out after this.
+        if self.link.host_rate_hz() != Some(rate_hz) {
+            return Ok(false);
+        }
+        let play = match &mut bench.live {
+            Some(live) => {
+                live.set_rate(rate_hz)?;
+                live.play().cloned()
+            }
+            None => bench.finished.as_ref().and_then(|finished| finished.play.clone()),
+        };
+        if let Some(play) = play {
+            self.link.publish(play);
+        }
+        Ok(true)
     }
 
     /// Ends the growing take of a request as the finished one: on the bench, on the board and in what is saved.

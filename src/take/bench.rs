@@ -63,6 +63,13 @@ pub struct Finished {
     pub play: Option<Arc<PlayTake>>,
 }
 
+impl Finished {
+    /// Whether it is laid out at this rate.
+    pub fn is_at(&self, rate_hz: u32) -> bool {
+        self.play.as_ref().is_some_and(|play| play.rate_hz == rate_hz)
+    }
+}
+
 /// A take that is being rendered.
 #[derive(Debug)]
 pub struct LiveTake {
