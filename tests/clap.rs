@@ -276,6 +276,28 @@ fn a_session_restored_during_a_render_takes_its_place() {
 }
 
 #[test]
+fn a_host_hears_that_a_render_has_changed_its_project_though_no_editor_is_open() {
+    let (bundle, state) = finished_state();
+    let mut plugin = bundle.load();
+    plugin.set_offline().unwrap();
+    assert!(plugin.restore(&state).unwrap());
+    play(&mut plugin, 48_000, 512, &[], 0, 4_800, false);
+    assert_eq!(plugin.changes(), 0, "nothing was changed but by the host");
+    let wanted = |rng_seed: u64| move |take: &continuo::take::Take| take.recipe.rng_seed == rng_seed;
+    for (rng_seed, changes) in [(21, 1), (22, 2)] {
+        let text = rng_seed.to_string();
+        play(&mut plugin, 48_000, 512, &[("length", "0.5"), ("rng_seed", &text)], 0, 512, true);
+        wait_for_take(&mut plugin, wanted(rng_seed));
+        // The take is on the bench a moment before the host is told.
+        let told = (0..1_000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            plugin.changes() == changes
+        });
+        assert!(told, "{} changes after {changes} renders", plugin.changes());
+    }
+}
+
+#[test]
 fn a_restored_render_switch_renders_nothing() {
     let (bundle, _) = finished_state();
     // `render` was left on when this was saved.

@@ -1,8 +1,11 @@
 //! The CLAP entry, with what the framework leaves to chance: states, and hosts without windows.
 //!
-//! The framework's wrapper does everything but two things. It reads a state whole or not at all (see [`super::state`]); so
-//! the state extension is the one below. And it takes for granted that a host with a place for an editor also has the
-//! extension `clap.gui`, and aborts the host if not; such a host is given one that says no to every wish.
+//! The framework's wrapper does everything but three things. It reads a state whole or not at all (see [`super::state`]); so
+//! the state extension is the one below. It takes for granted that a host with a place for an editor also has the
+//! extension `clap.gui`, and aborts the host if not; such a host is given one that says no to every wish. And it tells no
+//! host that something has changed ([`changes`]).
+
+mod changes;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::io::{Read, Write};
@@ -21,6 +24,7 @@ use nice_plug::wrapper::clap::{PluginDescriptor, Wrapper};
 
 use super::{Continuo, newest_params, state};
 use crate::params::ContinuoParams;
+use changes::Changes;
 
 /// The library's CLAP entry.
 #[unsafe(no_mangle)]
@@ -91,6 +95,7 @@ struct Instance {
     framework: clap_plugin,
     params: Arc<ContinuoParams>,
     host: *const clap_host,
+    changes: Changes,
     /// Stands in for a host that has no `clap.gui`. Goes after the framework's wrapper, which points to it.
     stand_in: Option<Box<StandIn>>,
 }
@@ -105,11 +110,12 @@ impl Instance {
             init: Some(init),
             destroy: Some(destroy),
             get_extension: Some(get_extension),
+            on_main_thread: Some(on_main_thread),
             // A host may hold on to it from before `init`, when the wrapper may still change.
             desc: descriptor().clap_plugin_descriptor(),
             ..framework
         };
-        Some(Box::new(Self { plugin, framework, params, host, stand_in: None }))
+        Some(Box::new(Self { plugin, framework, params, host, changes: Changes::default(), stand_in: None }))
     }
 
     /// Puts a wrapper in place of the present one that knows the host through a stand-in.
@@ -183,7 +189,11 @@ unsafe extern "C" fn init(plugin: *const clap_plugin) -> bool {
         if !has_gui {
             instance.stand_in_for_host();
         }
-        instance.framework.init.is_some_and(|init| init(plugin))
+        let ready = instance.framework.init.is_some_and(|init| init(plugin));
+        if ready {
+            instance.changes.begin(&instance.params, instance.host);
+        }
+        ready
     }
 }
 
@@ -194,7 +204,19 @@ unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
     // SAFETY: `create_plugin` made the instance with a box, and a host destroys it once and uses it no more.
     unsafe {
         let instance = Box::from_raw(plugin.cast_mut().cast::<Instance>());
+        Changes::end(&instance.params);
         instance.let_go();
+    }
+}
+
+unsafe extern "C" fn on_main_thread(plugin: *const clap_plugin) {
+    // SAFETY: as in `instance`; a host calls this on its main thread, and lives.
+    unsafe {
+        let Some(instance) = instance(plugin) else { return };
+        instance.changes.tell(&instance.params, instance.host);
+        if let Some(on_main_thread) = instance.framework.on_main_thread {
+            on_main_thread(plugin);
+        }
     }
 }
 
@@ -230,6 +252,7 @@ unsafe extern "C" fn load(plugin: *const clap_plugin, stream: *const clap_istrea
     let mut opened = state::read(state::stream::read_counted(Stream(stream)));
     let placed = instance.wrapper().set_state_inner(&mut opened.state);
     opened.settle(&instance.params);
+    instance.changes.forget(&instance.params);
     placed && opened.known
 }
 

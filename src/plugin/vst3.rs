@@ -2,8 +2,10 @@
 //!
 //! The factory here is otherwise the framework's own, which is a macro. It gives each instance a `process` of its own, which
 //! notes down each block's mode ([`process`]), a `getState` and `setState` of its own ([`state`]), and shows the host the
-//! MIDI controllers that the instrument listens to and no others ([`controllers`]).
+//! MIDI controllers that the instrument listens to and no others ([`controllers`]), and tells the host when something that is
+//! saved has changed ([`changes`]).
 
+mod changes;
 mod controllers;
 mod process;
 mod state;
@@ -71,11 +73,12 @@ impl IPluginFactoryTrait for Factory {
         else {
             return kInternalError;
         };
+        mode.changes().begin(&params);
         // SAFETY: the host has not seen the instance yet, and the instance has taken `mode` over.
         unsafe {
             process::watch(processor, &mode);
-            state::replace(component, mode.states(), &params);
-            controllers::replace(controller, mapping, mode.controllers());
+            state::replace(component, mode.states(), &params, mode.changes());
+            controllers::replace(controller, mapping, mode.controllers(), mode.changes());
         }
         let Some(unknown) = instance.as_com_ref::<FUnknown>() else { return kInternalError };
         let unknown = unknown.as_ptr();

@@ -14,6 +14,7 @@ use super::choice::{Chosen, PendingChoices};
 use super::command::Command;
 use super::concern::Cause;
 use super::file_choice::FileChoice;
+use super::herald::Herald;
 use super::link::AudioLink;
 use super::lock::lock;
 use super::saved::{DEFAULT_INLINE_LIMIT, Unread};
@@ -57,6 +58,7 @@ pub struct Session {
     /// What the state that was opened holds and is not understood; saved again with everything else.
     pub(super) unread: Mutex<Unread>,
     revision: AtomicU64,
+    pub(crate) herald: Herald,
     /// When an editor last looked.
     watched: Mutex<Option<Instant>>,
     controls: OnceLock<Weak<dyn Controls>>,
@@ -80,6 +82,7 @@ impl Session {
             bench: Mutex::new(Bench::default()),
             tickets: Mutex::new(Vec::new()),
             revision: AtomicU64::new(0),
+            herald: Herald::default(),
             watched: Mutex::new(None),
             unread: Mutex::default(),
             controls: OnceLock::new(),
@@ -139,6 +142,7 @@ impl Session {
 
     pub(crate) fn touch(&self) {
         self.revision.fetch_add(1, Ordering::AcqRel);
+        self.herald.call();
     }
 
     /// Changes what editors see.

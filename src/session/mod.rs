@@ -10,6 +10,7 @@ mod command;
 mod complaint;
 mod concern;
 mod file_choice;
+mod herald;
 mod inspect;
 mod instance;
 mod link;

@@ -157,7 +157,7 @@ fn controllers_120_and_123_silence_their_channel_at_their_frame() {
         assert_eq!(unsafe { controller(&instance).setParamNormalized(midi, 1.0) }, kResultOk);
         let note = ComWrapper::new(OneNote).to_com_ptr::<IEventList>().unwrap();
         let (no_changes, no_events) = (std::ptr::null_mut(), std::ptr::null_mut());
-        let mut heard = instance.block_with(kRealtime, 0, false, no_changes, note.as_ptr());
+        let mut heard = instance.block_with(kRealtime, 0, false, no_changes, note.as_ptr(), std::ptr::null_mut());
         for block in 1..10 + end {
             let change = change.filter(|_| block == 8).map(|(channel, number, frame)| {
                 let id = assigned(&instance, channel, number).unwrap();
@@ -165,7 +165,7 @@ fn controllers_120_and_123_silence_their_channel_at_their_frame() {
                 ComWrapper::new(OneChange(queue)).to_com_ptr::<IParameterChanges>().unwrap()
             });
             let changes = change.as_ref().map_or(no_changes, ComPtr::as_ptr);
-            heard.extend(instance.block_with(kRealtime, 0, false, changes, no_events));
+            heard.extend(instance.block_with(kRealtime, 0, false, changes, no_events, std::ptr::null_mut()));
         }
         heard
     };

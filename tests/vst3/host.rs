@@ -82,7 +82,7 @@ impl Instance {
 
     /// One block at frame `position` of the song.
     pub fn block(&self, mode: ProcessModes, position: usize, playing: bool) -> Vec<[f32; 2]> {
-        self.block_with(mode, position, playing, null_mut(), null_mut())
+        self.block_with(mode, position, playing, null_mut(), null_mut(), null_mut())
     }
 
     /// One block with what a host has to say in it.
@@ -93,6 +93,7 @@ impl Instance {
         playing: bool,
         changes: *mut IParameterChanges,
         events: *mut IEventList,
+        puts_out: *mut IParameterChanges,
     ) -> Vec<[f32; 2]> {
         let mut channels = [[f32::NAN; BLOCK]; 2];
         let mut side = [[0.0_f32; BLOCK]; 2];
@@ -126,7 +127,7 @@ impl Instance {
             inputs: &raw mut inputs,
             outputs: &raw mut outputs,
             inputParameterChanges: changes,
-            outputParameterChanges: null_mut(),
+            outputParameterChanges: puts_out,
             inputEvents: events,
             outputEvents: null_mut(),
             processContext: &raw mut context,

@@ -1,6 +1,7 @@
 //! The built plugin through its VST3 entry: what an offline host hears, what a real-time host is spared, what is saved.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp, clippy::ignored_unit_patterns)]
 
+mod changes;
 #[path = "../common/mod.rs"]
 mod common;
 mod controllers;

@@ -1,7 +1,7 @@
 //! What a plugin may ask of its host.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use clack_extensions::params::{
     HostParams, HostParamsImplMainThread, HostParamsImplShared, ParamClearFlags, ParamRescanFlags,
@@ -44,8 +44,11 @@ impl HostParamsImplShared for AnyThread {
 }
 
 /// What the plugin calls on the main thread.
-#[derive(Debug)]
-pub(crate) struct MainThread;
+#[derive(Debug, Default)]
+pub(crate) struct MainThread {
+    /// How often the plugin has said that its project has changed.
+    pub(crate) changes: Arc<AtomicUsize>,
+}
 
 impl MainThreadHandler<'_> for MainThread {}
 
@@ -55,5 +58,7 @@ impl HostParamsImplMainThread for MainThread {
 }
 
 impl HostStateImpl for MainThread {
-    fn mark_dirty(&self) {}
+    fn mark_dirty(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
 }

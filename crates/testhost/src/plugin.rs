@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ const LOOK: Duration = Duration::from_millis(2);
 pub struct Plugin {
     instance: PluginInstance<Studio>,
     callback: Arc<AtomicBool>,
+    changes: Arc<AtomicUsize>,
     parameters: Vec<Parameter>,
     /// Channels of each input and output port.
     inputs: Vec<usize>,
@@ -58,11 +59,20 @@ impl Plugin {
         let id = descriptor.id().context("the plugin has no id")?;
         let shared = AnyThread::default();
         let callback = Arc::clone(&shared.callback);
-        let instance = PluginInstance::<Studio>::new(move |()| shared, |_| MainThread, &entry, id, &host_info()?)
+        let main_thread = MainThread::default();
+        let changes = Arc::clone(&main_thread.changes);
+        let instance = PluginInstance::<Studio>::new(move |()| shared, |_| main_thread, &entry, id, &host_info()?)
             .map_err(|error| anyhow!("{error}"))
             .context("the plugin refuses to be instantiated")?;
-        let mut plugin =
-            Self { instance, callback, parameters: Vec::new(), inputs: Vec::new(), outputs: Vec::new(), _entry: entry };
+        let mut plugin = Self {
+            instance,
+            callback,
+            changes,
+            parameters: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            _entry: entry,
+        };
         plugin.parameters = plugin.read_parameters()?;
         plugin.inputs = plugin.read_ports(true)?;
         plugin.outputs = plugin.read_ports(false)?;
@@ -72,7 +82,8 @@ impl Plugin {
     /// Whether the file `path` makes an instance of `id`.
     pub fn knows(path: &Path, id: &CStr) -> Result<bool> {
         let entry = load_entry(path)?;
-        let made = PluginInstance::<Studio>::new(|()| AnyThread::default(), |_| MainThread, &entry, id, &host_info()?);
+        let main_thread = MainThread::default();
+        let made = PluginInstance::<Studio>::new(|()| AnyThread::default(), |_| main_thread, &entry, id, &host_info()?);
         Ok(made.is_ok())
     }
 
@@ -169,6 +180,18 @@ impl Plugin {
     pub fn restore_from(&mut self, mut stream: impl Read) -> Result<bool> {
         let state = self.extension::<PluginState>("state")?;
         Ok(state.load(&self.instance.plugin_handle(), &mut stream).is_ok())
+    }
+
+    /// How often the plugin has said that its project has changed, after the calls on the main thread that it waits for.
+    pub fn changes(&mut self) -> usize {
+        self.answer();
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    fn answer(&mut self) {
+        if self.callback.swap(false, Ordering::AcqRel) {
+            self.instance.call_on_main_thread_callback();
+        }
     }
 
     /// Has the plugin make its editor for a window of the host's, and takes it away again. Says whether there was one.

@@ -4,15 +4,19 @@
 //! controller of every channel, 2 080 hidden parameters in all, over which hosts take minutes to load. So each instance's
 //! `IEditController` and `IMidiMapping` have functions here that show only the controllers that the instrument listens to.
 //! The parameters keep the framework's ids, by which it turns them back into controllers at their frames.
+//!
+//! The same table is where the host says who it is and sets parameters, of which [`super::changes`] hears.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use nice_plug::wrapper::vst3::vst3::ComRef;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
-    CtrlNumber, IEditController, IEditControllerVtbl, IMidiMapping, IMidiMappingVtbl, ParamID, ParameterInfo,
+    CtrlNumber, IComponentHandler, IEditController, IEditControllerVtbl, IMidiMapping, IMidiMappingVtbl, ParamID,
+    ParamValue, ParameterInfo,
 };
 use nice_plug::wrapper::vst3::vst3::Steinberg::{int16, int32, kInvalidArgument, kResultFalse, tresult};
 
+use super::changes::Changes;
 use crate::plugin::midi::CONTROLLERS;
 
 /// MIDI's channels.
@@ -35,6 +39,7 @@ struct Parameters {
     /// First, so that a pointer to it is a pointer to the whole.
     functions: IEditControllerVtbl,
     framework: IEditControllerVtbl,
+    changes: Arc<Changes>,
 }
 
 /// The table of `IMidiMapping`, and what its function needs.
@@ -65,14 +70,22 @@ pub(super) unsafe fn replace(
     controller: ComRef<'_, IEditController>,
     mapping: ComRef<'_, IMidiMapping>,
     place: &ControllerTables,
+    changes: &Arc<Changes>,
 ) {
     let (controller, mapping) = (controller.as_ptr(), mapping.as_ptr());
     // SAFETY: both point to valid interfaces (the bindings' promise), whose tables are complete. As no host has seen them,
     // nothing reads the pointers while they are replaced.
     unsafe {
         let framework = *(*controller).vtbl;
-        let functions = IEditControllerVtbl { getParameterCount: count, getParameterInfo: information, ..framework };
-        let table = place.parameters.get_or_init(|| Box::new(Parameters { functions, framework }));
+        let functions = IEditControllerVtbl {
+            getParameterCount: count,
+            getParameterInfo: information,
+            setParamNormalized: set_parameter,
+            setComponentHandler: set_handler,
+            ..framework
+        };
+        let changes = Arc::clone(changes);
+        let table = place.parameters.get_or_init(|| Box::new(Parameters { functions, framework, changes }));
         (&raw mut (*controller).vtbl).write((&raw const **table).cast());
 
         let framework = *(*mapping).vtbl;
@@ -112,6 +125,25 @@ unsafe extern "system" fn information(this: *mut IEditController, index: int32, 
     };
     // SAFETY: the framework's own function, with what the host gave.
     unsafe { (framework.getParameterInfo)(this, index, info) }
+}
+
+unsafe extern "system" fn set_parameter(this: *mut IEditController, id: ParamID, value: ParamValue) -> tresult {
+    // SAFETY: only `replace` puts this function into a table, and the framework's function gets what the host gave.
+    unsafe {
+        let table = &*(*this).vtbl.cast::<Parameters>();
+        let result = (table.framework.setParamNormalized)(this, id, value);
+        table.changes.tell();
+        result
+    }
+}
+
+unsafe extern "system" fn set_handler(this: *mut IEditController, handler: *mut IComponentHandler) -> tresult {
+    // SAFETY: as above.
+    unsafe {
+        let table = &*(*this).vtbl.cast::<Parameters>();
+        table.changes.listen(handler);
+        (table.framework.setComponentHandler)(this, handler)
+    }
 }
 
 unsafe extern "system" fn assignment(

@@ -2,7 +2,8 @@
 //!
 //! A VST3 host says with every block whether it is rendered offline. The framework passes on the mode of the *last but
 //! one* `setupProcessing` call instead, which can claim "offline" in a real-time thread, and the other way round. So each
-//! instance's `IAudioProcessor` has a `process` here that notes the mode down before it calls the framework's.
+//! instance's `IAudioProcessor` has a `process` here that notes the mode down before it calls the framework's. After that,
+//! the block says whether the session has changed ([`super::changes`]).
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
 };
 use nice_plug::wrapper::vst3::vst3::Steinberg::{int32, tresult};
 
+use super::changes::Changes;
 use super::controllers::ControllerTables;
 use super::state::StateTable;
 
@@ -25,6 +27,7 @@ pub(in crate::plugin) struct BlockMode {
     table: AtomicPtr<Table>,
     states: StateTable,
     controllers: ControllerTables,
+    changes: Arc<Changes>,
 }
 
 impl BlockMode {
@@ -40,6 +43,11 @@ impl BlockMode {
     /// Where the instance's own list of MIDI controllers is kept.
     pub(super) fn controllers(&self) -> &ControllerTables {
         &self.controllers
+    }
+
+    /// What the instance's host knows of its changes.
+    pub(super) fn changes(&self) -> &Arc<Changes> {
+        &self.changes
     }
 
     /// What an instance that is being made for a VST3 host finds; `None` for other hosts.
@@ -85,8 +93,11 @@ unsafe extern "system" fn process(this: *mut IAudioProcessor, data: *mut Process
     unsafe {
         let table = &*(*this).vtbl.cast::<Table>();
         let offline = !data.is_null() && (*data).processMode == kOffline as int32;
-        (*table.mode).offline.store(offline, Ordering::Relaxed);
-        (table.process)(this, data)
+        let mode = &*table.mode;
+        mode.offline.store(offline, Ordering::Relaxed);
+        let result = (table.process)(this, data);
+        mode.changes.put_out(data);
+        result
     }
 }
 

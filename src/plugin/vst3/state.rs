@@ -15,6 +15,7 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::{
 };
 use nice_plug::wrapper::vst3::vst3::{Class, ComRef, ComWrapper};
 
+use super::changes::Changes;
 use crate::params::ContinuoParams;
 use crate::plugin::state;
 
@@ -32,6 +33,7 @@ struct Table {
     functions: IComponentVtbl,
     set_state: unsafe extern "system" fn(*mut IComponent, *mut IBStream) -> tresult,
     params: Arc<ContinuoParams>,
+    changes: Arc<Changes>,
 }
 
 impl std::fmt::Debug for Table {
@@ -44,7 +46,12 @@ impl std::fmt::Debug for Table {
 ///
 /// # Safety
 /// No host may have seen the component yet, and its instance must own `place`.
-pub(super) unsafe fn replace(component: ComRef<'_, IComponent>, place: &StateTable, params: &Arc<ContinuoParams>) {
+pub(super) unsafe fn replace(
+    component: ComRef<'_, IComponent>,
+    place: &StateTable,
+    params: &Arc<ContinuoParams>,
+    changes: &Arc<Changes>,
+) {
     let component = component.as_ptr();
     // SAFETY: `component` points to a valid `IComponent` (the bindings' promise), whose table is complete. As no host has
     // seen it, nothing reads the pointer while it is replaced.
@@ -55,6 +62,7 @@ pub(super) unsafe fn replace(component: ComRef<'_, IComponent>, place: &StateTab
                 functions: IComponentVtbl { setState: set_state, getState: get_state, ..functions },
                 set_state: functions.setState,
                 params: Arc::clone(params),
+                changes: Arc::clone(changes),
             })
         });
         (&raw mut (*component).vtbl).write((&raw const **table).cast());
@@ -101,6 +109,7 @@ unsafe extern "system" fn set_state(this: *mut IComponent, stream: *mut IBStream
     // SAFETY: the framework's own function, with a stream that lives through the call.
     let placed = unsafe { (table.set_state)(this, memory.as_ptr()) };
     opened.settle(&table.params);
+    table.changes.forget();
     if opened.known { placed } else { kResultFalse }
 }
 
