@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: what the machine can do, how near the engine comes, Criterion's benchmarks, and the trainer's operations.
+//! `cargo xtask bench`: what the machine can do, how near the engine comes, Criterion's benchmarks, what a saved state costs, and the
+//! trainer's operations.
 
 use std::fs;
 use std::path::PathBuf;
@@ -32,6 +33,12 @@ enum What {
         #[arg(trailing_var_arg = true)]
         arguments: Vec<String>,
     },
+    /// What a project with 8 takes of 60 s costs: bytes per second of audio and milliseconds per save.
+    State {
+        /// Only sounds whose name has this in it: noise, tones or model.
+        #[arg(default_value = "")]
+        only: String,
+    },
     /// The trainer's convolutions and recurrent layers on the CPU, beside PyTorch's in the same run; a table and JSON.
     Operations {
         /// A Python that has PyTorch; without one, ours alone are measured.
@@ -51,6 +58,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if let Some(What::Operations { peer, threads, only }) = &options.what {
         return operations(workspace, peer.as_ref(), *threads, only);
     }
+    if let Some(What::State { only }) = &options.what {
+        return state(workspace, only);
+    }
     let library = runtime::fetch(workspace, Platform::current()?)?.library;
     let folder = workspace.measurements();
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -64,11 +74,19 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             ("engine", [named, minutes.to_vec()].concat())
         }
         Some(What::Step { arguments }) => ("step", arguments.clone()),
-        Some(What::Operations { .. }) => return Ok(()),
+        Some(What::State { .. } | What::Operations { .. }) => return Ok(()),
     };
     let mut cargo = workspace.cargo();
     cargo.args(["bench", "--package", "continuo-engine", "--bench", bench]).env("CONTINUO_ONNXRUNTIME", library);
     cargo.arg("--").args(arguments);
+    exec::run(&mut cargo, "See the output above")
+}
+
+/// The plugin's saved state. The factory model needs no ONNX Runtime.
+fn state(workspace: &Workspace, only: &str) -> Result<()> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["bench", "--package", "continuo", "--bench", "state", "--"]);
+    cargo.args(Some(only).filter(|only| !only.is_empty())).env("CONTINUO_RESOURCES", &workspace.root);
     exec::run(&mut cargo, "See the output above")
 }
 
