@@ -198,7 +198,7 @@ fn a_take_is_heard_without_the_hosts_transport_and_takes_no_memory() {
     assert!(plugin.restore(&state).unwrap());
     deck.playing = false;
     let run = |deck: &mut Deck, until: &dyn Fn(f32) -> bool| {
-        for _ in 0..4_000 {
+        for _ in 0..30_000 {
             let (loudest, caught) = watched_block(deck, 256);
             assert_eq!(caught, 0);
             if until(loudest) {

@@ -19,7 +19,7 @@ use crate::take::bench::lay_out_clip;
 
 /// Plays a sound to the user, from a second on.
 pub(super) fn listen(session: &Arc<Session>, sound: Sound, from_seconds: f64) -> Result<(), RenderError> {
-    let Some(rate_hz) = session.link.host_rate_hz().filter(|_| !session.link.at_rest()) else {
+    let Some(rate_hz) = session.link.host_rate_hz().filter(|_| !session.link.is_off()) else {
         return Err(RenderError::NoAudio);
     };
     session.settle(Concern::Listening);

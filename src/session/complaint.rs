@@ -63,7 +63,7 @@ impl Session {
             Concern::Seed => file(self.snapshot().seed.path, resources::default_seed, source),
             Concern::Capture => Subject::Capture(self.link.captured().map_or(0, |ring| ring.frames() as u64), source),
             Concern::Settings => Subject::Settings(settings, self.link.host_rate_hz()),
-            Concern::Listening => Subject::Rest(self.link.at_rest()),
+            Concern::Listening => Subject::Rest(self.link.is_off()),
             Concern::Export | Concern::Storage | Concern::Preferences | Concern::Dialog | Concern::Other => {
                 Subject::Fixed
             }
@@ -135,7 +135,7 @@ mod tests {
         session.link.set_host_rate(48_000.0);
         assert_eq!(error(&session), None);
 
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::thread::sleep(std::time::Duration::from_millis(2_100));
         session.complain_of(Concern::Listening, &Wrong("the host's audio"));
         assert!(error(&session).is_some());
         session.link.tick();

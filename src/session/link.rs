@@ -15,6 +15,8 @@ pub const CAPTURE_SECONDS: f32 = 30.0;
 
 /// How long no block may come until the host counts as one that does not process: a few of the longest blocks.
 const REST: Duration = Duration::from_millis(250);
+/// How long no block may come until nothing can be heard: on a machine that does something else, blocks are late.
+const OFF: Duration = Duration::from_secs(2);
 
 /// What `process()` asks for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -294,12 +296,22 @@ impl AudioLink {
     /// Whether blocks have stopped coming. Hosts do not always say so: a sleeping or bypassed instrument is just not
     /// called any more.
     pub(crate) fn at_rest(&self) -> bool {
+        self.rests_since() >= REST
+    }
+
+    /// Whether none has come for so long that the host runs no audio, and is not just busy.
+    pub(crate) fn is_off(&self) -> bool {
+        self.rests_since() >= OFF
+    }
+
+    /// How long no block has come, as far as anybody has looked.
+    fn rests_since(&self) -> Duration {
         let mut seen = lock(&self.seen_blocks);
         let blocks = self.blocks.load(Ordering::Acquire);
         if blocks != seen.0 {
             *seen = (blocks, Instant::now());
         }
-        seen.1.elapsed() >= REST
+        seen.1.elapsed()
     }
 
     /// There is nobody to do what is asked for, so that nobody must wait for it.
