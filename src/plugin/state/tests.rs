@@ -423,3 +423,27 @@ fn a_take_beside_a_kept_state_is_saved_with_it() {
         assert!(session.take.unwrap().unpack(None).unwrap() == long_take());
     }
 }
+
+#[test]
+fn takes_beside_the_chosen_one_are_written_once_too() {
+    let pack = |take| std::sync::Arc::new(crate::take::pack::pack(take, u64::MAX, None).0);
+    let params = ContinuoParams::default();
+    let mut session = params.session.saved();
+    session.take = Some(pack(&long_take()));
+    for _ in 0..2 {
+        session.shelf.others.push((crate::take::shelf::Label::default(), pack(&long_take())));
+    }
+    params.session.set(session);
+    let (first, second) = (write(&params).unwrap(), write(&params).unwrap());
+    let (first, second) = (pieces(&first), pieces(&second));
+    let is_long = |piece: &&&[u8]| piece.len() > 50_000;
+    assert_eq!(first.iter().filter(is_long).count(), 6);
+    for (one, other) in first.iter().zip(&second).filter(|(one, _)| is_long(one)) {
+        assert!(std::ptr::eq(*one, *other), "a sound was written anew");
+    }
+    let other = ContinuoParams::default();
+    place(&other, &read(received(&first.concat())));
+    let takes = other.session.snapshot().takes;
+    assert_eq!(takes.iter().map(|take| take.title.as_str()).collect::<Vec<_>>(), ["Take 1", "Take 2", "Take 3"]);
+    assert!(takes[0].chosen);
+}
