@@ -426,7 +426,7 @@ fn a_take_beside_a_kept_state_is_saved_with_it() {
 
 #[test]
 fn takes_beside_the_chosen_one_are_written_once_too() {
-    let pack = |take| std::sync::Arc::new(crate::take::pack::pack(take, u64::MAX, None).0);
+    let pack = |take: &crate::take::Take| std::sync::Arc::new(crate::take::pack::pack(take, u64::MAX, None).0);
     let params = ContinuoParams::default();
     let mut session = params.session.saved();
     session.take = Some(pack(&long_take()));
