@@ -27,7 +27,7 @@ pub enum ResourceError {
     #[error("the factory model {0} is missing; install Continuo again, or choose another model")]
     NoModel(PathBuf),
     /// There is no factory seed clip.
-    #[error("there is no seed clip in {0}; choose a seed clip of your own, or set the mode to Unconditional")]
+    #[error("there is no seed clip in {0}; choose a seed clip of your own, or set the mode to From silence")]
     NoSeed(PathBuf),
 }
 

@@ -238,7 +238,7 @@ fn what_falls_on_the_window_is_taken_for_what_it_is() {
     let mut bench = Bench::open();
     assert_eq!(let_fall(&mut bench, &["/a/piano.continuo"]), [Command::ChooseModel("/a/piano.continuo".into())]);
     assert_eq!(bench.gestures(), []);
-    bench.click("Unconditional");
+    bench.click("From silence");
     bench.gestures();
     assert_eq!(let_fall(&mut bench, &["/a/clip.flac"]), [Command::ChooseSeed("/a/clip.flac".into())]);
     assert_eq!((bench.params.mode.value(), bench.params.seed_source.value()), (Mode::Continue, SeedSource::Clip));
