@@ -117,13 +117,11 @@ pub fn likelihood(ui: &Ui, lane: Rect, bits: f32, strong: bool) {
     let response = ui.interact(place, ui.scope_id().with(("likelihood", lane.top().to_bits())), Sense::hover());
     let words = format!("{bits:.2} bits per frame");
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
-    ui.painter().text(
-        place.right_bottom() - vec2(2.0, 1.0),
-        Align2::RIGHT_BOTTOM,
-        format!("{bits:.2} b"),
-        theme::caption(),
-        color,
-    );
+    let galley = elided(ui, &format!("{bits:.2} b"), theme::caption(), color, f32::INFINITY);
+    let at = place.right_bottom() - vec2(2.0, 1.0) - galley.size();
+    let behind = Rect::from_min_size(at, galley.size()).expand2(vec2(3.0, 0.0));
+    ui.painter().rect_filled(behind, 3.0, theme::FIELD.gamma_multiply(0.8));
+    ui.painter().galley(at, galley, color);
     response.on_hover_text(format!(
         "{words}: how much the model itself is surprised by this variation. Low is close to what it has learnt, and may be dull; high is daring, or noise."
     ));

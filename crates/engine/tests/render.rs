@@ -74,7 +74,7 @@ fn a_render_tells_how_likely_its_takes_are_under_the_model() {
             let nats = model.nll_nats(continuo_engine::Precision::F32, &[codes]).unwrap();
             // The mean of every fourth step, beside that of all.
             let all = nats / std::f64::consts::LN_2;
-            assert!((bits / all - 1.0).abs() < 0.05, "at {temperature}: {bits} and {all}");
+            assert!((bits / all - 1.0).abs() < 0.2, "at {temperature}: {bits} and {all}");
         }
     }
 }
