@@ -63,8 +63,9 @@ impl<'a> Setter<'a> {
     pub fn set_parameter<P: Param>(&self, param: &P, value: P::Plain) {
         let after = param.preview_normalized(value);
         self.note(|turns| {
-            let open = turns.open.as_mut().filter(|turn| turn.parameter == param.as_ptr());
-            open.into_iter().for_each(|turn| turn.after = after);
+            if let Some(turn) = turns.open.as_mut().filter(|turn| turn.parameter == param.as_ptr()) {
+                turn.after = after;
+            }
         });
         self.host.set_parameter_normalized(param, after);
     }

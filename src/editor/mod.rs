@@ -189,7 +189,7 @@ fn follow_suggestion(cx: &Cx<'_>) {
     let params = cx.params;
     if let Some(temperature) = suggestion.temperature {
         gesture(&cx.setter.unnoted(), &params.temperature, |setter| {
-            setter.set_parameter(&params.temperature, temperature)
+            setter.set_parameter(&params.temperature, temperature);
         });
     }
     if let Some(top_k) = suggestion.top_k {

@@ -200,7 +200,7 @@ mod tests {
             let mut names: Vec<String> = std::fs::read_dir(folder.path())
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-                .filter(|name| name.ends_with(".wav"))
+                .filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "wav"))
                 .collect();
             names.sort();
             names

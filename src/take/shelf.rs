@@ -214,6 +214,7 @@ impl Shelf {
     }
 
     /// The same takes, each packed alone.
+    #[must_use]
     pub fn rested(&self) -> Self {
         Self { takes: self.takes.iter().map(Kept::rested).collect(), ..*self }
     }

@@ -54,9 +54,9 @@ impl Annotations {
         for (id, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
             let mut bytes = cut(text, MOST_TEXT).as_bytes().to_vec();
             bytes.push(0);
-            list.extend(chunk(id, &bytes));
+            list.extend(chunk(*id, &bytes));
         }
-        if list.len() > 4 { chunk(b"LIST", &list) } else { Vec::new() }
+        if list.len() > 4 { chunk(*b"LIST", &list) } else { Vec::new() }
     }
 
     fn bext(&self) -> Vec<u8> {
@@ -70,7 +70,7 @@ impl Annotations {
         put(256, 32, &self.software);
         bytes[338..346].copy_from_slice(&first_frame.to_le_bytes());
         bytes[346..348].copy_from_slice(&1u16.to_le_bytes());
-        chunk(b"bext", &bytes)
+        chunk(*b"bext", &bytes)
     }
 }
 
@@ -84,7 +84,7 @@ fn cut(text: &str, most: usize) -> &str {
 }
 
 /// A chunk of an even number of bytes.
-fn chunk(id: &[u8; 4], bytes: &[u8]) -> Vec<u8> {
+fn chunk(id: [u8; 4], bytes: &[u8]) -> Vec<u8> {
     let mut chunk = id.to_vec();
     chunk.extend((bytes.len() as u32).to_le_bytes());
     chunk.extend_from_slice(bytes);

@@ -11,7 +11,7 @@ const FRAMES: usize = 720_000;
 
 /// A sound in which no two places are alike.
 fn value(frame: usize) -> i16 {
-    (frame as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()[0] as i8 as i16 * 120
+    i16::from((frame as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()[0] as i8) * 120
 }
 
 fn long_wav(path: &Path) {
@@ -48,7 +48,7 @@ fn crc(bytes: &[u8], bits: u32, polynomial: u16) -> u16 {
     bytes.iter().fold(0_u16, |crc, &byte| {
         (0..8).fold(crc ^ u16::from(byte) << (bits - 8), |crc, _| {
             let out = crc >> (bits - 1) & 1;
-            (crc << 1 ^ out * polynomial) & (u16::MAX >> (16 - bits))
+            ((crc << 1) ^ (out * polynomial)) & (u16::MAX >> (16 - bits))
         })
     })
 }
