@@ -122,6 +122,22 @@ fn states_of_every_version_open_with_their_sound() {
 }
 
 #[test]
+fn a_list_of_takes_opens_with_its_names_and_stars_and_each_has_its_sound() {
+    let bundle = Bundle::new();
+    let mut plugin = bundle.load();
+    assert!(plugin.restore(&golden("3/takes.state")).unwrap());
+    let session = saved(&plugin.save().unwrap());
+    let (label, others) = (&session.shelf.label, &session.shelf.others);
+    assert_eq!((label.number, label.name.as_deref(), label.stars), (3, Some("Bridge"), 2));
+    assert_eq!(others.iter().map(|(label, _)| (label.number, label.stars)).collect::<Vec<_>>(), [(1, 1), (2, 0)]);
+    let mut sounds: Vec<Take> = others.iter().map(|(_, packed)| packed.unpack(None).unwrap()).collect();
+    sounds.push(session.take.unwrap().unpack(None).unwrap());
+    assert_eq!(sounds.iter().map(|take| take.recipe.rng_seed).collect::<Vec<_>>(), [11, 12, 13]);
+    assert!(sounds.iter().all(|take| take.recipe.bits_per_frame.len() == 2 && take.variations[0].frames() == 8_000));
+    assert!(sounds[0].variations != sounds[1].variations && sounds[1].variations != sounds[2].variations);
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn states_whose_take_lies_in_the_store_open_with_their_sound() {
     let home = tempfile::tempdir().unwrap();

@@ -37,7 +37,24 @@ const NEW: &[(&str, &str)] = &[
     ("key_limiter", "off"),
 ];
 
+const SEVERAL: &[(&str, &str)] = &[
+    ("length", "0.5"),
+    ("takes", "2"),
+    ("take", "2"),
+    ("wildness", "75"),
+    ("temperature", "0.8"),
+    ("top_k", "40"),
+    ("rng_seed", "13"),
+    ("rng_lock", "on"),
+    ("gain", "-6"),
+    ("root_key", "48"),
+    ("key_tracking", "on"),
+    ("controllers", "on"),
+    ("key_limiter", "on"),
+];
+
 const CONTINUED: Option<&str> = Some("b3bba3b24adb52b0918fbde6a3f23c185515e08fa43efac8e5ba08dd527c52f5");
+const BRIDGE: Option<&str> = Some("9e4e7d34f2e9fddd04e197168fe3eb3e406e701d2869c1d698b160bef3b48091");
 const FROM_NOTHING: Option<&str> = Some("7191a4cf6d05555e296447131f8c31524a1cde0526e25b7149984cf73be8d8fd");
 
 const GOLDEN: &[Golden] = &[
@@ -50,6 +67,7 @@ const GOLDEN: &[Golden] = &[
     Golden { file: "2/empty.state", values: NEW, sound: None },
     Golden { file: "2/inline.state", values: INLINE, sound: CONTINUED },
     Golden { file: "2/chosen.state", values: INLINE, sound: CONTINUED },
+    Golden { file: "3/takes.state", values: SEVERAL, sound: BRIDGE },
 ];
 
 const STORED: &[Golden] = &[
