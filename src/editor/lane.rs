@@ -12,7 +12,7 @@ use super::listen;
 use super::render_bar::from_take;
 use super::theme;
 use super::widgets::elided;
-use crate::session::{Collapse, CollapseKind, Command, Sound, TakeId};
+use crate::session::{Collapse, CollapseKind, Command, Sound, TakeEntry};
 
 /// Room for the lanes' numbers, where there are several.
 pub const NUMBERS: f32 = 24.0;
@@ -91,7 +91,8 @@ pub fn badge(painter: &Painter, middle: Pos2, lane: Rect, index: usize, plays: b
 }
 
 /// The star of a variation: a click gives one or takes it away.
-pub fn star(ui: &Ui, cx: &Cx<'_>, place: Rect, take: TakeId, variation: usize, on: bool) {
+pub fn star(ui: &Ui, cx: &Cx<'_>, place: Rect, entry: &TakeEntry, variation: usize) {
+    let on = entry.has_star(variation);
     let response = ui.interact(place, ui.scope_id().with(("star", variation)), Sense::click());
     let name = format!("Star variation {}", variation + 1);
     response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, on, &name));
@@ -105,7 +106,7 @@ pub fn star(ui: &Ui, cx: &Cx<'_>, place: Rect, take: TakeId, variation: usize, o
         ui.set_cursor_icon(CursorIcon::PointingHand);
     }
     if response.clicked() {
-        cx.session.send(Command::Star { take, variation, on: !on });
+        cx.session.send(Command::Star { take: entry.id, variation, on: !on });
     }
     response.on_hover_text("A take with a star is not given up when the list is full. S does the same for what plays.");
 }
@@ -196,7 +197,7 @@ pub fn scroll(ui: &Ui, cx: &mut Cx<'_>, inner: Rect, whole: f32, shown: Option<(
 }
 
 /// The arrow keys go through the variations, S gives the one that plays a star, while nothing else has the keyboard.
-pub fn keys(ui: &Ui, cx: &Cx<'_>, starred: Option<(TakeId, u32)>, shown: usize, count: usize) {
+pub fn keys(ui: &Ui, cx: &Cx<'_>, chosen: Option<&TakeEntry>, shown: usize, count: usize) {
     if ui.ctx().egui_wants_keyboard_input() || ui.ctx().memory(|memory| memory.focused().is_some()) {
         return;
     }
@@ -209,10 +210,9 @@ pub fn keys(ui: &Ui, cx: &Cx<'_>, starred: Option<(TakeId, u32)>, shown: usize, 
     if let Some(next) = next {
         select(cx, next);
     }
-    if let Some((take, stars)) = starred
+    if let Some(entry) = chosen
         && pressed(Key::S)
     {
-        let on = shown < 32 && stars >> shown & 1 == 1;
-        cx.session.send(Command::Star { take, variation: shown, on: !on });
+        cx.session.send(Command::Star { take: entry.id, variation: shown, on: !entry.has_star(shown) });
     }
 }

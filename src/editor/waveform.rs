@@ -37,11 +37,10 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     let Some(take) = cx.snapshot.take.clone() else {
         return invite(&painter, rect.shrink(SIDE), cx);
     };
-    let starred = chosen_take(cx).map(|entry| (entry.id, entry.stars));
-    let bits = chosen_take(cx).map(|entry| entry.bits_per_frame.clone()).unwrap_or_default();
+    let chosen = chosen_take(cx).cloned();
     let several = take.peaks.len() > 1;
     let numbers =
-        BUTTONS + if several { lane::NUMBERS } else { 0.0 } + if starred.is_some() { lane::STARS } else { 0.0 };
+        BUTTONS + if several { lane::NUMBERS } else { 0.0 } + if chosen.is_some() { lane::STARS } else { 0.0 };
     let inner = Rect::from_min_max(rect.min + vec2(SIDE + numbers, TOP), rect.max - vec2(SIDE, BOTTOM));
     let seconds = take.seed_seconds + take.continuation_seconds;
     if inner.width() < 20.0 || inner.height() < 20.0 || seconds <= 0.0 {
@@ -94,24 +93,24 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
             );
             left += lane::NUMBERS;
         }
-        if let Some((id, stars)) = starred {
+        if let Some(entry) = &chosen {
             let place = Rect::from_center_size(
                 pos2(left + lane::STARS / 2.0 - 2.0, visible.center().y),
                 vec2(lane::STARS, side),
             );
-            lane::star(ui, cx, place, id, index, index < 32 && stars >> index & 1 == 1);
+            lane::star(ui, cx, place, entry, index);
         }
         if let Some(Some(collapse)) = take.collapses.get(index) {
             lane::collapse(ui, cx, (visible, axis), index, collapse, take.seed_seconds);
         }
-        if let Some(bits) = bits.get(index) {
+        if let Some(bits) = chosen.as_ref().and_then(|entry| entry.bits_per_frame.get(index)) {
             lane::likelihood(ui, visible, *bits, plays || hovered);
         }
         if let Some(at) = listen::seconds_of(cx, &sound).filter(|at| *at <= seconds) {
             listen::draw_head(&lane_painter, whole, axis.x(at));
         }
     }
-    lane::keys(ui, cx, starred, shown, take.peaks.len());
+    lane::keys(ui, cx, chosen.as_ref(), shown, take.peaks.len());
     let sound = Sound::Take { variation: shown };
     let from = if cx.state.cursor_seconds < seconds { cx.state.cursor_seconds } else { 0.0 };
     listen::space_bar(ui, cx, &sound, from);

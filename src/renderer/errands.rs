@@ -109,20 +109,11 @@ pub(super) fn errand(
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use super::*;
     use crate::renderer::Renderer;
+    use crate::renderer::soon::soon;
     use crate::session::Command;
     use crate::take::shelf::tests::kept;
-
-    fn soon(what: &str, is: impl Fn() -> bool) {
-        let since = Instant::now();
-        while !is() {
-            assert!(since.elapsed() < Duration::from_secs(20), "{what} does not come");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
 
     #[test]
     fn nobody_waits_for_another_instances_export() {

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use continuo_engine::audio::{Annotations, AudioError, Clip, WavFormat, WavSink};
-use continuo_realtime::Frame;
 
 use super::errands::errand;
 use super::error::RenderError;
 use super::shared::Shared;
+use crate::files::plain_name;
 use crate::session::{Concern, ExportOptions, Session, lock};
 use crate::take::Take;
 use crate::take::bench::lay_out;
@@ -117,8 +117,7 @@ impl Piece {
 
 /// A name in the folder that no file has: numbered where the plain one is taken.
 fn free_name(folder: &Path, name: &str) -> PathBuf {
-    let plain: String =
-        name.chars().map(|c| if c.is_alphanumeric() || " ,.-_()".contains(c) { c } else { '_' }).collect();
+    let plain = plain_name(name);
     let numbered = (2..).map(|number| format!("{plain} ({number}).wav"));
     let mut names = std::iter::once(format!("{plain}.wav")).chain(numbered).map(|name| folder.join(name));
     names.find(|path| !path.exists()).unwrap_or_default()
@@ -133,13 +132,10 @@ fn write(piece: &Piece, manner: &Manner, path: &Path) -> Result<(), RenderError>
         host => host.unwrap_or(EXPORT_RATE_HZ),
     };
     let play = lay_out(take, rate_hz)?;
-    let view = play.view(*variation, manner.options.with_seed).ok_or(RenderError::NothingToExport)?;
-    let (left, right): (Vec<f32>, Vec<f32>) = (0..view.frames() as i64)
-        .filter_map(|frame| match view.frame(frame) {
-            Frame::Ready([left, right]) => Some((left, right)),
-            _ => None,
-        })
-        .unzip();
+    let seed_frames = if manner.options.with_seed { play.seed_frames() } else { 0 };
+    let frames = (seed_frames + play.frames()) as i64;
+    let [left, right] =
+        play.frames_between(*variation, manner.options.with_seed, 0, frames).ok_or(RenderError::NothingToExport)?;
     let clip = Clip { sample_rate_hz: rate_hz, channels: vec![left, right] };
     let annotations = Annotations {
         title: piece.name(),
@@ -160,22 +156,13 @@ fn write_clip(path: &Path, clip: &Clip, annotations: &Annotations) -> Result<(),
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use continuo_engine::audio::import;
 
     use super::*;
     use crate::renderer::Renderer;
+    use crate::renderer::soon::soon;
     use crate::session::Command;
     use crate::take::shelf::tests::kept;
-
-    fn soon(what: &str, is: impl Fn() -> bool) {
-        let since = Instant::now();
-        while !is() {
-            assert!(since.elapsed() < Duration::from_secs(20), "{what} does not come");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
 
     #[test]
     fn every_variation_with_a_star_goes_to_a_file_of_its_own_and_none_is_replaced() {

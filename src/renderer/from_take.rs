@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use continuo_engine::audio::{Clip, WavFormat, write_wav};
 use continuo_engine::hash::sha256_hex;
-use continuo_realtime::Frame;
 
 use super::errands::errand;
 use super::error::RenderError;
 use super::shared::Shared;
+use crate::files::plain_name;
 use crate::resources;
 use crate::session::{Chosen, Deed, Session, lock};
 use crate::settings::{Mode, SeedSource, Settings};
@@ -73,16 +73,10 @@ pub(super) fn seed_from_take(
 fn clip(take: &Take, variation: usize, until_seconds: Option<f64>) -> Option<Clip> {
     let rate_hz = take.recipe.model_rate_hz;
     let play = lay_out(take, rate_hz).ok()?;
-    let view = play.view(variation, true)?;
-    let frames = view.frames() as i64;
+    let frames = (play.seed_frames() + play.frames()) as i64;
     let end = until_seconds.map_or(frames, |seconds| (seconds * f64::from(rate_hz)).round() as i64).clamp(0, frames);
     let begin = (end - (MAX_SEED_SECONDS * f64::from(rate_hz)) as i64).max(0);
-    let (left, right): (Vec<f32>, Vec<f32>) = (begin..end)
-        .filter_map(|frame| match view.frame(frame) {
-            Frame::Ready([left, right]) => Some((left, right)),
-            _ => None,
-        })
-        .unzip();
+    let [left, right] = play.frames_between(variation, true, begin, end)?;
     let channels = if left == right { vec![left] } else { vec![left, right] };
     (end > begin).then_some(Clip { sample_rate_hz: rate_hz, channels })
 }
@@ -95,9 +89,7 @@ fn write(clip: &Clip, folder: &Path, title: &str) -> Result<PathBuf, RenderError
     };
     fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
     let bytes: Vec<u8> = clip.channels.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
-    let plain: String =
-        title.chars().map(|c| if c.is_alphanumeric() || " ,.-".contains(c) { c } else { '_' }).collect();
-    let path = folder.join(format!("{plain} {}.wav", &sha256_hex(&bytes)[..8]));
+    let path = folder.join(format!("{} {}.wav", plain_name(title), &sha256_hex(&bytes)[..8]));
     write_wav(&path, clip, WavFormat::F32).map_err(RenderError::Export)?;
     Ok(path)
 }

@@ -17,6 +17,8 @@ mod preferences;
 mod priority;
 mod service;
 mod shared;
+#[cfg(test)]
+mod soon;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};

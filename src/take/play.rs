@@ -10,7 +10,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use continuo_engine::seam::{crossfade, crossfade_frames};
-use continuo_realtime::{Segment, TakeView};
+use continuo_realtime::{Frame, Segment, TakeView};
 
 /// `f32` bits that one thread writes and another reads.
 pub type Cells = Box<[AtomicU32]>;
@@ -158,6 +158,18 @@ impl PlayTake {
     /// Whether nothing more will be appended.
     pub fn is_complete(&self) -> bool {
         self.complete.load(Ordering::Acquire)
+    }
+
+    /// The frames of variation `index` that are there, left and right, between two places of what [`PlayTake::view`] shows;
+    /// `None` where there is no variation.
+    pub fn frames_between(&self, index: usize, with_seed: bool, begin: i64, end: i64) -> Option<[Vec<f32>; 2]> {
+        let view = self.view(index, with_seed)?;
+        let frames = (begin..end).filter_map(|frame| match view.frame(frame) {
+            Frame::Ready([left, right]) => Some((left, right)),
+            _ => None,
+        });
+        let (left, right) = frames.unzip();
+        Some([left, right])
     }
 
     /// What `process()` reads: variation `index` (the last one there is, for a larger one), with or without the seed clip.
