@@ -21,6 +21,7 @@ mod link;
 mod listening;
 mod lock;
 pub(crate) mod overview;
+mod patches;
 mod persist;
 mod preferences;
 mod preview;

@@ -115,6 +115,10 @@ pub struct Snapshot {
     pub captured_seconds: f32,
     /// How takes are exported.
     pub export: ExportOptions,
+    /// The patch that was loaded or saved last.
+    pub patch: Option<Arc<str>>,
+    /// Grows whenever a patch was saved, renamed or deleted through this session.
+    pub patches: u64,
     /// A file that an export would replace: the user is to say whether it may, with [`Command::ExportOver`](super::Command::ExportOver) or
     /// [`Command::KeepFile`](super::Command::KeepFile).
     pub overwrite: Option<Arc<Path>>,
@@ -144,6 +148,8 @@ impl Snapshot {
             inline_limit,
             captured_seconds: 0.0,
             export: ExportOptions::default(),
+            patch: None,
+            patches: 0,
             overwrite: None,
         }
     }
