@@ -8,7 +8,6 @@ use continuo::params::ContinuoParams;
 use continuo::patch::{Patch, Value};
 use continuo_package::Package;
 use continuo_package::hash::sha256_hex_of_file;
-use nice_plug::params::Params as _;
 
 fn presets() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("presets")
@@ -63,11 +62,8 @@ fn shipped_patches_differ_in_name_and_in_what_they_do_and_every_value_is_taken_a
         seen.push(patch);
         // A value that is clamped, or of the wrong kind, does not come back.
         let params = ContinuoParams::default();
-        for turn in params.turns_to(&patch.parameters) {
-            let (_, parameter, _) = params.param_map().into_iter().find(|(id, ..)| **id == *turn.id).unwrap();
-            // SAFETY: the parameter is one of `params`.
-            unsafe { parameter._internal_set_normalized_value(turn.after) };
-        }
+        let turns = params.turns_to(&patch.parameters);
+        params.put(&turns.into_iter().map(|turn| (turn.id, turn.after)).collect::<Vec<_>>());
         let values = params.patch_values();
         for (id, value) in &patch.parameters {
             let same = match (&values[id], value) {

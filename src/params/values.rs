@@ -1,6 +1,7 @@
 //! The values of parameters in patches: numbers in their own units, switches, and choices by their ids.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use nice_plug::params::InternalParamMut as _;
 use nice_plug::params::internals::ParamPtr;
@@ -39,6 +40,16 @@ impl ContinuoParams {
             (before.to_bits() != after.to_bits()).then(|| Turned { id: id.into(), before, after })
         };
         self.patched().filter_map(turn).collect()
+    }
+
+    /// Sets parameters to normalised values, as a host does when it brings a state: nobody else hears of it.
+    pub fn put(&self, values: &[(Arc<str>, f32)]) {
+        for (id, parameter, _) in self.param_map() {
+            if let Some((_, value)) = values.iter().find(|(wanted, _)| **wanted == *id) {
+                // SAFETY: the parameter is one of `self`.
+                unsafe { parameter._internal_set_normalized_value(*value) };
+            }
+        }
     }
 
     /// Whether a patch may hold a value of this id.
@@ -124,11 +135,7 @@ mod tests {
     fn a_patch_brings_every_value_back_and_leaves_the_projects_own_alone() {
         let params = ContinuoParams::default();
         let set = |params: &ContinuoParams, turns: &[Turned]| {
-            for turn in turns {
-                let (_, parameter, _) = params.param_map().into_iter().find(|(id, ..)| **id == *turn.id).unwrap();
-                // SAFETY: the parameter is one of `params`.
-                unsafe { parameter._internal_set_normalized_value(turn.after) };
-            }
+            params.put(&turns.iter().map(|turn| (Arc::clone(&turn.id), turn.after)).collect::<Vec<_>>());
         };
         let odd = BTreeMap::from([
             ("mode".to_owned(), Value::Choice("unconditional".into())),

@@ -131,7 +131,7 @@ fn obey(
             session.note(Deed::ChooseModel);
             session.post(|snapshot| snapshot.model = FileChoice::factory_model());
             session.touch();
-            errands::describe(session, FileChoice::factory_model(), true)?;
+            errands::factory_model(shared, session)?;
         }
         Command::FactorySeed => {
             session.note(Deed::ChooseSeed);

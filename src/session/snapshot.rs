@@ -93,6 +93,9 @@ pub struct Snapshot {
     /// How long a render with the present parameters would take, in seconds; `None` until that was measured, for which an
     /// editor must be open or something like it have been rendered.
     pub forecast_seconds: Option<f32>,
+    /// How fast models are here with the present settings, in seconds of audio per second of work, by their files; those that were
+    /// measured.
+    pub speeds: Arc<[(PathBuf, f32)]>,
     /// The renderer's settings; `None` until somebody has asked for them.
     pub preferences: Option<Preferences>,
     /// The chosen seed clip's file drawn small, once an editor has asked for it with [`Session::preview_seed`](super::Session::preview_seed).
@@ -137,6 +140,7 @@ impl Snapshot {
             card: None,
             stepper: None,
             forecast_seconds: None,
+            speeds: Arc::default(),
             preferences: None,
             seed_preview: None,
             take: None,
