@@ -21,8 +21,11 @@ mod library;
 mod listen;
 mod messages;
 mod notices;
+mod order;
 mod peaks;
 mod render_bar;
+mod shield;
+mod spectrogram;
 mod stepper;
 mod takes;
 #[cfg(test)]
@@ -89,6 +92,7 @@ impl NiceEguiApp for ContinuoApp {
         self.host = Some(host);
         self.state.library.refresh(&self.params.session.repaint);
         self.state.previewed = None;
+        self.state.spectra.detach();
         self.state.drops.detach();
         Ok(())
     }
@@ -101,6 +105,7 @@ impl NiceEguiApp for ContinuoApp {
 
     fn editor_closed(&mut self) {
         self.host = None;
+        self.state.spectra.detach();
         self.state.drops.detach();
         // Nobody is there who could stop it.
         self.params.session.look_away();
@@ -167,6 +172,7 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
     CentralPanel::default()
         .frame(row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 12 }))
         .show(ui, |ui| waveform::waveform(ui, cx));
+    shield::shield(ui);
 }
 
 /// Notes what the user has turned, so that it can be undone.
