@@ -22,9 +22,12 @@ mod listen;
 mod messages;
 mod models;
 mod notices;
+mod order;
 mod patches;
 mod peaks;
 mod render_bar;
+mod shield;
+mod spectrogram;
 mod stepper;
 mod takes;
 #[cfg(test)]
@@ -91,6 +94,7 @@ impl NiceEguiApp for ContinuoApp {
         self.host = Some(host);
         self.state.library.refresh(&self.params.session.repaint);
         self.state.previewed = None;
+        self.state.spectra.detach();
         self.state.drops.detach();
         Ok(())
     }
@@ -103,6 +107,7 @@ impl NiceEguiApp for ContinuoApp {
 
     fn editor_closed(&mut self) {
         self.host = None;
+        self.state.spectra.detach();
         self.state.drops.detach();
         // Nobody is there who could stop it.
         self.params.session.look_away();
@@ -170,6 +175,7 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
     CentralPanel::default()
         .frame(row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 12 }))
         .show(ui, |ui| waveform::waveform(ui, cx));
+    shield::shield(ui);
 }
 
 /// Notes what the user has turned, so that it can be undone.

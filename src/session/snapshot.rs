@@ -10,6 +10,7 @@ use super::file_choice::FileChoice;
 use super::overview::TakeOverview;
 use super::preferences::Preferences;
 use super::preview::SeedPreview;
+use super::spectrogram::Spectrogram;
 use super::take_entry::TakeEntry;
 use super::trim::SeedTrim;
 
@@ -102,6 +103,8 @@ pub struct Snapshot {
     pub seed_preview: Option<Arc<SeedPreview>>,
     /// The take that plays and is shown.
     pub take: Option<Arc<TakeOverview>>,
+    /// The spectrum that was asked for last, with [`Session::draw_spectrogram`](super::Session::draw_spectrogram), once it is drawn.
+    pub spectrogram: Option<Arc<Spectrogram>>,
     /// All finished takes, the oldest first.
     pub takes: Arc<[TakeEntry]>,
     /// Whether a take is being rendered, and if so, whether it is the one that is shown.
@@ -144,6 +147,7 @@ impl Snapshot {
             preferences: None,
             seed_preview: None,
             take: None,
+            spectrogram: None,
             takes: Arc::default(),
             live: None,
             undo: None,
