@@ -18,10 +18,12 @@ use std::sync::{Arc, OnceLock};
 use clap_sys::entry::clap_plugin_entry;
 use clap_sys::events::{CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_TRANSPORT, clap_input_events};
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_host_gui};
-use clap_sys::ext::preset_load::{CLAP_EXT_PRESET_LOAD, CLAP_EXT_PRESET_LOAD_COMPAT};
+use clap_sys::ext::preset_load::{CLAP_EXT_PRESET_LOAD, CLAP_EXT_PRESET_LOAD_COMPAT, clap_plugin_preset_load};
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_plugin_state};
 use clap_sys::factory::plugin_factory::{CLAP_PLUGIN_FACTORY_ID, clap_plugin_factory};
-use clap_sys::factory::preset_discovery::{CLAP_PRESET_DISCOVERY_FACTORY_ID, CLAP_PRESET_DISCOVERY_FACTORY_ID_COMPAT};
+use clap_sys::factory::preset_discovery::{
+    CLAP_PRESET_DISCOVERY_FACTORY_ID, CLAP_PRESET_DISCOVERY_FACTORY_ID_COMPAT, clap_preset_discovery_location_kind,
+};
 use clap_sys::host::clap_host;
 use clap_sys::plugin::{clap_plugin, clap_plugin_descriptor};
 use clap_sys::process::{CLAP_PROCESS_ERROR, clap_process, clap_process_status};
@@ -261,6 +263,7 @@ unsafe extern "C" fn on_main_thread(plugin: *const clap_plugin) {
 
 unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char) -> *const c_void {
     static STATE: clap_plugin_state = clap_plugin_state { save: Some(save), load: Some(load) };
+    static PRESET_LOAD: clap_plugin_preset_load = clap_plugin_preset_load { from_location: Some(load_preset) };
     // SAFETY: as in `instance`; ids are strings.
     unsafe {
         let Some(instance) = instance(plugin) else { return null() };
@@ -270,7 +273,7 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
                 return (&raw const STATE).cast();
             }
             if [CLAP_EXT_PRESET_LOAD, CLAP_EXT_PRESET_LOAD_COMPAT].contains(&id) {
-                return (&raw const preset_load::PRESET_LOAD).cast();
+                return (&raw const PRESET_LOAD).cast();
             }
         }
         instance.framework.get_extension.map_or(null(), |get| get(plugin, id))
@@ -299,6 +302,25 @@ unsafe extern "C" fn load(plugin: *const clap_plugin, stream: *const clap_istrea
     opened.settle(&instance.params);
     instance.changes.forget(&instance.params);
     placed && opened.known
+}
+
+unsafe extern "C" fn load_preset(
+    plugin: *const clap_plugin,
+    kind: clap_preset_discovery_location_kind,
+    location: *const c_char,
+    load_key: *const c_char,
+) -> bool {
+    // SAFETY: as in `instance`.
+    let Some(instance) = (unsafe { instance(plugin) }) else { return false };
+    // SAFETY: a host gives null or a place as a string.
+    let loaded = unsafe { preset_load::load(kind, location, &instance.params) };
+    let outcome = loaded.map(|mut state| instance.wrapper().set_state_inner(&mut state));
+    // It was the host that changed something.
+    instance.changes.forget(&instance.params);
+    let good = matches!(outcome, Ok(true));
+    // SAFETY: the host is there, and this is its main thread.
+    unsafe { preset_load::report(instance.host, kind, location, load_key, outcome.map(drop)) };
+    good
 }
 
 /// A host's stream.

@@ -85,6 +85,7 @@ fn the_present_settings_are_saved_under_a_name_and_replace_only_what_the_button_
 #[test]
 fn what_a_patch_turns_is_asked_of_the_host_once_and_undone_with_it() {
     let mut bench = Bench::open();
+    bench.params.session.attach(&bench.params);
     let patch =
         Patch { name: "A".into(), parameters: [("mono".into(), Value::Switch(true))].into(), ..Patch::default() };
     bench.params.session.load_patch(&Resolved { patch, model: None, clip: None, notice: None });
