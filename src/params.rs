@@ -5,7 +5,9 @@
 
 mod keys;
 mod text;
+mod values;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nice_plug::prelude::*;
@@ -14,8 +16,9 @@ use nice_plug_egui::EguiEditorState;
 pub use keys::KeyParams;
 use text::{decimals, number};
 
+use crate::patch::Value;
 use crate::session::PersistentSession;
-use crate::settings::Controls;
+use crate::settings::{Controls, Turned};
 pub use crate::settings::{LengthUnit, Meter, Mode, Playback, SeedSource, Settings};
 use crate::wildness::{self, MOST_TEMPERATURE};
 
@@ -199,6 +202,14 @@ impl Controls for ContinuoParams {
 
     fn pin_bars(&self) -> f64 {
         self.pin_bars()
+    }
+
+    fn patch_values(&self) -> BTreeMap<String, Value> {
+        self.patch_values()
+    }
+
+    fn turns_to(&self, values: &BTreeMap<String, Value>) -> Vec<Turned> {
+        self.turns_to(values)
     }
 }
 

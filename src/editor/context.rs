@@ -8,6 +8,7 @@ use super::gesture::{Setter, Turns};
 use super::library::Library;
 use super::notices::Notices;
 use super::order::TakeOrder;
+use super::patches::Browser;
 use super::spectrogram::Spectra;
 use super::trimming::Trimming;
 use crate::params::ContinuoParams;
@@ -20,6 +21,7 @@ pub(super) struct State {
     pub(super) dialogs: Dialogs,
     pub(super) notices: Notices,
     pub(super) drops: Drops,
+    pub(super) browser: Browser,
     pub(super) model_path: String,
     pub(super) seed_path: String,
     pub(super) export_path: String,

@@ -9,14 +9,14 @@ use egui::{
 use super::context::Cx;
 use super::gesture::gesture;
 use super::widgets::{elided, focus_ring, segments};
-use super::{chooser, listen, stepper, theme, trim};
+use super::{chooser, listen, models, patches, stepper, theme, trim};
 use crate::params::{Mode, SeedSource};
 use crate::session::{Capture, CaptureRing, Sound};
 
 /// Width of the button that trims the clip.
 const TRIM: f32 = 84.0;
 
-/// Name, model, and how the model steps.
+/// Name, patch, model, and how the model steps.
 pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.horizontal_centered(|ui| {
         let name = elided(ui, "Continuo", egui::FontId::proportional(19.0), theme::TEXT, 120.0);
@@ -34,7 +34,8 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
 
         ui.add_space(theme::MARGIN);
         let room = ui.available_width();
-        chooser::model(ui, cx, (room * 0.5).clamp(200.0, 420.0));
+        patches::patches(ui, cx, (room * 0.27).clamp(130.0, 260.0));
+        models::model(ui, cx, (room * 0.38).clamp(190.0, 360.0));
 
         ui.add_space(theme::GAP);
         stepper::stepper(ui, cx);
