@@ -87,6 +87,9 @@ pub struct ContinuoParams {
     /// While on, the sidechain input is recorded as the seed clip.
     #[id = "capture"]
     pub capture: BoolParam,
+    /// Whether the capture takes one pass of the host's loop in place of all that comes while it is on.
+    #[id = "capture_loop"]
+    pub capture_loop: BoolParam,
     /// Off → on starts a render.
     #[id = "render"]
     pub render: BoolParam,
@@ -157,6 +160,7 @@ impl Default for ContinuoParams {
             play_seed: BoolParam::new("Play seed", true),
             seed_source: EnumParam::new("Seed source", SeedSource::Clip),
             capture: BoolParam::new("Capture", false),
+            capture_loop: BoolParam::new("Capture the loop", false),
             render: BoolParam::new("Render", false),
             cancel: BoolParam::new("Cancel", false),
             revision: IntParam::new("Revision", 0, IntRange::Linear { min: 0, max: MAX_REVISION })
@@ -284,6 +288,7 @@ mod tests {
                 "play_seed",
                 "seed_source",
                 "capture",
+                "capture_loop",
                 "render",
                 "cancel",
                 "revision",

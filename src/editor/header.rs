@@ -11,7 +11,7 @@ use super::gesture::gesture;
 use super::widgets::{elided, focus_ring, segments};
 use super::{chooser, listen, models, patches, stepper, theme, trim};
 use crate::params::{Mode, SeedSource};
-use crate::session::{CaptureRing, Sound};
+use crate::session::{Capture, CaptureRing, Sound};
 
 /// Width of the button that trims the clip.
 const TRIM: f32 = 84.0;
@@ -146,8 +146,10 @@ fn capture(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.set_cursor_icon(CursorIcon::PointingHand);
     }
     focus_ring(ui, rect, &response);
-    response
-        .on_hover_text("Records the sidechain input while it is on; the newest 30 seconds are kept as the seed clip.");
+    response.on_hover_text(
+        "Records the sidechain input: while it is on, or one pass of the host's loop. The newest 30 seconds are kept as the seed clip.",
+    );
+    capture_loop(ui, cx);
 
     let seconds = cx.snapshot.captured_seconds;
     if seconds > 0.0 && !on {
@@ -155,15 +157,34 @@ fn capture(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW), Sense::hover());
     let rect = if on { level_meter(ui, cx, rect) } else { rect };
-    let words = match (on, seconds > 0.0) {
-        (true, _) => format!("Recording · {seconds:.1} s"),
-        (false, true) => format!("{seconds:.1} s captured"),
-        (false, false) => {
+    let state = cx.session.link.capture_state();
+    let words = match (on, state, seconds > 0.0) {
+        (true, Capture::Waits, _) => "Waits for the loop to begin".to_owned(),
+        (true, Capture::NoLoop, _) => "The host has no loop: switch it on, or Loop off".to_owned(),
+        (true, ..) => format!("Recording · {seconds:.1} s"),
+        (false, _, true) => format!("{seconds:.1} s captured"),
+        (false, _, false) => {
             "Nothing captured yet: route a track to the sidechain, press Capture while it plays".to_owned()
         }
     };
+    // One pass is there: the switch has done its work, and nothing that follows may take its place.
+    if on && state == Capture::Done {
+        gesture(&cx.setter, &cx.params.capture, |setter| setter.set_parameter(&cx.params.capture, false));
+    }
     let galley = elided(ui, &words, theme::body(), theme::MUTED, rect.width() - theme::GAP);
     ui.painter().galley(pos2(rect.left() + theme::GAP, rect.center().y - galley.size().y / 2.0), galley, theme::MUTED);
+}
+
+/// Whether one pass of the host's loop is captured.
+fn capture_loop(ui: &mut Ui, cx: &Cx<'_>) {
+    let param = &cx.params.capture_loop;
+    let on = param.value();
+    let mut wanted = on;
+    let tip = "On: Capture waits for the begin of the host's loop and records one pass of it. Off: it records while it is on.";
+    ui.checkbox(&mut wanted, "Loop").on_hover_text(tip);
+    if wanted != on {
+        gesture(&cx.setter, param, |setter| setter.set_parameter(param, wanted));
+    }
 }
 
 /// How loud the sidechain is; gives back the room that is left.

@@ -4,6 +4,7 @@
 //! own; the renderer answers both. Nobody else touches the renderer, and the editor never touches the engine.
 
 mod bell;
+mod capture;
 mod card;
 mod choice;
 mod collapse;
@@ -41,6 +42,7 @@ mod trimming;
 mod undo;
 
 pub(crate) use bell::BELL;
+pub use capture::Capture;
 pub use card::{Abilities, ModelCard, Setting, Suggestion};
 pub(crate) use choice::Chosen;
 pub use collapse::{Collapse, CollapseKind};
