@@ -79,13 +79,17 @@ def kind(bundle):
 
 def presets(bundle, paths):
     """Loads VST3 presets one after the other into one instance; returns what some controls then say."""
-    studio = _studio(bundle)
+    import pedalboard
+
+    plugin = pedalboard.load_plugin(str(bundle))
     said = []
     for path in paths:
-        assert studio.plugin.load_vst3_preset(str(path)), path
-        studio.play(0.1)
-        numbers = {name: studio.number(name) for name in ("Length", "Wildness", "Voices", "Attack")}
-        said.append({**numbers, "Playback": studio.text("Playback"), "Mode": studio.text("Mode")})
+        plugin.load_preset(path)
+        plugin([], duration=0.1, sample_rate=48_000, num_channels=2, buffer_size=512, reset=False)
+        # This host reads parameters anew where it brings a state, but not where it loads a preset without a message loop.
+        plugin.raw_state = plugin.raw_state
+        numbers = {name: float(getattr(plugin, name)) for name in ("length", "wildness", "voices")}
+        said.append(numbers | {name: str(getattr(plugin, name)) for name in ("playback", "mode")})
     return said
 
 
