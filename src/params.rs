@@ -5,6 +5,7 @@
 
 mod keys;
 mod text;
+mod timeline;
 
 use std::sync::Arc;
 
@@ -13,10 +14,11 @@ use nice_plug_egui::EguiEditorState;
 
 pub use keys::KeyParams;
 use text::{decimals, number};
+pub use timeline::TimelineParams;
 
 use crate::session::PersistentSession;
 use crate::settings::Controls;
-pub use crate::settings::{LengthUnit, Meter, Mode, Playback, SeedSource, Settings};
+pub use crate::settings::{AtEnd, LengthUnit, Meter, Mode, Playback, SeedSource, Settings, TempoMode};
 use crate::wildness::{self, MOST_TEMPERATURE};
 
 /// Ticks per bar to which `start` is rounded: fine enough for triplets of sixty-fourths, coarse enough that the `f32` a
@@ -99,6 +101,10 @@ pub struct ContinuoParams {
     #[nested(group = "Keys")]
     pub keys: KeyParams,
 
+    /// How the take goes with the song.
+    #[nested(group = "Timeline")]
+    pub timeline: TimelineParams,
+
     /// Model and seed file, and the take with its sound.
     #[persist = "session"]
     pub session: PersistentSession,
@@ -161,6 +167,7 @@ impl Default for ContinuoParams {
                 .hide()
                 .hide_in_generic_ui(),
             keys: KeyParams::default(),
+            timeline: TimelineParams::default(),
             session: PersistentSession::default(),
             editor: EguiEditorState::from_size(
                 nice_plug_egui::baseview::dpi::Size::Logical(nice_plug_egui::baseview::dpi::LogicalSize::new(
@@ -196,6 +203,10 @@ impl Controls for ContinuoParams {
     fn pin_bars(&self) -> f64 {
         self.pin_bars()
     }
+
+    fn level_match(&self) -> bool {
+        self.timeline.level_match.value()
+    }
 }
 
 impl ContinuoParams {
@@ -218,6 +229,7 @@ impl ContinuoParams {
             rng_seed: u64::from(self.rng_seed.value().unsigned_abs()),
             variations: self.variations.value().clamp(1, MAX_VARIATIONS).unsigned_abs(),
             seed_source: self.seed_source.value(),
+            tempo: meter.tempo,
         }
     }
 
@@ -288,7 +300,13 @@ mod tests {
                 "voices",
                 "mono",
                 "controllers",
-                "key_limiter"
+                "key_limiter",
+                "level_match",
+                "at_end",
+                "end_fade",
+                "loop_crossfade",
+                "loop_bars",
+                "tempo_mode"
             ]
         );
     }

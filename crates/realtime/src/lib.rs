@@ -15,6 +15,8 @@
 extern crate std;
 
 mod capture;
+mod course;
+mod curve;
 mod envelope;
 mod gain;
 mod head;
@@ -22,6 +24,7 @@ mod kernel;
 mod keys;
 mod limiter;
 mod musical;
+mod pinned;
 mod pitch;
 mod player;
 mod pressed;
@@ -32,6 +35,7 @@ mod voices;
 mod window;
 
 pub use capture::CaptureWriter;
+pub use course::{AtEnd, Beat, Course};
 pub use gain::SmoothedGain;
 pub use head::Source;
 pub use keys::KeySettings;

@@ -14,6 +14,9 @@ const INLINE: &[(&str, &str)] = &[
     ("key_tracking", "off"),
     ("controllers", "off"),
     ("key_limiter", "off"),
+    ("level_match", "off"),
+    ("at_end", "Stop"),
+    ("tempo_mode", "Keep length"),
 ];
 
 const UNCONDITIONAL: &[(&str, &str)] = &[
@@ -25,6 +28,9 @@ const UNCONDITIONAL: &[(&str, &str)] = &[
     ("key_tracking", "off"),
     ("controllers", "off"),
     ("key_limiter", "off"),
+    ("level_match", "off"),
+    ("at_end", "Stop"),
+    ("tempo_mode", "Keep length"),
 ];
 
 const NEW: &[(&str, &str)] = &[
@@ -35,6 +41,9 @@ const NEW: &[(&str, &str)] = &[
     ("key_tracking", "off"),
     ("controllers", "off"),
     ("key_limiter", "off"),
+    ("level_match", "off"),
+    ("at_end", "Stop"),
+    ("tempo_mode", "Keep length"),
 ];
 
 const SEVERAL: &[(&str, &str)] = &[
@@ -51,6 +60,9 @@ const SEVERAL: &[(&str, &str)] = &[
     ("key_tracking", "on"),
     ("controllers", "on"),
     ("key_limiter", "on"),
+    ("level_match", "off"),
+    ("at_end", "Stop"),
+    ("tempo_mode", "Keep length"),
 ];
 
 const CONTINUED: Option<&str> = Some("b3bba3b24adb52b0918fbde6a3f23c185515e08fa43efac8e5ba08dd527c52f5");
