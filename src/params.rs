@@ -6,7 +6,9 @@
 mod keys;
 mod text;
 mod timeline;
+mod values;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nice_plug::prelude::*;
@@ -16,9 +18,10 @@ pub use keys::KeyParams;
 use text::{decimals, number};
 pub use timeline::TimelineParams;
 
+use crate::patch::Value;
 use crate::session::PersistentSession;
-use crate::settings::Controls;
 pub use crate::settings::{AtEnd, LengthUnit, Meter, Mode, Playback, SeedSource, Settings, TempoMode};
+use crate::settings::{Controls, Turned};
 use crate::wildness::{self, MOST_TEMPERATURE};
 
 /// Ticks per bar to which `start` is rounded: fine enough for triplets of sixty-fourths, coarse enough that the `f32` a
@@ -86,6 +89,9 @@ pub struct ContinuoParams {
     /// While on, the sidechain input is recorded as the seed clip.
     #[id = "capture"]
     pub capture: BoolParam,
+    /// Whether the capture takes one pass of the host's loop in place of all that comes while it is on.
+    #[id = "capture_loop"]
+    pub capture_loop: BoolParam,
     /// Off → on starts a render.
     #[id = "render"]
     pub render: BoolParam,
@@ -160,6 +166,7 @@ impl Default for ContinuoParams {
             play_seed: BoolParam::new("Play seed", true),
             seed_source: EnumParam::new("Seed source", SeedSource::Clip),
             capture: BoolParam::new("Capture", false),
+            capture_loop: BoolParam::new("Capture the loop", false),
             render: BoolParam::new("Render", false),
             cancel: BoolParam::new("Cancel", false),
             revision: IntParam::new("Revision", 0, IntRange::Linear { min: 0, max: MAX_REVISION })
@@ -206,6 +213,14 @@ impl Controls for ContinuoParams {
 
     fn level_match(&self) -> bool {
         self.timeline.level_match.value()
+    }
+
+    fn patch_values(&self) -> BTreeMap<String, Value> {
+        self.patch_values()
+    }
+
+    fn turns_to(&self, values: &BTreeMap<String, Value>) -> Vec<Turned> {
+        self.turns_to(values)
     }
 }
 
@@ -285,6 +300,7 @@ mod tests {
                 "play_seed",
                 "seed_source",
                 "capture",
+                "capture_loop",
                 "render",
                 "cancel",
                 "revision",

@@ -7,6 +7,9 @@ use super::drop::Drops;
 use super::gesture::{Setter, Turns};
 use super::library::Library;
 use super::notices::Notices;
+use super::order::TakeOrder;
+use super::patches::Browser;
+use super::spectrogram::Spectra;
 use super::trimming::Trimming;
 use crate::params::ContinuoParams;
 use crate::session::{FileChoice, Session, Snapshot, TakeId};
@@ -18,6 +21,7 @@ pub(super) struct State {
     pub(super) dialogs: Dialogs,
     pub(super) notices: Notices,
     pub(super) drops: Drops,
+    pub(super) browser: Browser,
     pub(super) model_path: String,
     pub(super) seed_path: String,
     pub(super) export_path: String,
@@ -29,6 +33,12 @@ pub(super) struct State {
     pub(super) turns: Arc<Mutex<Turns>>,
     /// How far the lanes are scrolled.
     pub(super) lanes: Lanes,
+    /// Whether the likeliest variation is at the top, in place of the first one.
+    pub(super) likeliest_first: bool,
+    /// The spectrum in place of a waveform.
+    pub(super) spectra: Spectra,
+    /// In which order the takes are listed.
+    pub(super) take_order: TakeOrder,
     /// The take whose name is being typed, and what is typed.
     pub(super) renaming: Option<(TakeId, String)>,
     /// The seed clip for which a preview was asked for last.

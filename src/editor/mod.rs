@@ -20,9 +20,14 @@ mod lane;
 mod library;
 mod listen;
 mod messages;
+mod models;
 mod notices;
+mod order;
+mod patches;
 mod peaks;
 mod render_bar;
+mod shield;
+mod spectrogram;
 mod stepper;
 mod takes;
 #[cfg(test)]
@@ -90,6 +95,7 @@ impl NiceEguiApp for ContinuoApp {
         self.host = Some(host);
         self.state.library.refresh(&self.params.session.repaint);
         self.state.previewed = None;
+        self.state.spectra.detach();
         self.state.drops.detach();
         Ok(())
     }
@@ -102,6 +108,7 @@ impl NiceEguiApp for ContinuoApp {
 
     fn editor_closed(&mut self) {
         self.host = None;
+        self.state.spectra.detach();
         self.state.drops.detach();
         // Nobody is there who could stop it.
         self.params.session.look_away();
@@ -117,6 +124,7 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     let mut cx = Cx { session, params, setter, snapshot: &snapshot, state };
     tell_host(&mut cx);
     follow_suggestion(&cx);
+    follow_patch(&cx);
     if cx.state.previewed.as_ref() != Some(&snapshot.seed) {
         cx.state.previewed = Some(snapshot.seed.clone());
         session.preview_seed();
@@ -168,6 +176,7 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
     CentralPanel::default()
         .frame(row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 12 }))
         .show(ui, |ui| waveform::waveform(ui, cx));
+    shield::shield(ui);
 }
 
 /// Notes what the user has turned, so that it can be undone.
@@ -196,6 +205,13 @@ fn follow_suggestion(cx: &Cx<'_>) {
     if let Some(top_k) = suggestion.top_k {
         let top_k = i32::try_from(top_k).unwrap_or(i32::MAX);
         gesture(&cx.setter.unnoted(), &params.top_k, |setter| setter.set_parameter(&params.top_k, top_k));
+    }
+}
+
+/// Turns what a patch turns. The session has noted it down already, as a part of one deed.
+fn follow_patch(cx: &Cx<'_>) {
+    for (id, value) in cx.session.take_wishes() {
+        cx.params.turn(&cx.setter.host(), &id, value);
     }
 }
 

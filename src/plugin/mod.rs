@@ -6,6 +6,7 @@ pub mod clap;
 mod course;
 mod keys;
 mod midi;
+mod patches;
 mod state;
 pub mod vst3;
 mod wait;

@@ -13,6 +13,7 @@ mod from_take;
 mod job;
 mod listening;
 mod models;
+mod patches;
 mod preferences;
 mod priority;
 mod service;

@@ -14,6 +14,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod arm;
 mod capture;
 mod course;
 mod curve;
@@ -34,6 +35,7 @@ mod view;
 mod voices;
 mod window;
 
+pub use arm::{Arm, Armed, Pass, Recording};
 pub use capture::CaptureWriter;
 pub use course::{AtEnd, Beat, Course};
 pub use gain::SmoothedGain;
