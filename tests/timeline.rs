@@ -5,6 +5,7 @@ mod common;
 
 use common::host::{ClapId, Plugin, Setup};
 use common::{Bundle, bits, finished_state, heard_of, play, render, roll, sound, take, wait_for_take};
+use continuo_engine::audio::{WavFormat, write_wav};
 use serde_json::{Value, json};
 
 /// What happens at a frame of a song.
@@ -66,6 +67,10 @@ fn hz(heard: &[[f32; 2]]) -> f64 {
 #[test]
 fn a_continuation_has_its_clips_level_while_it_is_made_and_ever_after() {
     let bundle = Bundle::new();
+    // What a model of random weights plays is as loud as can be: quieter than it is the clip.
+    let mut clip = common::seed_clip();
+    clip.channels.iter_mut().flatten().for_each(|value| *value *= 0.2);
+    write_wav(&bundle.seed, &clip, WavFormat::I24).unwrap();
     let values = [("length", "2.5"), ("takes", "2"), ("rng_seed", "5")];
     let frames = 24_000 + 120_000;
     // While it is being rendered, which an offline host waits for.

@@ -144,7 +144,7 @@ impl Course {
         }
         let (end, period) = self.in_beats(&lap, beat);
         // What is nearer to a pass's first frame than to the one before has begun it.
-        let after = since_pin + 0.5 / beat.frames - end;
+        let after = since_pin + MIDDLE / beat.frames - end;
         if after < 0.0 {
             return Place { next: Some(Next::Beat(end)), ..first };
         }
@@ -198,16 +198,22 @@ impl Course {
 impl Beat {
     /// Frames of output until the song is `at` quarter notes after the pin.
     pub(crate) fn until(&self, at: f64) -> u64 {
-        let frames = (at - self.since_pin) * self.frames;
-        // The nearest frame, but for a hair: bars often end in the very middle between two, where rounding of what a host says
-        // would decide.
-        whole(frames + 0.5 - 1.0 / 4_096.0) as u64
+        nearest((at - self.since_pin) * self.frames)
     }
 
     /// The same song so many frames later.
     pub(crate) fn later(&self, frames: usize) -> Self {
         Self { since_pin: self.since_pin + frames as f64 / self.frames, ..*self }
     }
+}
+
+/// The middle between two frames, but for a hair: bars often end in the very middle, where the last bit of what a host says
+/// would decide, and so the size of its blocks.
+const MIDDLE: f64 = 0.5 - 1.0 / 4_096.0;
+
+/// The whole number that is nearest to what is not negative.
+pub(crate) fn nearest(value: f64) -> u64 {
+    whole(value + MIDDLE) as u64
 }
 
 /// The part before the point of what is not negative; 0 of what is. (`f64::floor` is not in `core`.)

@@ -1,5 +1,6 @@
 //! A reading head: one position that moves through one take, with its fades.
 
+use crate::course::nearest;
 use crate::curve::quarter;
 use crate::envelope::Contour;
 use crate::gain::SmoothedGain;
@@ -136,14 +137,9 @@ impl Head {
         self.opening.is_none() && self.closing.is_none()
     }
 
-    /// Goes to a place between two frames of the take, or to the nearer one.
-    pub(crate) fn go_to(&mut self, place: f64, between: bool) {
-        // Farther than any take is long; also what is not a number comes to 0.
-        let place = place.max(0.0).min((1_u64 << 52) as f64) + if between { 0.0 } else { 0.5 };
-        self.position = place as i64;
-        if between {
-            self.pitch.set_fraction(place - self.position as f64);
-        }
+    /// Goes to the frame of the take that is nearest to a place.
+    pub(crate) fn go_to(&mut self, place: f64) {
+        self.position = nearest(place) as i64;
     }
 
     /// Where it stands, in frames of the take.

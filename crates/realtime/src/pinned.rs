@@ -1,6 +1,6 @@
 //! The pinned take as it sounds: the pass that plays, those before it while they fade, and the one that comes next.
 
-use crate::course::{Beat, Course, Next, Place};
+use crate::course::{Beat, Course, Next, Place, nearest};
 use crate::head::{Fades, Head, Source};
 use crate::kernel::UNITY;
 use crate::tails::Tails;
@@ -234,17 +234,19 @@ impl Pinned {
 
     /// Begins in the middle of a pass.
     fn begin_at(&mut self, place: &Place, fades: Fades) {
-        self.together = (self.beat.since_pin, place.position);
         self.await_next(place.next, 0);
         let mut head = self.fresh(0, self.soft || place.position > 0.0, fades);
-        head.go_to(place.position, self.course.tempo.is_some());
-        let since = (place.since + 0.5) as u32;
+        // Whole frames: what a host says of its position is exact to a small part of a frame, and that part is another one in
+        // blocks of another size.
+        head.go_to(place.position);
+        self.together = (self.beat.since_pin, head.place());
+        let since = u32::try_from(nearest(place.since)).unwrap_or(u32::MAX);
         if let Some((position, whole)) = place.before.map(|before| (before, self.overlap(before, fades)))
             && since < whole
         {
             let speed = self.course.speed(&self.beat);
             let mut other = self.fresh(0, true, fades);
-            other.go_to(position + place.since * speed, self.course.tempo.is_some());
+            other.go_to(position + place.since * speed);
             other.close_evenly(since, whole);
             self.outgoing[0] = Some(other);
             head.open_evenly(since, whole);
@@ -284,8 +286,8 @@ impl Pinned {
     /// Frames of output over which a pass that stands at `position` goes over to the next one; 0 if it has ended.
     fn overlap(&self, position: f64, fades: Fades) -> u32 {
         let Some(lap) = self.course.looped(fades.declick) else { return 0 };
-        let left = (self.course.frames as f64 - position) / self.course.speed(&self.beat);
-        if left < f64::from(fades.declick) { 0 } else { lap.crossfade.min(left as u32) }
+        let left = nearest((self.course.frames as f64 - position) / self.course.speed(&self.beat));
+        if left < u64::from(fades.declick) { 0 } else { u64::from(lap.crossfade).min(left) as u32 }
     }
 
     /// A pass that comes to the take's end before the next one begins fades out as it would have gone over to it.

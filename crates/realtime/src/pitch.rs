@@ -55,11 +55,6 @@ impl Pitch {
         f64::from(self.fraction) / UNITY as f64
     }
 
-    /// Sets that.
-    pub(crate) fn set_fraction(&mut self, part: f64) {
-        self.fraction = (part * UNITY as f64) as u32;
-    }
-
     /// Whether the next frame is one of the take's own frames, read at the take's own speed.
     pub(crate) fn is_plain(&self) -> bool {
         self.now == UNITY && self.fraction == 0
