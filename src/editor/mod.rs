@@ -34,6 +34,7 @@ mod takes;
 mod tests;
 mod theme;
 mod ticks;
+mod timeline;
 mod trim;
 mod trimming;
 mod waveform;

@@ -5,6 +5,7 @@
 mod patches;
 mod seeds;
 mod takes;
+mod timeline;
 mod values;
 
 use std::path::PathBuf;
@@ -161,6 +162,8 @@ fn take(variations: usize) -> TakeOverview {
         columns: 64,
         peaks: vec![vec![Peak { min: -0.5, max: 0.5 }; 64]; variations],
         collapses: vec![None; variations],
+        levels: vec![Some(1.5); variations],
+        tempo: Some(120.0),
         recipe: "a test".to_owned(),
     }
 }
@@ -331,7 +334,7 @@ fn what_keys_do_is_shown_where_they_play_and_the_rest_behind_a_button() {
     bench.click("MIDI");
     assert!(bench.harness.query_by_label("Start").is_none());
     let screen = egui::Rect::from_min_size(Pos2::ZERO, vec2(theme::MIN_SIZE.0, theme::MIN_SIZE.1));
-    let row = ["Key tracking", "Root key", "Keys…", "Play seed", "Gain"];
+    let row = ["Key tracking", "Root key", "Keys…", "Play seed", "Gain", "Timeline…"];
     let places = row.map(|name| bench.harness.get_by_label(name).rect());
     assert!(places.windows(2).all(|pair| pair[0].right() <= pair[1].left()), "{places:?}");
     assert!(places.iter().all(|place| screen.contains_rect(*place)), "{places:?}");

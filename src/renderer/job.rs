@@ -175,6 +175,7 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         signal: Some(manifest.signal),
         seed_name,
         rng_seed: settings.rng_seed,
+        tempo: Some(settings.tempo).filter(|tempo| tempo.is_finite()),
         engine_version: continuo_engine::VERSION.to_owned(),
         ..Recipe::default()
     };

@@ -70,4 +70,5 @@ pub(crate) use ticket::Ticket;
 pub use trim::{MAX_TRIM_SECONDS, MIN_TRIM_SECONDS, SeedTrim};
 pub(crate) use trim::{read_seed, seed_words};
 
+pub use crate::take::level::words as level_words;
 pub use crate::take::shelf::{MAX_TAKES, TakeId};

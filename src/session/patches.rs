@@ -136,6 +136,7 @@ mod tests {
                 rng_seed: 0,
                 variations: 1,
                 seed_source: SeedSource::Clip,
+                tempo: 120.0,
             }
         }
         fn switches(&self) -> [bool; 2] {
@@ -146,6 +147,9 @@ mod tests {
         }
         fn pin_bars(&self) -> f64 {
             0.0
+        }
+        fn level_match(&self) -> bool {
+            false
         }
         fn patch_values(&self) -> BTreeMap<String, Value> {
             BTreeMap::from([("length".to_owned(), Value::Number((*lock(&self.0)).into()))])

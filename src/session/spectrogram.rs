@@ -91,7 +91,7 @@ fn spectrogram(
 ) -> Option<Spectrogram> {
     let rate_hz = play.rate_hz as f32;
     let frames = play.seed_frames() + play.frames();
-    let [left, right] = play.frames_between(variation, true, 0, frames as i64)?;
+    let [left, right] = play.frames_between(variation, (true, false), 0, frames as i64)?;
     let mono: Vec<f32> = left.iter().zip(&right).map(|(left, right)| 0.5 * (left + right)).collect();
     let length = ((WINDOW_SECONDS * rate_hz) as usize).next_power_of_two().max(256);
     let highest_hz = top_hz.min(0.5 * rate_hz).max(2.0 * LOWEST_HZ);
