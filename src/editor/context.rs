@@ -9,7 +9,7 @@ use super::library::Library;
 use super::notices::Notices;
 use super::order::TakeOrder;
 use super::patches::Browser;
-use super::spectrogram::Spectra;
+use super::spectra::Spectra;
 use super::trimming::Trimming;
 use crate::params::ContinuoParams;
 use crate::session::{FileChoice, Session, Snapshot, TakeId};

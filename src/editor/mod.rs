@@ -27,6 +27,7 @@ mod patches;
 mod peaks;
 mod render_bar;
 mod shield;
+mod spectra;
 mod spectrogram;
 mod stepper;
 mod takes;

@@ -33,6 +33,7 @@ mod saved_path;
 mod saved_shelf;
 mod snapshot;
 mod sound;
+mod spectra;
 mod spectrogram;
 mod take_entry;
 mod takes;
