@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::browser::Browser;
 use super::dialog::Dialogs;
 use super::drop::Drops;
 use super::gesture::{Setter, Turns};
 use super::library::Library;
 use super::notices::Notices;
 use super::order::TakeOrder;
-use super::patches::Browser;
 use super::spectra::Spectra;
 use super::trimming::Trimming;
 use crate::params::ContinuoParams;

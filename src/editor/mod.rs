@@ -5,6 +5,7 @@
 //! shown by threads of their own. It repaints when there is something new, not all the time.
 
 mod bar;
+mod browser;
 mod chooser;
 mod context;
 mod controls;

@@ -43,6 +43,8 @@ pub(crate) struct Board {
     pub(super) described: Option<FileChoice>,
     /// What suits a model that was chosen just now, until an editor has set it.
     pub(super) suggestion: Option<Suggestion>,
+    /// Models whose speed an editor shows or would.
+    pub(super) curious: Vec<PathBuf>,
     /// Parameters that a patch turns, until somebody has asked the host for them.
     pub(super) wishes: Wishes,
     /// What is played to the user.
@@ -87,6 +89,7 @@ impl Session {
                 trimmed: Trimmed::default(),
                 described: None,
                 suggestion: None,
+                curious: Vec::new(),
                 wishes: Wishes::new(),
                 listening: None,
                 prepared: None,
@@ -136,8 +139,10 @@ impl Session {
         *lock(&self.watched) = None;
         self.link.set_looked_at(false);
         self.link.end_audition();
+        let mut board = lock(&self.board);
         // It was kept for the next click.
-        lock(&self.board).prepared = None;
+        board.prepared = None;
+        board.curious.clear();
     }
 
     /// Whether somebody sees what is posted: only then is it worth opening a model or measuring it ahead of a render.

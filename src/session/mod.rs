@@ -11,6 +11,7 @@ mod collapse;
 mod command;
 mod complaint;
 mod concern;
+mod curiosity;
 mod deed;
 mod export_options;
 mod facts;
