@@ -6,6 +6,7 @@
 mod keys;
 mod text;
 
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 
 use nice_plug::prelude::*;
@@ -195,6 +196,16 @@ impl Controls for ContinuoParams {
 
     fn pin_bars(&self) -> f64 {
         self.pin_bars()
+    }
+
+    fn values(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for (_, parameter, _) in self.param_map() {
+            // SAFETY: the parameter is one of `self`'s, which is there for as long as this runs.
+            let value = unsafe { parameter.unmodulated_normalized_value() };
+            hasher.write_u32(value.to_bits());
+        }
+        hasher.finish()
     }
 }
 

@@ -105,4 +105,7 @@ pub trait Controls: Send + Sync {
 
     /// Bars from the song's start to where the take is pinned.
     fn pin_bars(&self) -> f64;
+
+    /// The values of all parameters as one number, to see whether one was turned.
+    fn values(&self) -> u64;
 }

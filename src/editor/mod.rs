@@ -2,7 +2,8 @@
 //!
 //! It reads one [`Snapshot`] per frame, changes host parameters through the host and asks for everything else with
 //! [`Command`](crate::session::Command)s; it never touches the renderer or the engine. Nothing in it waits: files are listed and dialogs are
-//! shown by threads of their own. It repaints when there is something new, not all the time.
+//! shown by threads of their own. It is drawn when there is something new, and at no other time: whoever changes what it shows rings
+//! [`Session::repaint`](crate::session::Session::repaint), and for what `process()` moves the service thread does.
 
 mod bar;
 mod chooser;
@@ -21,6 +22,7 @@ mod library;
 mod listen;
 mod messages;
 mod notices;
+mod opening;
 mod peaks;
 mod render_bar;
 mod stepper;
@@ -45,7 +47,7 @@ use nice_plug::prelude::{Param as _, ParamSetter, Params as _, ResizeHint};
 use nice_plug_egui::baseview::HandlerError;
 use nice_plug_egui::baseview::dpi::LogicalSize;
 use nice_plug_egui::resizable_window::ResizableWindow;
-use nice_plug_egui::{EguiEditor, EguiNiceSettings, Frame, NiceEguiApp, create_egui_editor};
+use nice_plug_egui::{EguiEditor, EguiNiceSettings, Frame, GraphicsConfig, NiceEguiApp, create_egui_editor};
 
 use context::{Cx, State};
 use gesture::{Setter, gesture};
@@ -55,10 +57,9 @@ use crate::params::{ContinuoParams, MAX_REVISION};
 /// The editor's type, named by the plugin.
 pub type ContinuoEditor = EguiEditor<ContinuoApp>;
 
-/// Pause between two frames while something moves.
-const MOVING: Duration = Duration::from_millis(33);
-/// Pause between two looks at a session in which nothing moves.
-const RESTING: Duration = Duration::from_millis(250);
+/// Least pause between two frames that nobody's hand asks for. Without a graphics card a frame costs tens of milliseconds of processor
+/// time, which are a render's or the host's.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Makes the editor of one instance.
 pub fn create(params: &Arc<ContinuoParams>) -> Option<ContinuoEditor> {
@@ -71,8 +72,15 @@ pub fn create(params: &Arc<ContinuoParams>) -> Option<ContinuoEditor> {
     let (width, height) = theme::MIN_SIZE;
     let settings = EguiNiceSettings::new()
         .with_tile("Continuo")
+        .with_graphics_config(graphics())
+        .with_repaint_poll_interval(PAUSE)
         .with_resize_hint(ResizeHint::RESIZABLE.with_min_logical_size(LogicalSize::new(width, height)));
     create_egui_editor(Arc::clone(&params.editor), repaint, settings, app)
+}
+
+/// How the window is drawn. There are no gradients here that dithering would smooth, and without a graphics card it costs a third of a frame.
+fn graphics() -> GraphicsConfig {
+    GraphicsConfig { dithering: false, ..GraphicsConfig::default() }
 }
 
 /// What is behind the window. It outlives the window: a host may open and close it many times.
@@ -90,6 +98,7 @@ impl NiceEguiApp for ContinuoApp {
         self.state.library.refresh(&self.params.session.repaint);
         self.state.previewed = None;
         self.state.drops.detach();
+        opening::begin(&egui, &self.params.session, &self.state.drops);
         Ok(())
     }
 
@@ -97,13 +106,6 @@ impl NiceEguiApp for ContinuoApp {
         let Some(host) = self.host.clone() else { return };
         self.state.drops.attach(frame.baseview_window(), &self.params.session.repaint);
         show(ui, &self.params, host.param_setter(), &mut self.state);
-    }
-
-    fn editor_closed(&mut self) {
-        self.host = None;
-        self.state.drops.detach();
-        // Nobody is there who could stop it.
-        self.params.session.look_away();
     }
 }
 
@@ -125,10 +127,9 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     dropping::heed(ui, &mut cx);
 
     note_turns(&cx);
-
-    let plays = session.playhead_seconds().is_some() || session.heard().is_some();
-    let moves = snapshot.status.busy() || plays || params.capture.value();
-    ui.ctx().request_repaint_after(if moves { MOVING } else { RESTING });
+    if let Some(left) = cx.state.notices.left() {
+        ui.ctx().request_repaint_after(left);
+    }
 }
 
 fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {

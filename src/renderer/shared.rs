@@ -176,11 +176,15 @@ impl Shared {
                 cancelled.push((session, Arc::clone(&request.ticket)));
                 return false;
             }
-            session.post(|snapshot| {
-                if let Status::Waiting { ahead: shown } = &mut snapshot.status {
-                    *shown = ahead;
-                }
-            });
+            let waits = Status::Waiting { ahead };
+            let told = session.snapshot().status;
+            if matches!(told, Status::Waiting { .. }) && told != waits {
+                session.post(|snapshot| {
+                    if matches!(snapshot.status, Status::Waiting { .. }) {
+                        snapshot.status = waits;
+                    }
+                });
+            }
             ahead += 1;
             true
         });

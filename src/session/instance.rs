@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::{Duration, Instant};
 
 use crossbeam::queue::SegQueue;
 use nice_plug_egui::RepaintNotifier;
@@ -18,6 +17,7 @@ use super::herald::Herald;
 use super::history::History;
 use super::link::AudioLink;
 use super::lock::lock;
+use super::pulse::Felt;
 use super::saved::{DEFAULT_INLINE_LIMIT, Unread};
 use super::snapshot::Snapshot;
 use super::sound::{Listening, Prepared};
@@ -25,9 +25,6 @@ use super::ticket::Ticket;
 use super::trim::Trimmed;
 use crate::settings::{Controls, Meter, Settings};
 use crate::take::bench::Bench;
-
-/// An editor that has not looked for so long is closed: at rest, it looks four times a second.
-const WATCHED: Duration = Duration::from_secs(1);
 
 /// What [`Snapshot`] is cloned from.
 #[derive(Debug)]
@@ -65,8 +62,7 @@ pub struct Session {
     pub(super) unread: Mutex<Unread>,
     revision: AtomicU64,
     pub(crate) herald: Herald,
-    /// When an editor last looked.
-    watched: Mutex<Option<Instant>>,
+    pub(super) pulse: Mutex<Felt>,
     controls: OnceLock<Weak<dyn Controls>>,
 }
 
@@ -90,7 +86,7 @@ impl Session {
             tickets: Mutex::new(Vec::new()),
             revision: AtomicU64::new(0),
             herald: Herald::default(),
-            watched: Mutex::new(None),
+            pulse: Mutex::default(),
             history: Mutex::default(),
             unread: Mutex::default(),
             controls: OnceLock::new(),
@@ -118,15 +114,13 @@ impl Session {
         snapshot
     }
 
-    /// Says that an editor is looking; to be said again with every frame it draws.
+    /// Says that an editor is looking, until [`Session::look_away`]. It is drawn when [`Session::repaint`] is rung.
     pub fn watch(&self) {
         self.link.set_looked_at(true);
-        *lock(&self.watched) = Some(Instant::now());
     }
 
     /// Says that no editor is looking any more. What was played to its user ends.
     pub fn look_away(&self) {
-        *lock(&self.watched) = None;
         self.link.set_looked_at(false);
         self.link.end_audition();
         // It was kept for the next click.
@@ -135,7 +129,7 @@ impl Session {
 
     /// Whether somebody sees what is posted: only then is it worth opening a model or measuring it ahead of a render.
     pub(crate) fn is_watched(&self) -> bool {
-        lock(&self.watched).is_some_and(|last| last.elapsed() < WATCHED)
+        self.link.is_looked_at()
     }
 
     /// Frames that `process()` had to replace with silence since the instance was made, because they were not ready.

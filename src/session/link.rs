@@ -287,6 +287,19 @@ impl AudioLink {
         self.missing.load(Ordering::Relaxed)
     }
 
+    /// Where playback stands, which take is played to the user, and where in it: to see whether they move.
+    pub(crate) fn heads(&self) -> [u64; 3] {
+        let [take, frame] = &self.auditioned;
+        let playhead = self.playhead.load(Ordering::Relaxed);
+        [playhead.cast_unsigned(), take.load(Ordering::Acquire), frame.load(Ordering::Relaxed)]
+    }
+
+    /// Tempo, beats per bar and rate, as bits.
+    pub(crate) fn meter_bits(&self) -> [u64; 3] {
+        let rate = self.host_rate.load(Ordering::Acquire);
+        [self.tempo.load(Ordering::Relaxed), self.beats_per_bar.load(Ordering::Relaxed), u64::from(rate)]
+    }
+
     pub(crate) fn playhead_seconds(&self) -> Option<f64> {
         let frame = self.playhead.load(Ordering::Relaxed);
         let rate = self.host_rate_hz()?;

@@ -24,6 +24,7 @@ pub(crate) mod overview;
 mod persist;
 mod preferences;
 mod preview;
+mod pulse;
 mod restore;
 mod saved;
 mod saved_path;

@@ -1,0 +1,132 @@
+//! What an editor shows and nobody rings for.
+//!
+//! `process()` wakes nobody, and some hosts set parameters without a word to the editor. So the renderer's service thread feels the pulse of
+//! every session whose editor is open, and the editor is drawn when it has changed: not while nothing moves.
+
+use std::sync::atomic::Ordering;
+
+use super::instance::Session;
+use super::lock::lock;
+
+/// What has moved since somebody last looked.
+#[derive(Debug, PartialEq)]
+struct Pulse {
+    /// Where playback stands, which take is played to the user, and where in it.
+    heads: [u64; 3],
+    missing: u64,
+    /// Frames that came in from the sidechain.
+    captured: usize,
+    /// Tempo, beats per bar and rate, as bits.
+    meter: [u64; 3],
+    /// See [`Controls::values`](crate::settings::Controls::values).
+    values: u64,
+}
+
+/// The pulse as it was felt last.
+#[derive(Debug, Default)]
+pub(super) struct Felt {
+    last: Option<Pulse>,
+    /// How often it had changed.
+    beats: u64,
+}
+
+impl Session {
+    /// Has an open editor drawn if what it shows has moved.
+    pub(crate) fn feel_pulse(&self) {
+        if !self.is_watched() {
+            return;
+        }
+        let now = Pulse {
+            heads: self.link.heads(),
+            missing: self.link.missing_frames(),
+            captured: self.link.captured().map_or(0, |ring| ring.written.load(Ordering::Acquire)),
+            meter: self.link.meter_bits(),
+            values: self.params().map_or(0, |params| params.values()),
+        };
+        let mut felt = lock(&self.pulse);
+        if felt.last.as_ref() != Some(&now) {
+            *felt = Felt { last: Some(now), beats: felt.beats + 1 };
+            drop(felt);
+            self.repaint.request_repaint();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::settings::{Controls, Meter, Mode, SeedSource, Settings};
+
+    struct Turned(std::sync::atomic::AtomicU64);
+
+    impl Controls for Turned {
+        fn settings(&self, _meter: Meter) -> Settings {
+            Settings {
+                mode: Mode::Continue,
+                seconds: 1.0,
+                temperature: 1.0,
+                top_k: 0,
+                class: 0,
+                rng_seed: 0,
+                variations: 1,
+                seed_source: SeedSource::Clip,
+            }
+        }
+
+        fn switches(&self) -> [bool; 2] {
+            [false; 2]
+        }
+
+        fn variation(&self) -> usize {
+            0
+        }
+
+        fn pin_bars(&self) -> f64 {
+            0.0
+        }
+
+        fn values(&self) -> u64 {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn an_open_editor_is_drawn_when_something_has_moved_and_only_then() {
+        let session = Session::new();
+        let controls = Arc::new(Turned(0.into()));
+        session.attach(&controls);
+        session.set_host_rate(48_000.0);
+        let rung = |session: &Session| {
+            session.feel_pulse();
+            lock(&session.pulse).beats
+        };
+        session.link.set_playhead(Some(1));
+        assert_eq!(rung(&session), 0, "nobody looks");
+        session.watch();
+        let mut beats = rung(&session);
+        assert_eq!(beats, 1);
+        let moves: [&dyn Fn(); 7] = [
+            &|| session.link.set_playhead(Some(2)),
+            &|| session.link.set_playhead(None),
+            &|| session.link.set_auditioned(Some((7, 0))),
+            &|| session.link.set_auditioned(Some((7, 64))),
+            &|| session.link.add_missing(1),
+            &|| session.link.set_meter(Meter { tempo: 90.0, beats_per_bar: 3.0 }),
+            &|| controls.0.store(1, Ordering::Relaxed),
+        ];
+        for act in moves {
+            act();
+            beats += 1;
+            assert_eq!(rung(&session), beats);
+            assert_eq!(rung(&session), beats, "nothing has moved");
+        }
+        let ring = session.link.capture_ring(48_000);
+        ring.written.store(64, Ordering::Release);
+        assert_eq!(rung(&session), beats + 1);
+        session.look_away();
+        session.link.set_playhead(Some(3));
+        assert_eq!(rung(&session), beats + 1);
+    }
+}
