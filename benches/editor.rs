@@ -123,7 +123,7 @@ mod linux {
         let since = Instant::now();
         while params.session.snapshot().takes.is_empty() {
             ensure!(
-                since.elapsed() < Duration::from_secs(120),
+                since.elapsed() < Duration::from_mins(5),
                 "the render does not end: {:?}",
                 params.session.snapshot().error
             );

@@ -7,6 +7,7 @@ use super::drop::Drops;
 use super::gesture::{Setter, Turns};
 use super::library::Library;
 use super::notices::Notices;
+use super::opening::Openings;
 use super::trimming::Trimming;
 use crate::params::ContinuoParams;
 use crate::session::{FileChoice, Session, Snapshot, TakeId};
@@ -18,6 +19,7 @@ pub(super) struct State {
     pub(super) dialogs: Dialogs,
     pub(super) notices: Notices,
     pub(super) drops: Drops,
+    pub(super) openings: Openings,
     pub(super) model_path: String,
     pub(super) seed_path: String,
     pub(super) export_path: String,

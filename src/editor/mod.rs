@@ -41,7 +41,7 @@ mod zoom;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use egui::{CentralPanel, Color32, Frame as EguiFrame, Margin, Panel, Stroke, Ui};
+use egui::{CentralPanel, Color32, Frame as EguiFrame, Margin, Panel, Rgba, Stroke, Ui};
 use nice_plug::context::gui::GuiContext;
 use nice_plug::prelude::{Param as _, ParamSetter, Params as _, ResizeHint};
 use nice_plug_egui::baseview::HandlerError;
@@ -59,7 +59,7 @@ pub type ContinuoEditor = EguiEditor<ContinuoApp>;
 
 /// Least pause between two frames that nobody's hand asks for. Without a graphics card a frame costs tens of milliseconds of processor
 /// time, which are a render's or the host's.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(66);
 
 /// Makes the editor of one instance.
 pub fn create(params: &Arc<ContinuoParams>) -> Option<ContinuoEditor> {
@@ -93,12 +93,14 @@ pub struct ContinuoApp {
 impl NiceEguiApp for ContinuoApp {
     fn build(&mut self, egui: egui::Context, host: GuiContext, frame: &mut Frame) -> Result<(), HandlerError> {
         theme::apply(&egui);
-        frame.set_clear_color(theme::BACKGROUND.into());
+        // The framework hands the numbers on as they are.
+        let [red, green, blue, _] = theme::BACKGROUND.to_normalized_gamma_f32();
+        frame.set_clear_color(Rgba::from_rgb(red, green, blue));
         self.host = Some(host);
         self.state.library.refresh(&self.params.session.repaint);
         self.state.previewed = None;
         self.state.drops.detach();
-        opening::begin(&egui, &self.params.session, &self.state.drops);
+        self.state.openings.begin(&egui, &self.params.session, &self.state.drops);
         Ok(())
     }
 
@@ -114,7 +116,7 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     let session = &params.session;
     session.watch();
     let snapshot = session.snapshot();
-    let setter = Setter::new(setter, &state.turns);
+    let setter = Setter::new(setter, &state.turns, session);
     let mut cx = Cx { session, params, setter, snapshot: &snapshot, state };
     tell_host(&mut cx);
     follow_suggestion(&cx);
@@ -133,6 +135,8 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
 }
 
 fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
+    // The window is cleared to the background's colour: drawing over all of it once more would be a third of the work.
+    const BACKGROUND: Color32 = Color32::TRANSPARENT;
     let row = |fill: Color32, vertical: i8| {
         EguiFrame::new().fill(fill).inner_margin(Margin::symmetric(theme::MARGIN as i8, vertical))
     };
@@ -140,7 +144,7 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
         panel.exact_size(height).resizable(false).show_separator_line(false).frame(frame)
     };
     panel(Panel::top("header"), 52.0, row(theme::SURFACE, 0)).show(ui, |ui| header::header(ui, cx));
-    panel(Panel::top("source"), 50.0, row(theme::BACKGROUND, 0)).show(ui, |ui| header::source(ui, cx));
+    panel(Panel::top("source"), 50.0, row(BACKGROUND, 0)).show(ui, |ui| header::source(ui, cx));
     panel(Panel::bottom("footer"), 28.0, row(theme::SURFACE, 0)).show(ui, |ui| footer::footer(ui, cx));
     panel(Panel::bottom("render"), 48.0, row(theme::SURFACE, 0)).show(ui, |ui| render_bar::render_bar(ui, cx));
     let rows = 2.0 * controls::HEIGHT + theme::GAP + 2.0 * 10.0;
@@ -150,7 +154,7 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
     });
     let below = |name: &'static str| {
         let margin = Margin { left: 16, right: 16, top: 0, bottom: 10 };
-        let frame = row(theme::BACKGROUND, 0).inner_margin(margin);
+        let frame = row(BACKGROUND, 0).inner_margin(margin);
         Panel::bottom(name).resizable(false).show_separator_line(false).frame(frame)
     };
     if let Some((text, is_error)) = messages::pending(cx) {
@@ -161,12 +165,12 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     takes::shortcuts(ui, cx);
     if takes::wanted(cx) {
-        let frame = row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 0, top: 0, bottom: 12 });
+        let frame = row(BACKGROUND, 0).inner_margin(Margin { left: 16, right: 0, top: 0, bottom: 12 });
         let list = Panel::left("takes").exact_size(takes::WIDTH + 16.0).resizable(false).show_separator_line(false);
         list.frame(frame).show(ui, |ui| takes::takes(ui, cx));
     }
     CentralPanel::default()
-        .frame(row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 12 }))
+        .frame(row(BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 12 }))
         .show(ui, |ui| waveform::waveform(ui, cx));
 }
 

@@ -79,6 +79,7 @@ fn guarded(session: &Session, serve: impl FnOnce()) {
 
 fn listen(shared: &Arc<Shared>, session: &Arc<Session>) {
     session.link.free_retired();
+    session.link.tend_capture();
     watch_switches_at_rest(shared, session);
     while let Some(command) = session.link.take_command() {
         match command {

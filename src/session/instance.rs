@@ -12,12 +12,12 @@ use super::card::Suggestion;
 use super::choice::{Chosen, PendingChoices};
 use super::command::Command;
 use super::concern::Cause;
+use super::felt::Felt;
 use super::file_choice::FileChoice;
 use super::herald::Herald;
 use super::history::History;
 use super::link::AudioLink;
 use super::lock::lock;
-use super::pulse::Felt;
 use super::saved::{DEFAULT_INLINE_LIMIT, Unread};
 use super::snapshot::Snapshot;
 use super::sound::{Listening, Prepared};
@@ -132,9 +132,15 @@ impl Session {
         self.link.is_looked_at()
     }
 
-    /// Frames that `process()` had to replace with silence since the instance was made, because they were not ready.
+    /// Frames that `process()` had to replace with silence because they were not ready, since the instance was made or
+    /// [`Session::forget_missing`].
     pub fn missing_frames(&self) -> u64 {
         self.link.missing_frames()
+    }
+
+    /// Counts missing frames from 0 again.
+    pub fn forget_missing(&self) {
+        self.link.forget_missing();
     }
 
     /// Where in the take playback stands, in seconds from the seed clip's first frame; `None` while nothing plays.

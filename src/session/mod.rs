@@ -12,6 +12,7 @@ mod complaint;
 mod concern;
 mod deed;
 mod export_options;
+mod felt;
 mod file_choice;
 mod herald;
 mod history;

@@ -24,7 +24,7 @@ pub struct TakeOverview {
     pub seed_seconds: f64,
     /// Length of the whole continuation in seconds.
     pub continuation_seconds: f64,
-    /// Length of the continuation that is ready, in seconds.
+    /// Length of the continuation that is ready in every variation that has been begun, in seconds.
     pub ready_seconds: f64,
     /// Where the seam lies, as a part (0..=1) of seed clip and continuation together.
     pub seam: f32,
@@ -90,7 +90,8 @@ impl OverviewBuilder {
             }
             *counted = frames;
         }
-        let ready = self.counted.iter().copied().min().unwrap_or(0);
+        // Variations may be made one after the other.
+        let ready = self.counted.iter().copied().filter(|frames| *frames > 0).min().unwrap_or(0);
         self.overview.ready_seconds = ready as f64 / self.model_rate_hz;
         self.overview.clone()
     }

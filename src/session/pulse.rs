@@ -5,30 +5,9 @@
 
 use std::sync::atomic::Ordering;
 
+use super::felt::{Felt, Pulse};
 use super::instance::Session;
 use super::lock::lock;
-
-/// What has moved since somebody last looked.
-#[derive(Debug, PartialEq)]
-struct Pulse {
-    /// Where playback stands, which take is played to the user, and where in it.
-    heads: [u64; 3],
-    missing: u64,
-    /// Frames that came in from the sidechain.
-    captured: usize,
-    /// Tempo, beats per bar and rate, as bits.
-    meter: [u64; 3],
-    /// See [`Controls::values`](crate::settings::Controls::values).
-    values: u64,
-}
-
-/// The pulse as it was felt last.
-#[derive(Debug, Default)]
-pub(super) struct Felt {
-    last: Option<Pulse>,
-    /// How often it had changed.
-    beats: u64,
-}
 
 impl Session {
     /// Has an open editor drawn if what it shows has moved.

@@ -1,11 +1,16 @@
 //! An X server without a screen, and windows on it as a host has them. Linux and BSD only.
 
+#![allow(dead_code, clippy::missing_errors_doc)]
+
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
 use x11rb::connection::Connection as _;
-use x11rb::protocol::xproto::{ConnectionExt as _, CreateWindowAux, WindowClass};
+use x11rb::protocol::xproto::{
+    ChangeWindowAttributesAux, ConnectionExt as _, CreateWindowAux, ImageFormat, WindowClass,
+};
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
@@ -44,6 +49,22 @@ impl Display {
         self.connection.create_window(0, id, parent, 0, 0, 1_000, 700, 0, class, 0, &aux)?.check()?;
         self.connection.map_window(id)?.check()?;
         Ok(id)
+    }
+
+    /// How many colours there are in the upper left part of what is seen in a window.
+    pub fn colours(&self, window: u32) -> Result<usize> {
+        let image = self.connection.get_image(ImageFormat::Z_PIXMAP, window, 0, 0, 600, 400, u32::MAX)?.reply()?;
+        Ok(image.data.chunks_exact(4).map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect::<BTreeSet<_>>().len())
+    }
+
+    /// Takes what is in a window's windows from the screen, until they are drawn again.
+    pub fn erase(&self, window: u32) -> Result<()> {
+        for child in self.connection.query_tree(window)?.reply()?.children {
+            let aux = ChangeWindowAttributesAux::new().background_pixel(0);
+            self.connection.change_window_attributes(child, &aux)?.check()?;
+            self.connection.clear_area(false, child, 0, 0, 0, 0)?.check()?;
+        }
+        Ok(())
     }
 
     /// Takes a window away, with all that is in it.
