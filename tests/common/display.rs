@@ -2,6 +2,7 @@
 
 #![allow(dead_code, clippy::missing_errors_doc)]
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -19,6 +20,7 @@ pub struct Display {
     server: Child,
     connection: RustConnection,
     root: u32,
+    windows: Cell<i16>,
 }
 
 impl Display {
@@ -38,15 +40,17 @@ impl Display {
         unsafe { std::env::set_var("DISPLAY", &name) };
         let (connection, screen) = RustConnection::connect(Some(&name)).context("Xvfb does not answer")?;
         let root = connection.setup().roots[screen].root;
-        Ok(Self { server, connection, root })
+        Ok(Self { server, connection, root, windows: Cell::new(0) })
     }
 
-    /// A window of a host's, shown.
+    /// A window of a host's, shown. It lies beside the one before: what is covered is not drawn.
     pub fn window(&self) -> Result<u32> {
         let id = self.connection.generate_id()?;
         let aux = CreateWindowAux::new().override_redirect(1);
         let (parent, class) = (self.root, WindowClass::INPUT_OUTPUT);
-        self.connection.create_window(0, id, parent, 0, 0, 1_000, 700, 0, class, 0, &aux)?.check()?;
+        let left = 960 * (self.windows.get() % 2);
+        self.windows.set(self.windows.get().wrapping_add(1));
+        self.connection.create_window(0, id, parent, left, 0, 950, 700, 0, class, 0, &aux)?.check()?;
         self.connection.map_window(id)?.check()?;
         Ok(id)
     }
