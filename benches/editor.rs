@@ -154,6 +154,8 @@ mod linux {
         rest(&mut plugin, Instant::now() + Duration::from_secs(2))?;
         measure("nothing moves, with a take", |until| rest(&mut plugin, until))?;
         measure("blocks run and nothing moves", |until| play(&mut plugin, until, false))?;
+        // The pace is found in the first half second.
+        play(&mut plugin, Instant::now() + Duration::from_secs(1), true)?;
         measure("the take plays", |until| play(&mut plugin, until, true))?;
         println!("\nThe window has {width} × {height} pixels and is drawn in software.");
         plugin.close_editor()

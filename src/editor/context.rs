@@ -8,6 +8,10 @@ use super::gesture::{Setter, Turns};
 use super::library::Library;
 use super::notices::Notices;
 use super::opening::Openings;
+use super::order::TakeOrder;
+use super::pace::Pace;
+use super::patches::Browser;
+use super::spectrogram::Spectra;
 use super::trimming::Trimming;
 use crate::params::ContinuoParams;
 use crate::session::{FileChoice, Session, Snapshot, TakeId};
@@ -20,6 +24,8 @@ pub(super) struct State {
     pub(super) notices: Notices,
     pub(super) drops: Drops,
     pub(super) openings: Openings,
+    pub(super) pace: Pace,
+    pub(super) browser: Browser,
     pub(super) model_path: String,
     pub(super) seed_path: String,
     pub(super) export_path: String,
@@ -31,6 +37,12 @@ pub(super) struct State {
     pub(super) turns: Arc<Mutex<Turns>>,
     /// How far the lanes are scrolled.
     pub(super) lanes: Lanes,
+    /// Whether the likeliest variation is at the top, in place of the first one.
+    pub(super) likeliest_first: bool,
+    /// The spectrum in place of a waveform.
+    pub(super) spectra: Spectra,
+    /// In which order the takes are listed.
+    pub(super) take_order: TakeOrder,
     /// The take whose name is being typed, and what is typed.
     pub(super) renaming: Option<(TakeId, String)>,
     /// The seed clip for which a preview was asked for last.

@@ -21,10 +21,16 @@ mod lane;
 mod library;
 mod listen;
 mod messages;
+mod models;
 mod notices;
 mod opening;
+mod order;
+mod pace;
+mod patches;
 mod peaks;
 mod render_bar;
+mod shield;
+mod spectrogram;
 mod stepper;
 mod takes;
 #[cfg(test)]
@@ -39,7 +45,7 @@ mod words;
 mod zoom;
 
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use egui::{CentralPanel, Color32, Frame as EguiFrame, Margin, Panel, Rgba, Stroke, Ui};
 use nice_plug::context::gui::GuiContext;
@@ -99,6 +105,7 @@ impl NiceEguiApp for ContinuoApp {
         self.host = Some(host);
         self.state.library.refresh(&self.params.session.repaint);
         self.state.previewed = None;
+        self.state.spectra.detach();
         self.state.drops.detach();
         self.state.openings.begin(&egui, &self.params.session, &self.state.drops);
         Ok(())
@@ -120,6 +127,7 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     let mut cx = Cx { session, params, setter, snapshot: &snapshot, state };
     tell_host(&mut cx);
     follow_suggestion(&cx);
+    follow_patch(&cx);
     if cx.state.previewed.as_ref() != Some(&snapshot.seed) {
         cx.state.previewed = Some(snapshot.seed.clone());
         session.preview_seed();
@@ -129,6 +137,9 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     dropping::heed(ui, &mut cx);
 
     note_turns(&cx);
+    let moves = session.playhead_seconds().is_some() || session.heard().is_some();
+    let asked = ui.input(|input| !input.events.is_empty());
+    session.pause_pulse(cx.state.pace.drawn(Instant::now(), PAUSE, moves, asked));
     if let Some(left) = cx.state.notices.left() {
         ui.ctx().request_repaint_after(left);
     }
@@ -172,6 +183,7 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
     CentralPanel::default()
         .frame(row(BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 12 }))
         .show(ui, |ui| waveform::waveform(ui, cx));
+    shield::shield(ui);
 }
 
 /// Notes what the user has turned, so that it can be undone.
@@ -200,6 +212,13 @@ fn follow_suggestion(cx: &Cx<'_>) {
     if let Some(top_k) = suggestion.top_k {
         let top_k = i32::try_from(top_k).unwrap_or(i32::MAX);
         gesture(&cx.setter.unnoted(), &params.top_k, |setter| setter.set_parameter(&params.top_k, top_k));
+    }
+}
+
+/// Turns what a patch turns. The session has noted it down already, as a part of one deed.
+fn follow_patch(cx: &Cx<'_>) {
+    for (id, value) in cx.session.take_wishes() {
+        cx.params.turn(&cx.setter.host(), &id, value);
     }
 }
 

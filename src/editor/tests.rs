@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod patches;
 mod seeds;
 mod takes;
 mod values;
@@ -22,7 +23,7 @@ use nice_plug::prelude::{Param as _, PluginState};
 
 use super::library::{Entry, Listing};
 use super::{State, show, theme};
-use crate::params::ContinuoParams;
+use crate::params::{ContinuoParams, Playback};
 use crate::session::{Command, Peak, Preferences, Sound, Status, TakeOverview};
 
 /// What a host hears of a change.
@@ -263,7 +264,7 @@ fn a_shipped_clip_can_be_heard_before_it_is_chosen() {
         state.library.put(Listing {
             seeds: vec![Entry { name: "A clip".to_owned(), path: "/clips/a.wav".into() }],
             models: vec![Entry { name: "A model".to_owned(), path: "/models/a.continuo".into() }],
-            trouble: None,
+            ..Listing::default()
         });
         bench.harness.step();
         bench.harness.get_by_label(play).click();
@@ -368,9 +369,12 @@ fn what_keys_do_is_shown_where_they_play_and_the_rest_behind_a_button() {
     assert!(bench.harness.get_by_label("Voices").accesskit_node().is_disabled());
     let changed: Vec<_> = bench.gestures().into_iter().map(|(param, _)| param).collect();
     assert_eq!(changed, [bench.params.keys.attack.as_ptr(), bench.params.keys.mono.as_ptr()]);
+    // The click that closes the popup does nothing else.
     bench.click("Timeline");
-    bench.harness.run();
     assert!(bench.harness.query_by_label("Attack").is_none());
+    assert_eq!(bench.params.playback.value(), Playback::Midi);
+    bench.click("Timeline");
+    assert_eq!(bench.params.playback.value(), Playback::Timeline);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use continuo_engine::EngineError;
 use continuo_engine::audio::AudioError;
 
+use crate::patch::PatchError;
 use crate::resources::ResourceError;
 use crate::session::{Concern, MAX_TAKES};
 use crate::take::bench::BenchError;
@@ -116,6 +117,9 @@ pub enum RenderError {
     /// A package without a sound.
     #[error("the model {} brings no sound along that shows what it does; render something with it", .0.display())]
     NoPreview(PathBuf),
+    /// A patch cannot be loaded or kept.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
     /// A fault in Continuo itself.
     #[error(
         "rendering failed because of a fault in Continuo; the take before it is kept — try another model or another seed clip, and please report this"
@@ -162,6 +166,7 @@ impl RenderError {
             | Self::Unpacked(_)
             | Self::NoDataFolder
             | Self::SeedNotWritten { .. } => Concern::Export,
+            Self::Patch(_) => Concern::Patch,
             Self::NoAudio | Self::NothingToHear | Self::NoPreview(_) => Concern::Listening,
             Self::Resource(ResourceError::NoFolder { .. })
             | Self::NoThread(_)

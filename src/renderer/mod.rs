@@ -16,6 +16,7 @@ mod job;
 mod listening;
 mod making;
 mod models;
+mod patches;
 mod preferences;
 mod priority;
 mod service;

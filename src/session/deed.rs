@@ -21,6 +21,8 @@ pub enum Deed {
     TrimSeed,
     /// A control was turned.
     Turn,
+    /// A patch was loaded.
+    LoadPatch,
 }
 
 impl Deed {
@@ -36,6 +38,7 @@ impl Deed {
             Self::ChooseSeed => "choose seed clip",
             Self::TrimSeed => "trim seed clip",
             Self::Turn => "turn a control",
+            Self::LoadPatch => "load patch",
         }
     }
 }

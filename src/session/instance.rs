@@ -15,7 +15,7 @@ use super::concern::Cause;
 use super::felt::Felt;
 use super::file_choice::FileChoice;
 use super::herald::Herald;
-use super::history::History;
+use super::history::{History, Wishes};
 use super::link::AudioLink;
 use super::lock::lock;
 use super::saved::{DEFAULT_INLINE_LIMIT, Unread};
@@ -25,6 +25,7 @@ use super::ticket::Ticket;
 use super::trim::Trimmed;
 use crate::settings::{Controls, Meter, Settings};
 use crate::take::bench::Bench;
+use crate::take::shelf::TakeId;
 
 /// What [`Snapshot`] is cloned from.
 #[derive(Debug)]
@@ -39,10 +40,14 @@ pub(crate) struct Board {
     pub(super) described: Option<FileChoice>,
     /// What suits a model that was chosen just now, until an editor has set it.
     pub(super) suggestion: Option<Suggestion>,
+    /// Parameters that a patch turns, until somebody has asked the host for them.
+    pub(super) wishes: Wishes,
     /// What is played to the user.
     pub(super) listening: Option<Listening>,
     /// The file that was played to the user last.
     pub(super) prepared: Option<Prepared>,
+    /// The take and the variation whose spectrum was asked for last.
+    pub(super) spectrogram: Option<(TakeId, usize)>,
 }
 
 /// One instance's session. See [`super`].
@@ -78,8 +83,10 @@ impl Session {
                 trimmed: Trimmed::default(),
                 described: None,
                 suggestion: None,
+                wishes: Wishes::new(),
                 listening: None,
                 prepared: None,
+                spectrogram: None,
             }),
             repaint: RepaintNotifier::new(),
             bench: Mutex::new(Bench::default()),

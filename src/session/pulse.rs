@@ -4,12 +4,18 @@
 //! every session whose editor is open, and the editor is drawn when it has changed: not while nothing moves.
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::felt::{Felt, Pulse};
 use super::instance::Session;
 use super::lock::lock;
 
 impl Session {
+    /// Leaves an open editor alone for so long after it was drawn for something that moves.
+    pub(crate) fn pause_pulse(&self, pause: Duration) {
+        lock(&self.pulse).pause = pause;
+    }
+
     /// Has an open editor drawn if what it shows has moved.
     pub(crate) fn feel_pulse(&self) {
         if !self.is_watched() {
@@ -18,13 +24,15 @@ impl Session {
         let now = Pulse {
             heads: self.link.heads(),
             missing: self.link.missing_frames(),
+            capture: self.link.capture_state(),
             captured: self.link.captured().map_or(0, |ring| ring.written.load(Ordering::Acquire)),
             meter: self.link.meter_bits(),
             values: self.params().map_or(0, |params| params.values()),
         };
         let mut felt = lock(&self.pulse);
-        if felt.last.as_ref() != Some(&now) {
-            *felt = Felt { last: Some(now), beats: felt.beats + 1 };
+        let rests = felt.at.is_some_and(|at| at.elapsed() < felt.pause);
+        if !rests && felt.last.as_ref() != Some(&now) {
+            *felt = Felt { last: Some(now), at: Some(Instant::now()), pause: felt.pause, beats: felt.beats + 1 };
             drop(felt);
             self.repaint.request_repaint();
         }
@@ -33,14 +41,16 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use super::*;
-    use crate::settings::{Controls, Meter, Mode, SeedSource, Settings};
+    use crate::patch::Value;
+    use crate::settings::{Controls, Meter, Mode, SeedSource, Settings, Turned};
 
-    struct Turned(std::sync::atomic::AtomicU64);
+    struct Knob(std::sync::atomic::AtomicU64);
 
-    impl Controls for Turned {
+    impl Controls for Knob {
         fn settings(&self, _meter: Meter) -> Settings {
             Settings {
                 mode: Mode::Continue,
@@ -66,6 +76,14 @@ mod tests {
             0.0
         }
 
+        fn patch_values(&self) -> BTreeMap<String, Value> {
+            BTreeMap::new()
+        }
+
+        fn turns_to(&self, _values: &BTreeMap<String, Value>) -> Vec<Turned> {
+            Vec::new()
+        }
+
         fn values(&self) -> u64 {
             self.0.load(Ordering::Relaxed)
         }
@@ -74,7 +92,7 @@ mod tests {
     #[test]
     fn an_open_editor_is_drawn_when_something_has_moved_and_only_then() {
         let session = Session::new();
-        let controls = Arc::new(Turned(0.into()));
+        let controls = Arc::new(Knob(0.into()));
         session.attach(&controls);
         session.set_host_rate(48_000.0);
         let rung = |session: &Session| {
@@ -104,6 +122,13 @@ mod tests {
         let ring = session.link.capture_ring(48_000);
         ring.written.store(64, Ordering::Release);
         assert_eq!(rung(&session), beats + 1);
+        // What is dear to draw is drawn less often, and in the end as it stands.
+        session.pause_pulse(Duration::from_millis(50));
+        session.link.set_playhead(Some(9));
+        assert_eq!(rung(&session), beats + 1);
+        std::thread::sleep(Duration::from_millis(60));
+        assert_eq!(rung(&session), beats + 2);
+        let beats = beats + 1;
         session.look_away();
         session.link.set_playhead(Some(3));
         assert_eq!(rung(&session), beats + 1);

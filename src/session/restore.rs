@@ -43,13 +43,18 @@ impl Session {
         self.cancel_all();
         let mut problems: Vec<String> = saved.unread.problems().iter().map(ToString::to_string).collect();
         *lock(&self.unread) = saved.unread;
-        lock(&self.board).trimmed = Trimmed { trim: saved.seed_trim, path: saved.seed.clone() };
+        let mut board = lock(&self.board);
+        board.trimmed = Trimmed { trim: saved.seed_trim, path: saved.seed.clone() };
+        // The host has set every parameter by now.
+        board.wishes.clear();
+        drop(board);
         self.post(|snapshot| {
             snapshot.model = saved.model.map_or_else(FileChoice::factory_model, FileChoice::chosen);
             snapshot.seed = saved.seed.map_or_else(FileChoice::factory_seed, FileChoice::chosen);
             snapshot.inline_limit = saved.inline_limit;
             snapshot.error = None;
             snapshot.notice = None;
+            snapshot.patch = None;
             snapshot.overwrite = None;
             snapshot.take = None;
             snapshot.storage = None;
