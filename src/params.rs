@@ -9,6 +9,7 @@ mod timeline;
 mod values;
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 
 use nice_plug::prelude::*;
@@ -215,6 +216,16 @@ impl Controls for ContinuoParams {
         self.timeline.level_match.value()
     }
 
+    fn values(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for (_, parameter, _) in self.param_map() {
+            // SAFETY: the parameter is one of `self`'s, which is there for as long as this runs.
+            let value = unsafe { parameter.unmodulated_normalized_value() };
+            hasher.write_u32(value.to_bits());
+        }
+        hasher.finish()
+    }
+
     fn patch_values(&self) -> BTreeMap<String, Value> {
         self.patch_values()
     }
@@ -248,7 +259,8 @@ impl ContinuoParams {
         }
     }
 
-    /// Turns the parameter of this id through the host, as one gesture, to a normalised value.
+    /// Turns the parameter of this id through the host, as one gesture, to a normalised value. A host that runs no blocks may never bring it
+    /// back, so that it is set here as well.
     pub fn turn(&self, host: &ParamSetter<'_>, id: &str, normalized: f32) {
         let Some((_, parameter, _)) = self.param_map().into_iter().find(|(known, ..)| known == id) else { return };
         // SAFETY: the parameter is one of `self`'s, which is there for as long as this runs.
@@ -256,6 +268,9 @@ impl ContinuoParams {
             host.raw_context.raw_begin_set_parameter(parameter);
             host.raw_context.raw_set_parameter_normalized(parameter, normalized);
             host.raw_context.raw_end_set_parameter(parameter);
+            if self.session.link.at_rest() {
+                parameter._internal_set_normalized_value(normalized);
+            }
         }
     }
 
@@ -263,6 +278,12 @@ impl ContinuoParams {
     pub fn pin_bars(&self) -> f64 {
         ticked(self.start.value()) - 1.0
     }
+}
+
+/// Gives a parameter a normalised value past the host, which has been told.
+pub fn place<P: Param>(parameter: &P, normalized: f32) {
+    // SAFETY: the pointer is `parameter`'s, which is there; a value is one atomic number.
+    unsafe { parameter.as_ptr()._internal_set_normalized_value(normalized) };
 }
 
 /// A bar number rounded to ticks.

@@ -161,6 +161,9 @@ pub trait Controls: Send + Sync {
     /// Whether a continuation is brought to its seed clip's level wherever it is heard.
     fn level_match(&self) -> bool;
 
+    /// The values of all parameters as one number, to see whether one was turned.
+    fn values(&self) -> u64;
+
     /// The values that a patch of the present settings holds.
     fn patch_values(&self) -> BTreeMap<String, Value>;
 

@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp, clippy::ignored_unit_patterns)]
 
 mod common;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[path = "common/syscalls.rs"]
+mod syscalls;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -276,6 +279,40 @@ fn asking_for_a_render_takes_no_memory_either() {
             deck.set(0, (parameter(id), f64::from(u8::from(on))));
         }
         assert_eq!(watched_block(&mut deck, 64).1, 0, "step {step}");
+    }
+    plugin.stop(deck);
+}
+
+/// A lock that somebody else holds, a wait, a log, a file: all of them are system calls.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn process_makes_no_system_call() {
+    let (_bundle, state) = common::finished_state();
+    // SAFETY: it only asks.
+    let (_, control) = syscalls::watched(|| unsafe { libc::syscall(libc::SYS_getppid) });
+    if control == syscalls::Asked::Unknown {
+        eprintln!("this kernel does not give system calls back: not checked");
+        return;
+    }
+    assert_eq!(control, syscalls::Asked::Call(libc::SYS_getppid as i32));
+    let mut plugin = instance();
+    let mut deck = plugin.start(Setup { sample_rate_hz: 48_000, block: 256 }).unwrap();
+    deck.feed(|_| 0.25);
+    for round in 0..20 {
+        assert!(plugin.restore(&state).unwrap());
+        for step in 0..40_u16 {
+            let switch = |on: bool| f64::from(u8::from(on));
+            deck.set(0, (parameter("playback"), switch(round % 2 == 1)));
+            deck.set(0, (parameter("capture"), switch(step % 7 > 3)));
+            deck.set(0, (parameter("render"), switch(step % 20 == 1)));
+            deck.set(0, (parameter("cancel"), switch(step % 20 == 3)));
+            deck.note_on(128, 40 + step, 0.8);
+            play_keys(&mut deck, 256, step);
+            deck.playing = step % 10 != 9;
+            let mut asked = syscalls::Asked::Unknown;
+            deck.run_within(256, |process| asked = syscalls::watched(process).1).unwrap();
+            assert_eq!(asked, syscalls::Asked::Nothing, "round {round}, step {step}");
+        }
     }
     plugin.stop(deck);
 }

@@ -8,7 +8,9 @@ use super::drop::Drops;
 use super::gesture::{Setter, Turns};
 use super::library::Library;
 use super::notices::Notices;
+use super::opening::Openings;
 use super::order::TakeOrder;
+use super::pace::Pace;
 use super::spectra::Spectra;
 use super::trimming::Trimming;
 use crate::params::ContinuoParams;
@@ -21,6 +23,8 @@ pub(super) struct State {
     pub(super) dialogs: Dialogs,
     pub(super) notices: Notices,
     pub(super) drops: Drops,
+    pub(super) openings: Openings,
+    pub(super) pace: Pace,
     pub(super) browser: Browser,
     pub(super) model_path: String,
     pub(super) seed_path: String,

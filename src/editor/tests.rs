@@ -9,7 +9,9 @@ mod timeline;
 mod values;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, vec2};
@@ -36,6 +38,8 @@ enum Heard {
 /// A host that applies every change at once and keeps a record.
 struct Host {
     heard: Mutex<Vec<Heard>>,
+    /// Nothing is brought to the plugin: no block comes that would.
+    deaf: AtomicBool,
     // Keeps the parameters alive that the pointers point to.
     _params: Arc<ContinuoParams>,
 }
@@ -51,8 +55,10 @@ impl GuiContextInner for Host {
 
     unsafe fn raw_set_parameter_normalized(&self, param: ParamPtr, normalized: f32) {
         self.heard.lock().unwrap().push(Heard::Set(param, normalized));
-        // SAFETY: the pointer is one of `_params`, which this host keeps alive.
-        unsafe { param._internal_set_normalized_value(normalized) };
+        if !self.deaf.load(Ordering::Relaxed) {
+            // SAFETY: the pointer is one of `_params`, which this host keeps alive.
+            unsafe { param._internal_set_normalized_value(normalized) };
+        }
     }
 
     unsafe fn raw_end_set_parameter(&self, param: ParamPtr) {
@@ -82,7 +88,7 @@ struct Bench {
 impl Bench {
     fn open() -> Self {
         let params = Arc::new(ContinuoParams::default());
-        let host = Arc::new(Host { heard: Mutex::default(), _params: Arc::clone(&params) });
+        let host = Arc::new(Host { heard: Mutex::default(), deaf: false.into(), _params: Arc::clone(&params) });
         let context = GuiContext::new(Arc::clone(&host) as Arc<dyn GuiContextInner>);
         let shown = Arc::clone(&params);
         let harness = Harness::builder()
@@ -392,5 +398,44 @@ fn it_rests_while_nothing_moves() {
     let bench = Bench::open();
     let output = bench.harness.output();
     let delay = output.viewport_output.values().map(|viewport| viewport.repaint_delay).min().unwrap();
-    assert!(delay >= super::RESTING, "{delay:?}");
+    assert_eq!(delay, Duration::MAX, "it is drawn again when somebody rings");
+}
+
+#[test]
+fn a_second_render_is_another_one_in_a_host_that_runs_no_audio() {
+    let mut bench = Bench::open();
+    bench.host.deaf.store(true, Ordering::Relaxed);
+    let (link, rng_seed) = (&bench.params.session.link, &bench.params.rng_seed);
+    let first = rng_seed.value();
+    // While blocks come, the value comes with one of them, and not from here.
+    link.tick();
+    assert!(!link.at_rest());
+    bench.click("Render");
+    assert_eq!(bench.params.rng_seed.value(), first);
+    let since = Instant::now();
+    while !bench.params.session.link.at_rest() {
+        assert!(since.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    bench.params.session.post(|snapshot| snapshot.status = Status::Idle);
+    bench.harness.run();
+    bench.click("Render");
+    let second = bench.params.rng_seed.value();
+    assert_ne!(second, first);
+    bench.click("Render");
+    assert_ne!(bench.params.rng_seed.value(), second);
+    let set = bench.host.heard.lock().unwrap().iter().filter(|heard| matches!(heard, Heard::Set(..))).count();
+    assert_eq!(set, 3, "the host is told as well");
+}
+
+#[test]
+fn missing_frames_are_shown_until_they_are_clicked_away() {
+    let mut bench = Bench::open();
+    bench.params.session.link.set_host_rate(48_000.0);
+    assert!(bench.harness.query_by_label_contains("missing").is_none());
+    bench.params.session.link.add_missing(480);
+    bench.harness.run();
+    bench.click("480 missing frames · 10 ms");
+    assert!(bench.harness.query_by_label_contains("missing").is_none());
+    assert_eq!(bench.params.session.missing_frames(), 0);
 }

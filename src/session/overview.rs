@@ -25,7 +25,7 @@ pub struct TakeOverview {
     pub seed_seconds: f64,
     /// Length of the whole continuation in seconds.
     pub continuation_seconds: f64,
-    /// Length of the continuation that is ready, in seconds.
+    /// Length of the continuation that is ready in every variation that has been begun, in seconds.
     pub ready_seconds: f64,
     /// Where the seam lies, as a part (0..=1) of seed clip and continuation together.
     pub seam: f32,
@@ -102,12 +102,13 @@ impl OverviewBuilder {
             }
             *counted = frames;
         }
-        let ready = self.counted.iter().copied().min().unwrap_or(0);
-        let enough = ready >= self.matcher.frames() || ready as u64 >= self.whole;
-        for (level, channels) in
-            self.overview.levels.iter_mut().zip(variations).filter(|(level, _)| enough && level.is_none())
-        {
-            *level = Some(self.matcher.decibels(channels.as_ref()));
+        // Variations may be made one after the other.
+        let ready = self.counted.iter().copied().filter(|frames| *frames > 0).min().unwrap_or(0);
+        for ((level, channels), counted) in self.overview.levels.iter_mut().zip(variations).zip(&self.counted) {
+            let enough = *counted >= self.matcher.frames() || *counted as u64 >= self.whole;
+            if level.is_none() && enough {
+                *level = Some(self.matcher.decibels(channels.as_ref()));
+            }
         }
         self.overview.ready_seconds = ready as f64 / self.model_rate_hz;
         self.overview.clone()

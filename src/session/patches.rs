@@ -157,6 +157,9 @@ mod tests {
         fn patch_values(&self) -> BTreeMap<String, Value> {
             BTreeMap::from([("length".to_owned(), Value::Number((*lock(&self.0)).into()))])
         }
+        fn values(&self) -> u64 {
+            0
+        }
         fn turns_to(&self, values: &BTreeMap<String, Value>) -> Vec<Turned> {
             let before = *lock(&self.0);
             let Some(Value::Number(after)) = values.get("length") else { return Vec::new() };

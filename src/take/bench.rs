@@ -142,9 +142,10 @@ impl LiveTake {
         self.output.as_ref().map(|output| &output.play)
     }
 
-    /// Frames that every variation has.
-    pub fn ready_frames(&self) -> usize {
-        self.frames.iter().flatten().map(Vec::len).min().unwrap_or(0)
+    /// Frames that the variations have, each a mean of all: the whole take's number when all of them are whole.
+    pub fn made_frames(&self) -> u64 {
+        let all: usize = self.frames.iter().map(|channels| channels.iter().map(Vec::len).min().unwrap_or(0)).sum();
+        (all / self.frames.len().max(1)) as u64
     }
 
     /// Frames so far at the model's rate, `[C][T]` per variation.
