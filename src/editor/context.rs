@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::dialog::Dialogs;
+use super::drag::Drags;
 use super::drop::Drops;
 use super::gesture::{Setter, Turns};
 use super::library::Library;
@@ -18,6 +19,7 @@ pub(super) struct State {
     pub(super) dialogs: Dialogs,
     pub(super) notices: Notices,
     pub(super) drops: Drops,
+    pub(super) drags: Drags,
     pub(super) model_path: String,
     pub(super) seed_path: String,
     pub(super) export_path: String,

@@ -5,6 +5,7 @@ use egui::{
     WidgetInfo, pos2, vec2,
 };
 
+use super::carry;
 use super::context::Cx;
 use super::geometry::Axis;
 use super::gesture::gesture;
@@ -68,6 +69,9 @@ fn menu(cx: &mut Cx<'_>, lane: &Response, axis: Axis, index: usize) {
             ui.close();
         } else if entry("Use all of it as seed clip".to_owned()) {
             from_take(cx, index, None, false);
+            ui.close();
+        } else if carry::HERE && entry("Copy as a file (Ctrl+C)".to_owned()) {
+            carry::copy(cx, index);
             ui.close();
         }
     });

@@ -1,12 +1,15 @@
 //! What went wrong and what went well, in words, until the user has read it, and what the user is asked.
 
-use egui::{Align, Color32, Frame, Layout, Margin, RichText, Stroke, Ui};
+use egui::{Align, Button, Color32, Frame, Layout, Margin, RichText, Stroke, Ui, vec2};
 
 use super::context::Cx;
 use super::theme;
 use super::widgets::{draw_cross, icon_button};
 use super::words::capitalised;
 use crate::session::Command;
+
+/// Width of the button that shows a file.
+const SHOW: f32 = 112.0;
 
 /// What there is to say and whether it is an error; an error comes before a notice.
 pub fn pending(cx: &mut Cx<'_>) -> Option<(String, bool)> {
@@ -61,7 +64,8 @@ fn bar(ui: &mut Ui, hue: Color32, content: impl FnOnce(&mut Ui)) {
 /// The bar with the message and its cross.
 pub fn message(ui: &mut Ui, cx: &mut Cx<'_>, text: &str, is_error: bool) {
     bar(ui, if is_error { theme::ERROR } else { theme::CONTINUATION }, |ui| {
-        let room = ui.available_width() - 24.0 - theme::GAP;
+        let file = cx.snapshot.told_file().filter(|_| !is_error).cloned();
+        let room = ui.available_width() - 24.0 - theme::GAP - if file.is_some() { SHOW + theme::GAP } else { 0.0 };
         ui.scope(|ui| {
             ui.set_max_width(room);
             ui.add(egui::Label::new(RichText::new(text).color(theme::TEXT)).wrap());
@@ -72,6 +76,12 @@ pub fn message(ui: &mut Ui, cx: &mut Cx<'_>, text: &str, is_error: bool) {
                     cx.session.send(Command::DismissError);
                 } else {
                     cx.state.notices.dismiss();
+                }
+            }
+            if let Some(file) = file {
+                let show = ui.add(Button::new("Show in folder").min_size(vec2(SHOW, 22.0)));
+                if show.on_hover_text("Opens the folder in the system's file manager.").clicked() {
+                    cx.session.send(Command::Reveal(file));
                 }
             }
         });

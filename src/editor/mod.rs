@@ -5,10 +5,12 @@
 //! shown by threads of their own. It repaints when there is something new, not all the time.
 
 mod bar;
+mod carry;
 mod chooser;
 mod context;
 mod controls;
 mod dialog;
+mod drag;
 mod drop;
 mod dropping;
 mod footer;
@@ -102,6 +104,7 @@ impl NiceEguiApp for ContinuoApp {
     fn editor_closed(&mut self) {
         self.host = None;
         self.state.drops.detach();
+        self.state.drags.stop();
         // Nobody is there who could stop it.
         self.params.session.look_away();
     }

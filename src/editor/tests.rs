@@ -296,6 +296,17 @@ fn export_asks_for_a_path_and_only_with_a_take() {
     bench.params.session.post(|snapshot| snapshot.take = Some(Arc::new(take(1))));
     bench.harness.run();
     bench.click("Export…");
+    bench.click("FLAC, 16 bits");
+    let [Command::SetExport(options)] = bench.commands()[..] else { panic!("one command") };
+    bench.params.session.post(|snapshot| snapshot.export = options);
+    bench.harness.run();
+    bench.click("Write");
+    let commands = bench.commands();
+    let flac = |path: &std::path::Path| path.extension().is_some_and(|it| it == "flac");
+    assert!(matches!(&commands[..], [Command::ExportTake(path)] if flac(path)), "{commands:?}");
+    bench.params.session.post(|snapshot| snapshot.export = crate::session::ExportOptions::default());
+    bench.harness.run();
+    bench.click("Export…");
     bench.click("Write");
     let commands = bench.commands();
     assert!(matches!(&commands[..], [Command::ExportTake(path)] if path.extension().is_some_and(|it| it == "wav")));
@@ -318,6 +329,20 @@ fn a_file_is_replaced_only_when_the_user_says_so() {
     bench.harness.run();
     bench.harness.get_by_label("Replace");
     bench.harness.get_by_label("Dismiss");
+}
+
+#[test]
+fn a_file_that_was_written_is_shown_in_its_folder() {
+    let mut bench = Bench::open();
+    let file = std::path::Path::new("/music/a phrase.wav");
+    bench.params.session.tell_of_file("Exported to /music/a phrase.wav.", file);
+    bench.harness.run();
+    bench.click("Show in folder");
+    assert_eq!(bench.commands(), [Command::Reveal(file.into())]);
+    // What is said after that is about something else.
+    bench.params.session.post(|snapshot| snapshot.notice = Some("It is done.".into()));
+    bench.harness.run();
+    assert!(bench.harness.query_by_label("Show in folder").is_none());
 }
 
 #[test]

@@ -99,6 +99,27 @@ pub enum RenderError {
         "this account has no folder for user data, where a part of a take could be kept as a seed clip; export the take and choose the file"
     )]
     NoDataFolder,
+    /// This system names no folder for user data.
+    #[error(
+        "this account has no folder for user data, where a take could be written that is dragged out; export it to a file instead"
+    )]
+    NoDragFolder,
+    /// The folder for what is dragged out cannot be made.
+    #[error("{}: a take that is dragged out could not be written there ({reason}); make the folder writable, or export the take to a file instead", path.display())]
+    NotDragged {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// No file manager.
+    #[error("no file manager could be opened ({reason}); the file lies at {}", path.display())]
+    NotShown {
+        /// The file or the folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// A part of a take cannot be kept as a seed clip.
     #[error("{}: a part of the take could not be kept there as a seed clip ({reason}); free some space or make the folder writable", path.display())]
     SeedNotWritten {
@@ -161,6 +182,9 @@ impl RenderError {
             | Self::NoStars
             | Self::Unpacked(_)
             | Self::NoDataFolder
+            | Self::NoDragFolder
+            | Self::NotDragged { .. }
+            | Self::NotShown { .. }
             | Self::SeedNotWritten { .. } => Concern::Export,
             Self::NoAudio | Self::NothingToHear | Self::NoPreview(_) => Concern::Listening,
             Self::Resource(ResourceError::NoFolder { .. })

@@ -1,36 +1,38 @@
-//! Writing variations to WAV files.
+//! Writing variations to files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use continuo_engine::audio::{Annotations, AudioError, Clip, WavFormat, WavSink};
+use continuo_engine::audio::{Annotations, AudioError, Beat, Clip, FlacBits, WavFormat, WavSink, write_flac};
 
 use super::errands::errand;
 use super::error::RenderError;
 use super::shared::Shared;
 use crate::files::plain_name;
-use crate::session::{Concern, ExportOptions, Session, lock};
-use crate::take::Take;
+use crate::session::{Concern, ExportFormat, ExportOptions, Session, lock};
 use crate::take::bench::lay_out;
 use crate::take::shelf::Kept;
 use crate::take::store::Store;
+use crate::take::{Recipe, Take};
 
 /// Rate of an exported take while no host has named one.
 const EXPORT_RATE_HZ: u32 = 48_000;
 
 /// What one file holds.
-struct Piece {
+pub(super) struct Piece {
     title: String,
     take: Arc<Take>,
     variation: usize,
 }
 
 /// How files are written, read from the session at one moment.
-struct Manner {
+pub(super) struct Manner {
     options: ExportOptions,
     host_rate_hz: Option<u32>,
     /// Where the take is pinned, in seconds from the song's beginning.
     pin_seconds: f64,
+    /// The song's tempo, once a host has named one.
+    beat: Option<Beat>,
 }
 
 /// Writes the variation that plays now. A file that is there is replaced only if the user has said so.
@@ -42,15 +44,7 @@ pub(super) fn one(
 ) -> Result<(), RenderError> {
     session.post(|snapshot| snapshot.overwrite = None);
     let variation = session.params().map_or(0, |params| params.variation());
-    let piece = {
-        let bench = lock(&session.bench);
-        let kept = bench.shelf.chosen().ok_or(RenderError::NothingToExport)?;
-        Piece {
-            title: kept.label.title(),
-            take: kept.take.clone().ok_or(RenderError::NothingToExport)?,
-            variation: variation.min(kept.packed.variations.len().saturating_sub(1)),
-        }
-    };
+    let piece = Piece::chosen(session, variation)?;
     let manner = Manner::of(session);
     let shared = Arc::clone(shared);
     errand(session, "continuo-export", move |session| {
@@ -62,7 +56,7 @@ pub(super) fn one(
         }
         write(&piece, &manner, &path)?;
         session.settle(Concern::Export);
-        session.post(|snapshot| snapshot.notice = Some(format!("Exported to {}.", path.display()).into()));
+        session.tell_of_file(&format!("Exported to {}.", path.display()), &path);
         Ok(())
     })
 }
@@ -86,45 +80,66 @@ pub(super) fn starred(shared: &Arc<Shared>, session: &Arc<Session>, folder: Path
             };
             for variation in (0..take.variations.len()).filter(|variation| label.has_star(*variation)) {
                 let piece = Piece { title: label.title(), take: Arc::clone(&take), variation };
-                write(&piece, &manner, &free_name(&folder, &piece.name()))?;
+                write(&piece, &manner, &free_name(&folder, &piece.name(), manner.options.format))?;
                 written += 1;
             }
         }
         session.settle(Concern::Export);
         let files = if written == 1 { "1 file".to_owned() } else { format!("{written} files") };
-        session.post(|snapshot| snapshot.notice = Some(format!("Exported {files} to {}.", folder.display()).into()));
+        session.tell_of_file(&format!("Exported {files} to {}.", folder.display()), &folder);
         Ok(())
     })
 }
 
 impl Manner {
-    fn of(session: &Session) -> Self {
+    /// What the file is.
+    pub(super) fn format(&self) -> ExportFormat {
+        self.options.format
+    }
+
+    /// As the session has it now.
+    pub(super) fn of(session: &Session) -> Self {
         let meter = session.link.meter();
         let bars = session.params().map_or(0.0, |params| params.pin_bars());
         Self {
             options: session.snapshot().export,
             host_rate_hz: session.link.host_rate_hz(),
             pin_seconds: bars.max(0.0) * meter.beats_per_bar * 60.0 / meter.tempo,
+            beat: session
+                .link
+                .meter_is_known()
+                .then_some(Beat { tempo: meter.tempo, beats_per_bar: meter.beats_per_bar }),
         }
     }
 }
 
 impl Piece {
-    fn name(&self) -> String {
+    /// A variation of the chosen take; the last one there is, for a larger one.
+    pub(super) fn chosen(session: &Session, variation: usize) -> Result<Self, RenderError> {
+        let bench = lock(&session.bench);
+        let kept = bench.shelf.chosen().ok_or(RenderError::NothingToExport)?;
+        Ok(Self {
+            title: kept.label.title(),
+            take: kept.take.clone().ok_or(RenderError::NothingToExport)?,
+            variation: variation.min(kept.packed.variations.len().saturating_sub(1)),
+        })
+    }
+
+    pub(super) fn name(&self) -> String {
         format!("{}, variation {}", self.title, self.variation + 1)
     }
 }
 
 /// A name in the folder that no file has: numbered where the plain one is taken.
-fn free_name(folder: &Path, name: &str) -> PathBuf {
-    let plain = plain_name(name);
-    let numbered = (2..).map(|number| format!("{plain} ({number}).wav"));
-    let mut names = std::iter::once(format!("{plain}.wav")).chain(numbered).map(|name| folder.join(name));
+pub(super) fn free_name(folder: &Path, name: &str, format: ExportFormat) -> PathBuf {
+    let (plain, ending) = (plain_name(name), format.ending());
+    let numbered = (2..).map(|number| format!("{plain} ({number}).{ending}"));
+    let mut names = std::iter::once(format!("{plain}.{ending}")).chain(numbered).map(|name| folder.join(name));
     names.find(|path| !path.exists()).unwrap_or_default()
 }
 
-/// Writes a variation as 24-bit WAV: with or without the seed clip, at the host's or at the model's rate.
-fn write(piece: &Piece, manner: &Manner, path: &Path) -> Result<(), RenderError> {
+/// Writes a variation: with or without the seed clip, at the host's or at the model's rate, as WAV or FLAC.
+pub(super) fn write(piece: &Piece, manner: &Manner, path: &Path) -> Result<(), RenderError> {
     let Piece { take, variation, .. } = piece;
     let recipe = &take.recipe;
     let rate_hz = match manner.host_rate_hz {
@@ -140,11 +155,25 @@ fn write(piece: &Piece, manner: &Manner, path: &Path) -> Result<(), RenderError>
     let annotations = Annotations {
         title: piece.name(),
         comment: format!("{} · model {} (SHA-256 {})", recipe.describe(), recipe.model_file, recipe.model_sha256),
-        copyright: String::new(),
+        copyright: licence(recipe),
         software: format!("Continuo {}", env!("CARGO_PKG_VERSION")),
         first_frame: Some((manner.pin_seconds * f64::from(rate_hz)).round() as u64),
+        beat: manner.beat,
     };
-    write_clip(path, &clip, &annotations).map_err(RenderError::Export)
+    let written = match manner.options.format {
+        ExportFormat::Wav24 => write_clip(path, &clip, &annotations),
+        ExportFormat::Flac24 => write_flac(path, &clip, FlacBits::B24, &annotations),
+        ExportFormat::Flac16 => write_flac(path, &clip, FlacBits::B16, &annotations),
+    };
+    written.map_err(RenderError::Export)
+}
+
+/// What is known of the rights: the licence of the model. Takes that were rendered before that was kept say nothing.
+fn licence(recipe: &Recipe) -> String {
+    if recipe.model_licence.is_empty() {
+        return String::new();
+    }
+    format!("Made with the model {}, whose licence is {}", recipe.model_name, recipe.model_licence)
 }
 
 fn write_clip(path: &Path, clip: &Clip, annotations: &Annotations) -> Result<(), AudioError> {
@@ -181,7 +210,11 @@ mod tests {
         session.star(ids[2], 0, true);
         session.star(ids[2], 1, true);
         session.rename_take(ids[2], "Bridge/A");
-        session.send(Command::SetExport(ExportOptions { with_seed: false, model_rate: true }));
+        session.send(Command::SetExport(ExportOptions {
+            with_seed: false,
+            model_rate: true,
+            ..ExportOptions::default()
+        }));
         export();
         let names = || {
             let mut names: Vec<String> = std::fs::read_dir(folder.path())

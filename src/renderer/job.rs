@@ -166,6 +166,7 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         model_name: manifest.name.clone(),
         model_file: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
         model_sha256: model.content_hash().to_owned(),
+        model_licence: manifest.licence.clone(),
         model_rate_hz,
         channels: abilities.channels,
         variations: if heeds(Setting::Variations) { settings.variations } else { 1 },

@@ -5,6 +5,7 @@
 //! other; files are written and looked at by threads of their own. All end with the process's last instance. Instances talk
 //! to it through their [`Session`] alone.
 
+mod dragged;
 mod errands;
 mod error;
 mod export;
@@ -15,6 +16,7 @@ mod listening;
 mod models;
 mod preferences;
 mod priority;
+mod reveal;
 mod service;
 mod shared;
 #[cfg(test)]

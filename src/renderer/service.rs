@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::error::RenderError;
 use super::shared::Shared;
-use super::{errands, export, forecast, from_take, job, listening};
+use super::{dragged, errands, export, forecast, from_take, job, listening, reveal};
 use crate::session::{AudioCommand, BELL, Command, Deed, FileChoice, Session, lock};
 use crate::settings::Settings;
 
@@ -159,6 +159,8 @@ fn obey(
         Command::ExportTake(path) => export::one(shared, session, path, false)?,
         Command::ExportOver(path) => export::one(shared, session, path, true)?,
         Command::ExportStarred(folder) => export::starred(shared, session, folder)?,
+        Command::WriteOut { variation, parcel } => dragged::write_out(shared, session, variation, parcel)?,
+        Command::Reveal(path) => reveal::reveal(session, path)?,
         Command::SetExport(options) => session.post(|snapshot| snapshot.export = options),
         Command::KeepFile => session.post(|snapshot| snapshot.overwrite = None),
         Command::InlineLimit(bytes) => {

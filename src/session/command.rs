@@ -1,8 +1,10 @@
 //! What a session can be asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::export_options::ExportOptions;
+use super::parcel::Parcel;
 use super::preferences::Preferences;
 use super::sound::Sound;
 use super::trim::SeedTrim;
@@ -68,13 +70,23 @@ pub enum Command {
     },
     /// End what is played to the user.
     StopListening,
-    /// Write the take's variation that plays to this file as 24-bit WAV, as [`Command::SetExport`] says.
+    /// Write the take's variation that plays to this file, as [`Command::SetExport`] says.
     /// A file that is there already stays: [`Snapshot::overwrite`](super::Snapshot::overwrite) asks.
     ExportTake(PathBuf),
     /// As [`Command::ExportTake`], in place of the file that is there.
     ExportOver(PathBuf),
     /// Write every variation with a star, of all takes, to files of their own in this folder; none that is there is replaced.
     ExportStarred(PathBuf),
+    /// Write a variation of the chosen take to a file of its own in the data folder, as an export would be, to be carried out of the
+    /// window: dragged, or copied.
+    WriteOut {
+        /// Which variation, from 0.
+        variation: usize,
+        /// Where to say what came of it.
+        parcel: Parcel,
+    },
+    /// Show this file or folder in the system's file manager.
+    Reveal(Arc<Path>),
     /// Export like this from now on.
     SetExport(ExportOptions),
     /// The file that an export would have replaced is to stay.

@@ -85,6 +85,8 @@ pub struct Snapshot {
     pub error: Option<Arc<str>>,
     /// What went well and is worth a line (a file was written, …).
     pub notice: Option<Arc<str>>,
+    /// The file that was written last, and the notice that is about it.
+    pub written: Option<(Arc<str>, Arc<Path>)>,
     /// What the chosen model can do; `None` until its package was read, for an editor that looks or because it was chosen.
     pub card: Option<Arc<ModelCard>>,
     /// How the model steps: its kernel, or why it falls back to ONNX Runtime. `None` before it was opened, for a render or
@@ -130,6 +132,7 @@ impl Snapshot {
             status: Status::Idle,
             error: None,
             notice: None,
+            written: None,
             card: None,
             stepper: None,
             forecast_seconds: None,

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::path::with_wav;
-use crate::session::Command;
+use super::path::with_ending;
+use crate::session::{Command, ExportFormat};
 
 /// Audio files that can be a seed clip.
 const AUDIO: [&str; 10] = ["wav", "aif", "aiff", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac"];
 
 /// What an exported take is called unless the user says otherwise.
-pub const EXPORT_NAME: &str = "continuo-take.wav";
+pub fn export_name(format: ExportFormat) -> String {
+    format!("continuo-take.{}", format.ending())
+}
 
 /// What a file is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +20,8 @@ pub enum Purpose {
     Model,
     /// A seed clip to open.
     Seed,
-    /// A WAV file to write the take to.
-    Export,
+    /// A file of this form to write the take to.
+    Export(ExportFormat),
 }
 
 impl Purpose {
@@ -28,7 +30,7 @@ impl Purpose {
         match self {
             Self::Model => Command::ChooseModel(path),
             Self::Seed => Command::ChooseSeed(path),
-            Self::Export => Command::ExportTake(with_wav(path)),
+            Self::Export(format) => Command::ExportTake(with_ending(path, format)),
         }
     }
 
@@ -44,7 +46,7 @@ impl Purpose {
         match self {
             Self::Model => "Choose a model",
             Self::Seed => "Choose a seed clip",
-            Self::Export => "Export the take",
+            Self::Export(_) => "Export the take",
         }
     }
 
@@ -54,7 +56,8 @@ impl Purpose {
         match self {
             Self::Model => vec![("Continuo models", &["continuo"]), ALL],
             Self::Seed => vec![("Audio", &AUDIO), ALL],
-            Self::Export => vec![("WAV", &["wav"])],
+            Self::Export(ExportFormat::Wav24) => vec![("WAV", &["wav"])],
+            Self::Export(ExportFormat::Flac24 | ExportFormat::Flac16) => vec![("FLAC", &["flac"])],
         }
     }
 }

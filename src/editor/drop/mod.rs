@@ -40,6 +40,12 @@ impl Drops {
     #[cfg(not(all(unix, not(target_os = "macos"))))]
     pub fn attach(&mut self, _: &WindowContext, _: &RepaintNotifier) {}
 
+    /// The windows on which what is dropped comes here, by their numbers.
+    #[cfg(all(unix, not(target_os = "macos")))]
+    pub fn windows(&self) -> Vec<u32> {
+        self.target.as_ref().map(x11::Target::windows).unwrap_or_default()
+    }
+
     /// The window is gone.
     pub fn detach(&mut self) {
         #[cfg(all(unix, not(target_os = "macos")))]
