@@ -193,7 +193,7 @@ fn file_choices(ui: &mut Ui, cx: &mut Cx<'_>, purpose: Purpose, near: Option<&Pa
         ui.close();
     }
     let text = match purpose {
-        Purpose::Model => &mut cx.state.model_path,
+        Purpose::Model | Purpose::Locate => &mut cx.state.model_path,
         Purpose::Seed => &mut cx.state.seed_path,
         Purpose::Export(_) => &mut cx.state.export_path,
     };

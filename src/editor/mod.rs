@@ -161,6 +161,9 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
     if let Some(file) = cx.snapshot.overwrite.clone() {
         below("question").show(ui, |ui| messages::question(ui, cx, &file));
     }
+    if let Some(other) = cx.snapshot.other_model.clone() {
+        below("another model").show(ui, |ui| messages::another_model(ui, cx, &other));
+    }
     takes::shortcuts(ui, cx);
     if takes::wanted(cx) {
         let frame = row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 0, top: 0, bottom: 12 });

@@ -21,7 +21,7 @@ use nice_plug::prelude::{Param as _, PluginState};
 use super::library::{Entry, Listing};
 use super::{State, show, theme};
 use crate::params::ContinuoParams;
-use crate::session::{Command, Peak, Preferences, Sound, Status, TakeOverview};
+use crate::session::{Command, OtherModel, Peak, Preferences, Sound, Status, TakeOverview};
 
 /// What a host hears of a change.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -411,4 +411,25 @@ fn it_rests_while_nothing_moves() {
     let output = bench.harness.output();
     let delay = output.viewport_output.values().map(|viewport| viewport.repaint_delay).min().unwrap();
     assert!(delay >= super::RESTING, "{delay:?}");
+}
+
+#[test]
+fn a_lost_model_is_located_and_another_one_is_used_only_when_the_user_says_so() {
+    let mut bench = Bench::open();
+    let lost = std::path::Path::new("/models/a.continuo");
+    bench.params.session.miss_model(lost);
+    bench.harness.run();
+    bench.harness.get_by_label_contains("/models/a.continuo is not there any more");
+    bench.harness.get_by_label("Locate…");
+    let other = OtherModel { path: "/models/b.continuo".into(), sha256: "b".repeat(64), wanted: "a".repeat(64) };
+    bench.params.session.post(|snapshot| snapshot.other_model = Some(Arc::new(other)));
+    bench.harness.run();
+    bench.harness.get_by_label_contains("/models/b.continuo is another model (SHA-256 bbbbbbbbbbbb…");
+    bench.click("Leave it");
+    bench.click("Use it");
+    assert_eq!(bench.commands(), [Command::LeaveModel, Command::ChooseModel("/models/b.continuo".into())]);
+    // Another error has nothing to do with it.
+    bench.params.session.post(|snapshot| snapshot.error = Some("the disk is full".into()));
+    bench.harness.run();
+    assert!(bench.harness.query_by_label("Locate…").is_none());
 }

@@ -66,6 +66,7 @@ fn serve(shared: &Shared, request: &Request) {
     match outcome.unwrap_or(Err(RenderError::Fault)) {
         Ok(()) => ending.status = Status::Finished { seconds: started.elapsed().as_secs_f32() },
         Err(RenderError::Cancelled) => ending.status = Status::Cancelled,
+        Err(RenderError::NoModel(path)) => session.miss_model(&path),
         Err(error) => session.complain_of(error.concern(), &error),
     }
     // Whatever was not finished goes before the request ends, so that an offline host sees the take before it again.
@@ -150,6 +151,7 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
     };
     let loaded = shared.models.load(&path, shared.watched())?;
     let model = &loaded.model;
+    session.know_model(&path, model.content_hash());
     let (manifest, abilities) = (model.manifest(), model.abilities());
     let (seed_name, seed) = match settings.mode {
         Mode::Unconditional => (None, None),

@@ -13,6 +13,7 @@ mod forecast;
 mod from_take;
 mod job;
 mod listening;
+mod locate;
 mod models;
 mod preferences;
 mod priority;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::error::RenderError;
 use super::shared::Shared;
-use super::{dragged, errands, export, forecast, from_take, job, listening, reveal};
+use super::{dragged, errands, export, forecast, from_take, job, listening, locate, reveal};
 use crate::session::{AudioCommand, BELL, Command, Deed, FileChoice, Session, lock};
 use crate::settings::Settings;
 
@@ -125,6 +125,8 @@ fn obey(
 ) -> Result<(), RenderError> {
     match command {
         Command::ChooseModel(path) => errands::choose_model(shared, session, path)?,
+        Command::LocateModel(path) => locate::locate(shared, session, path)?,
+        Command::LeaveModel => session.post(|snapshot| snapshot.other_model = None),
         Command::ChooseSeed(path) => errands::choose_seed(session, path)?,
         Command::TrimSeed(trim) => session.trim_seed(trim),
         Command::FactoryModel => {

@@ -17,6 +17,11 @@ use crate::take::shelf::TakeId;
 pub enum Command {
     /// Use this model package from the next render on. One that cannot be opened is refused, and the model before stays.
     ChooseModel(PathBuf),
+    /// Use this model package if it is the one that is lost; else ask whether it is to be used:
+    /// [`Snapshot::other_model`](super::Snapshot::other_model).
+    LocateModel(PathBuf),
+    /// The other model that was found is not to be used.
+    LeaveModel,
     /// Use this audio file as the seed clip from the next render on.
     ChooseSeed(PathBuf),
     /// Use this part of the chosen seed clip from the next render on; `None` for all of it, of a long one the last minute.

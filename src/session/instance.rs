@@ -40,6 +40,8 @@ pub(crate) struct Board {
     pub(super) trimmed: Trimmed,
     /// The model whose card is there or is being read.
     pub(super) described: Option<FileChoice>,
+    /// The model whose content is known, and its SHA-256.
+    pub(super) model_hash: Option<(PathBuf, String)>,
     /// What suits a model that was chosen just now, until an editor has set it.
     pub(super) suggestion: Option<Suggestion>,
     /// What is played to the user.
@@ -81,6 +83,7 @@ impl Session {
                 pending: PendingChoices::default(),
                 trimmed: Trimmed::default(),
                 described: None,
+                model_hash: None,
                 suggestion: None,
                 listening: None,
                 prepared: None,

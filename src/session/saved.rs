@@ -19,7 +19,7 @@ use crate::take::pack::PackedTake;
 pub const DEFAULT_INLINE_LIMIT: u64 = 16 << 20;
 
 /// The keys that this version reads.
-const KEYS: [&str; 6] = ["model", "seed", "seed_trim", "inline_limit", "take", "takes"];
+const KEYS: [&str; 7] = ["model", "seed", "seed_trim", "inline_limit", "take", "takes", "model_sha256"];
 
 /// What a project holds that this version cannot open, in sentences for the user.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -46,6 +46,8 @@ pub enum UnreadError {
 pub struct SavedSession {
     /// The chosen model package; `None` for the factory model.
     pub model: Option<PathBuf>,
+    /// The SHA-256 of that package as it was when it was last there, hexadecimal.
+    pub model_sha256: Option<String>,
     /// The chosen seed clip; `None` for the factory one.
     pub seed: Option<PathBuf>,
     /// The part of the seed clip that is used; `None` for all of it.
@@ -110,6 +112,7 @@ impl Default for SavedSession {
     fn default() -> Self {
         Self {
             model: None,
+            model_sha256: None,
             seed: None,
             seed_trim: None,
             inline_limit: DEFAULT_INLINE_LIMIT,
@@ -135,6 +138,7 @@ impl SavedSession {
             saved.take("takes").map(|takes| SavedShelf::read(takes, take.as_deref())).unwrap_or_default();
         Self {
             model: path(&mut saved, "model"),
+            model_sha256: saved.take::<Option<String>>("model_sha256").flatten(),
             seed: path(&mut saved, "seed"),
             seed_trim: saved.take::<Option<SeedTrim>>("seed_trim").flatten(),
             inline_limit: saved.take("inline_limit").unwrap_or(DEFAULT_INLINE_LIMIT),
@@ -148,6 +152,9 @@ impl SavedSession {
         let mut saved = Object::default();
         let path = |path: &Option<PathBuf>| path.clone().map(SavedPath);
         saved.set("model", &path(&self.model))?;
+        if let Some(sha256) = &self.model_sha256 {
+            saved.set("model_sha256", sha256)?;
+        }
         saved.set("seed", &path(&self.seed))?;
         if let Some(trim) = &self.seed_trim {
             saved.set("seed_trim", trim)?;
@@ -169,6 +176,7 @@ impl SavedSession {
             self.inline_limit != DEFAULT_INLINE_LIMIT,
             self.take.is_some(),
             takes.is_some(),
+            self.model_sha256.is_some(),
         ];
         for (key, _) in KEYS.iter().zip(chosen).filter(|(_, chosen)| *chosen) {
             whole.remove(key);

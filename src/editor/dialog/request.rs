@@ -18,6 +18,8 @@ pub fn export_name(format: ExportFormat) -> String {
 pub enum Purpose {
     /// A model package to open.
     Model,
+    /// A model that is not where it was.
+    Locate,
     /// A seed clip to open.
     Seed,
     /// A file of this form to write the take to.
@@ -29,6 +31,7 @@ impl Purpose {
     pub fn command(self, path: PathBuf) -> Command {
         match self {
             Self::Model => Command::ChooseModel(path),
+            Self::Locate => Command::LocateModel(path),
             Self::Seed => Command::ChooseSeed(path),
             Self::Export(format) => Command::ExportTake(with_ending(path, format)),
         }
@@ -45,6 +48,7 @@ impl Purpose {
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Model => "Choose a model",
+            Self::Locate => "Locate the model",
             Self::Seed => "Choose a seed clip",
             Self::Export(_) => "Export the take",
         }
@@ -54,7 +58,7 @@ impl Purpose {
     pub(super) fn filters(self) -> Vec<(&'static str, &'static [&'static str])> {
         const ALL: (&str, &[&str]) = ("All files", &[]);
         match self {
-            Self::Model => vec![("Continuo models", &["continuo"]), ALL],
+            Self::Model | Self::Locate => vec![("Continuo models", &["continuo"]), ALL],
             Self::Seed => vec![("Audio", &AUDIO), ALL],
             Self::Export(ExportFormat::Wav24) => vec![("WAV", &["wav"])],
             Self::Export(ExportFormat::Flac24 | ExportFormat::Flac16) => vec![("FLAC", &["flac"])],
