@@ -6,8 +6,9 @@ use continuo_engine::EngineError;
 use continuo_engine::audio::AudioError;
 
 use crate::resources::ResourceError;
-use crate::session::{Concern, MAX_TAKES};
+use crate::session::{Concern, CropError, MAX_TAKES, TakeError};
 use crate::take::bench::BenchError;
+use crate::take::crop::SHORTEST_SECONDS;
 use crate::take::pack::PackError;
 
 /// Why a request failed.
@@ -85,6 +86,12 @@ pub enum RenderError {
         "{MAX_TAKES} takes are kept and each of them has a star, so there is no room for another; delete one, or take a star away"
     )]
     ShelfFull,
+    /// There is nothing to crop.
+    #[error("there is no finished take to crop; render one first")]
+    NothingToCrop,
+    /// Hardly anything would be left of a take.
+    #[error("less than {SHORTEST_SECONDS} s of the continuation would be left; crop somewhere else")]
+    CroppedAway,
     /// There is no finished take.
     #[error("there is no finished take to export; render one first")]
     NothingToExport,
@@ -158,6 +165,18 @@ pub enum RenderError {
     Cancelled,
 }
 
+impl From<CropError> for RenderError {
+    fn from(error: CropError) -> Self {
+        match error {
+            CropError::Take(TakeError::Pack(error)) => Self::Unpacked(error),
+            CropError::Take(TakeError::Bench(error)) => Self::Bench(error),
+            CropError::Nothing => Self::NothingToCrop,
+            CropError::TooShort => Self::CroppedAway,
+            CropError::Full => Self::ShelfFull,
+        }
+    }
+}
+
 impl RenderError {
     /// What it is about: when that has changed, the error goes.
     pub(crate) fn concern(&self) -> Concern {
@@ -190,6 +209,8 @@ impl RenderError {
             Self::Resource(ResourceError::NoFolder { .. })
             | Self::NoThread(_)
             | Self::ShelfFull
+            | Self::NothingToCrop
+            | Self::CroppedAway
             | Self::Fault
             | Self::Cancelled => Concern::Other,
         }

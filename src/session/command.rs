@@ -53,6 +53,15 @@ pub enum Command {
     RenameTake(TakeId, String),
     /// Take a take away. Undo brings it back.
     DeleteTake(TakeId),
+    /// Make a take of a part of the chosen one, and choose it; the old one stays.
+    CropTake {
+        /// Which variation, from 0.
+        variation: usize,
+        /// From where on, in seconds from its seed clip's first frame; `None`: from its beginning.
+        begin_seconds: Option<f64>,
+        /// Up to where, likewise; `None`: to its end.
+        end_seconds: Option<f64>,
+    },
     /// Undo the last change of takes, model or seed clip.
     Undo,
     /// Do again what was undone last.

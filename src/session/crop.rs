@@ -8,26 +8,19 @@ use super::instance::Session;
 use super::lock::lock;
 use super::restore::NewTake;
 use super::takes::TakeError;
-use crate::take::crop::{SHORTEST_SECONDS, crop};
-use crate::take::shelf::MAX_TAKES;
+use crate::take::crop::crop;
 use crate::take::store::Store;
 
 /// Why a take cannot be cropped.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub(crate) enum CropError {
     /// Its sound cannot be had.
-    #[error(transparent)]
-    Take(#[from] TakeError),
+    Take(TakeError),
     /// There is no take.
-    #[error("there is no finished take to crop; render one first")]
     Nothing,
     /// Hardly anything would be left.
-    #[error("less than {SHORTEST_SECONDS} s of the continuation would be left; crop somewhere else")]
     TooShort,
-    /// Every take that is kept has a star.
-    #[error(
-        "{MAX_TAKES} takes are kept and each of them has a star, so there is no room for another; delete one, or take a star away"
-    )]
+    /// Every take that is kept has a star, so there is no room for another.
     Full,
 }
 
@@ -49,7 +42,7 @@ impl Session {
         };
         let take = match kept.take {
             Some(take) => take,
-            None => Arc::new(kept.packed.unpack(Store::of_user().as_ref()).map_err(TakeError::Pack)?),
+            None => Arc::new(kept.packed.unpack(Store::of_user().as_ref()).map_err(|error| CropError::Take(error.into()))?),
         };
         let variation = variation.min(take.variations.len().saturating_sub(1));
         let (begin, end) = (begin_seconds.unwrap_or(0.0), end_seconds.unwrap_or(f64::INFINITY));
@@ -77,6 +70,7 @@ fn words(title: &str, variation: usize, begin_seconds: Option<f64>, end_seconds:
 mod tests {
     use super::*;
     use crate::take::pack::tests::take;
+    use crate::take::shelf::MAX_TAKES;
     use crate::take::shelf::tests::kept;
 
     #[test]
@@ -103,7 +97,7 @@ mod tests {
         session.go(false).unwrap();
         assert_eq!(titles().len(), 2);
         let refusal = session.crop_take(0, None, Some(0.0)).unwrap_err();
-        assert!(matches!(refusal, CropError::TooShort), "{refusal}");
+        assert!(matches!(refusal, CropError::TooShort), "{refusal:?}");
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub fn write_model(path: &Path) {
 }
 
 /// Writes a package with the random weights of a number.
-pub fn write_model_of(path: &Path, number: u32) {
+pub fn write_model_of(path: &Path, number: u64) {
     let shape = graph::small();
     let manifest = Manifest {
         format_version: FORMAT_VERSION,

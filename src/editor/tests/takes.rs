@@ -225,6 +225,31 @@ fn a_variation_that_becomes_noise_is_rendered_on_from_the_last_good_second() {
     );
 }
 
+#[test]
+fn a_take_is_cropped_where_the_menu_was_opened() {
+    let (mut bench, _) = with_takes();
+    let lane = bench.harness.get_by_label("Variation 2").rect();
+    let at = egui::pos2(lane.left() + lane.width() / 2.0, lane.center().y);
+    for (entry, from) in [("Crop: a take from", true), ("Crop: a take up to", false)] {
+        for pressed in [true, false] {
+            let (button, modifiers) = (egui::PointerButton::Secondary, Modifiers::NONE);
+            bench.harness.event(egui::Event::PointerMoved(at));
+            bench.harness.event(egui::Event::PointerButton { pos: at, button, pressed, modifiers });
+            bench.harness.step();
+        }
+        bench.harness.run();
+        bench.harness.get_by_label_contains(entry).click();
+        bench.harness.run();
+        let commands = bench.commands();
+        let Some(Command::CropTake { variation, begin_seconds, end_seconds }) = commands.last() else {
+            panic!("{commands:?}")
+        };
+        assert_eq!((*variation, begin_seconds.is_some(), end_seconds.is_some()), (1, from, !from));
+        let seconds = begin_seconds.or(*end_seconds).unwrap();
+        assert!((seconds - 4.0).abs() < 0.02, "{seconds}");
+    }
+}
+
 #[cfg(all(unix, not(target_os = "macos")))]
 #[test]
 fn a_variation_is_carried_out_by_its_grip_and_copied_by_key_and_menu() {
