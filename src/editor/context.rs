@@ -7,6 +7,7 @@ use super::drag::Drags;
 use super::drop::Drops;
 use super::gesture::{Setter, Turns};
 use super::library::Library;
+use super::looks::Looks;
 use super::notices::Notices;
 use super::trimming::Trimming;
 use crate::params::ContinuoParams;
@@ -31,6 +32,8 @@ pub(super) struct State {
     pub(super) turns: Arc<Mutex<Turns>>,
     /// How far the lanes are scrolled.
     pub(super) lanes: Lanes,
+    /// The window as the project keeps it.
+    pub(super) looks: Looks,
     /// The take whose name is being typed, and what is typed.
     pub(super) renaming: Option<(TakeId, String)>,
     /// The seed clip for which a preview was asked for last.

@@ -9,15 +9,6 @@ use super::zoom::View;
 use crate::params::EDITOR_SIZE;
 use crate::session::Look;
 
-/// What the editor knows of it.
-#[derive(Debug, Default)]
-pub struct Looks {
-    /// As it was followed or noted last.
-    known: Look,
-    /// The window is to have this size, in logical pixels, once the zoom is what it is to be.
-    wanted: Option<(f32, f32)>,
-}
-
 /// Follows what the session says, or notes what the user has changed. To be called with every frame.
 pub fn keep(ui: &Ui, cx: &mut Cx<'_>) {
     let context = ui.ctx();

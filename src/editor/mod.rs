@@ -21,6 +21,8 @@ mod keys;
 mod lane;
 mod library;
 mod listen;
+mod look;
+mod looks;
 mod messages;
 mod notices;
 mod peaks;
@@ -126,6 +128,7 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     let min_size = egui::vec2(theme::MIN_SIZE.0, theme::MIN_SIZE.1);
     ResizableWindow::new("continuo").min_size(min_size).show(ui, |ui| layout(ui, &mut cx));
     dropping::heed(ui, &mut cx);
+    look::keep(ui, &mut cx);
 
     note_turns(&cx);
 

@@ -21,7 +21,7 @@ use nice_plug::prelude::{Param as _, PluginState};
 use super::library::{Entry, Listing};
 use super::{State, show, theme};
 use crate::params::ContinuoParams;
-use crate::session::{Command, OtherModel, Peak, Preferences, Sound, Status, TakeOverview};
+use crate::session::{Command, Look, OtherModel, Peak, Preferences, Sound, Status, TakeOverview};
 
 /// What a host hears of a change.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -432,4 +432,24 @@ fn a_lost_model_is_located_and_another_one_is_used_only_when_the_user_says_so() 
     bench.params.session.post(|snapshot| snapshot.error = Some("the disk is full".into()));
     bench.harness.run();
     assert!(bench.harness.query_by_label("Locate…").is_none());
+}
+
+#[test]
+fn the_window_is_kept_and_found_again() {
+    let mut bench = Bench::open();
+    let session = Arc::clone(&bench.params.session);
+    let (width, height) = theme::MIN_SIZE;
+    assert_eq!(session.look().window, Some((width, height)), "it is smaller than it is at first");
+    bench.harness.ctx.set_zoom_factor(1.25);
+    bench.harness.run();
+    assert_eq!(session.look().zoom, Some(1.25));
+    // What a project brings along is followed.
+    session.keep_look(Look { zoom: Some(1.5), trim_view: Some((1.0, 2.5)), ..session.look() });
+    bench.harness.run();
+    assert!((bench.harness.ctx.zoom_factor() - 1.5).abs() < 1e-6);
+    let look = session.look();
+    assert_eq!((look.zoom, look.trim_view), (Some(1.5), Some((1.0, 2.5))));
+    session.keep_look(Look::default());
+    bench.harness.run();
+    assert!((bench.harness.ctx.zoom_factor() - 1.0).abs() < 1e-6);
 }

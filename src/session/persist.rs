@@ -69,6 +69,7 @@ impl Session {
             seed: chosen(&snapshot.seed),
             seed_trim: snapshot.seed_trim,
             inline_limit: snapshot.inline_limit,
+            look: self.look(),
             take,
             shelf,
             unread: lock(&self.unread).clone(),

@@ -48,6 +48,7 @@ impl Session {
         let mut problems: Vec<String> = saved.unread.problems().iter().map(ToString::to_string).collect();
         *lock(&self.unread) = saved.unread;
         lock(&self.board).trimmed = Trimmed { trim: saved.seed_trim, path: saved.seed.clone() };
+        lock(&self.board).look = saved.look.checked();
         lock(&self.board).model_hash = saved.model.clone().zip(saved.model_sha256);
         self.post(|snapshot| {
             snapshot.model = saved.model.map_or_else(FileChoice::factory_model, FileChoice::chosen);

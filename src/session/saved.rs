@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::look_kept::Look;
 use super::saved_path::SavedPath;
 pub use super::saved_shelf::SavedShelf;
 use super::trim::SeedTrim;
@@ -19,7 +20,7 @@ use crate::take::pack::PackedTake;
 pub const DEFAULT_INLINE_LIMIT: u64 = 16 << 20;
 
 /// The keys that this version reads.
-const KEYS: [&str; 7] = ["model", "seed", "seed_trim", "inline_limit", "take", "takes", "model_sha256"];
+const KEYS: [&str; 8] = ["model", "seed", "seed_trim", "inline_limit", "take", "takes", "model_sha256", "editor"];
 
 /// What a project holds that this version cannot open, in sentences for the user.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -54,6 +55,8 @@ pub struct SavedSession {
     pub seed_trim: Option<SeedTrim>,
     /// Limit for takes inside the host's session, in packed bytes.
     pub inline_limit: u64,
+    /// How the editor's window looks.
+    pub look: Look,
     /// The chosen take. It has a key of its own, so that versions that know of one take alone open it.
     pub take: Option<Arc<PackedTake>>,
     /// The takes beside it.
@@ -116,6 +119,7 @@ impl Default for SavedSession {
             seed: None,
             seed_trim: None,
             inline_limit: DEFAULT_INLINE_LIMIT,
+            look: Look::default(),
             take: None,
             shelf: SavedShelf::default(),
             unread: Unread::default(),
@@ -142,6 +146,7 @@ impl SavedSession {
             seed: path(&mut saved, "seed"),
             seed_trim: saved.take::<Option<SeedTrim>>("seed_trim").flatten(),
             inline_limit: saved.take("inline_limit").unwrap_or(DEFAULT_INLINE_LIMIT),
+            look: saved.take("editor").unwrap_or_default(),
             take,
             shelf,
             unread: Unread { kept: saved.take("kept").unwrap_or_default(), takes, session: saved },
@@ -160,6 +165,9 @@ impl SavedSession {
             saved.set("seed_trim", trim)?;
         }
         saved.set("inline_limit", &self.inline_limit)?;
+        if self.look != Look::default() {
+            saved.set("editor", &self.look)?;
+        }
         saved.set("take", &self.take)?;
         let takes = self.shelf.write(self.take.as_deref(), &self.unread.takes)?;
         if let Some(takes) = &takes {
@@ -177,6 +185,7 @@ impl SavedSession {
             self.take.is_some(),
             takes.is_some(),
             self.model_sha256.is_some(),
+            self.look != Look::default(),
         ];
         for (key, _) in KEYS.iter().zip(chosen).filter(|(_, chosen)| *chosen) {
             whole.remove(key);
