@@ -309,5 +309,7 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     send(&third, Command::LocateModel(path("other.continuo")));
     let asked = wait(&third, "a question", |snapshot| snapshot.other_model.is_some()).other_model.unwrap();
     send(&third, Command::ChooseModel(asked.path.clone()));
-    wait(&third, "the other one", |snapshot| snapshot.model.path == Some(path("other.continuo")) && snapshot.other_model.is_none());
+    wait(&third, "the other one", |snapshot| {
+        snapshot.model.path == Some(path("other.continuo")) && snapshot.other_model.is_none()
+    });
 }

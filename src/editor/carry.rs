@@ -11,7 +11,8 @@ pub const GRIP: f32 = 14.0;
 
 /// The grip of a lane: dragged to another window, it leaves the variation there as a file.
 pub fn grip(ui: &Ui, cx: &mut Cx<'_>, place: Rect, variation: usize) {
-    let sense = if HERE { Sense::drag() } else { Sense::hover() };
+    // A click is no drag: it begins a little beside where the button went down.
+    let sense = if HERE { Sense::click_and_drag() } else { Sense::hover() };
     let response = ui.interact(place, ui.scope_id().with(("grip", variation)), sense);
     let name = format!("Drag variation {}", variation + 1);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, HERE, &name));

@@ -39,9 +39,12 @@ fn present(ui: &Ui, cx: &Cx<'_>) -> Look {
     let (width, height) = EDITOR_SIZE;
     // A logical pixel more or less is rounding.
     let is_default = (size.x - width).abs() <= 1.0 && (size.y - height).abs() <= 1.0;
-    let before = cx.state.looks.known.window.filter(|(width, height)| {
-        (size.x - width).abs() <= 1.0 && (size.y - height).abs() <= 1.0
-    });
+    let before = cx
+        .state
+        .looks
+        .known
+        .window
+        .filter(|(width, height)| (size.x - width).abs() <= 1.0 && (size.y - height).abs() <= 1.0);
     Look {
         zoom: ((zoom - 1.0).abs() > 1e-3).then_some(zoom),
         window: before.or_else(|| (!is_default).then_some((size.x, size.y))),

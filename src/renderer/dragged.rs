@@ -46,7 +46,9 @@ pub(super) fn write_out(
     errand(session, "continuo-dragged", move |session| {
         let _one = lock(&shared.exporting);
         let path = write_into(&folder, &piece, &manner)?;
-        promise.0.settle(Content::Written(path));
+        if !promise.0.settle(Content::Written(path.clone())) {
+            take_away(&path);
+        }
         session.settle(Concern::Export);
         Ok(())
     })
@@ -75,11 +77,15 @@ fn tidy(folder: &Path, most: u64, before: SystemTime) {
         if bytes <= most || written >= before {
             return;
         }
-        match fs::remove_file(&path) {
-            Ok(()) => bytes -= size,
-            Err(error) => tracing::warn!("{} cannot be taken away: {error}", path.display()),
+        if take_away(&path) {
+            bytes -= size;
         }
     }
+}
+
+fn take_away(path: &Path) -> bool {
+    let gone = fs::remove_file(path);
+    gone.inspect_err(|error| tracing::warn!("{} cannot be taken away: {error}", path.display())).is_ok()
 }
 
 #[cfg(test)]
@@ -114,8 +120,14 @@ mod tests {
         let result = write_out(&shared, &session, 0, parcel.clone());
         assert!(matches!(result, Err(RenderError::NothingToExport)));
         assert_eq!(parcel.content(), Content::Failed);
-        parcel.settle(Content::Written("/a.wav".into()));
+        assert!(!parcel.settle(Content::Written("/a.wav".into())));
         assert_eq!(parcel.content(), Content::Failed, "the first answer counts");
+        let parcel = Parcel::default();
+        assert_eq!(parcel.give_up(), None);
+        assert!(!parcel.settle(Content::Written("/a.wav".into())), "whoever has written it takes it away");
+        let parcel = Parcel::default();
+        parcel.settle(Content::Written("/a.wav".into()));
+        assert_eq!((parcel.give_up(), parcel.give_up()), (Some("/a.wav".into()), None));
     }
 
     #[test]

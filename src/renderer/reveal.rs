@@ -59,7 +59,9 @@ mod system {
         let asked = async {
             let connection = Builder::session()?.method_timeout(ANSWER).build().await?;
             let arguments = (vec![address.as_str()], "");
-            connection.call_method(Some(MANAGER), "/org/freedesktop/FileManager1", Some(MANAGER), method, &arguments).await
+            connection
+                .call_method(Some(MANAGER), "/org/freedesktop/FileManager1", Some(MANAGER), method, &arguments)
+                .await
         };
         asked.await.map(drop).map_err(|error: ashpd::zbus::Error| error.to_string())
     }

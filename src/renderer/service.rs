@@ -150,9 +150,11 @@ fn obey(
         Command::Star { take, variation, on } => session.star(take, variation, on),
         Command::RenameTake(id, name) => session.rename_take(id, &name),
         Command::DeleteTake(id) => errands::with_takes(session, move |session| session.delete_take(id))?,
-        Command::CropTake { variation, begin_seconds, end_seconds } => errands::errand(session, "continuo-crop", move |session| {
-            session.crop_take(variation, begin_seconds, end_seconds).map_err(RenderError::from)
-        })?,
+        Command::CropTake { variation, begin_seconds, end_seconds } => {
+            errands::errand(session, "continuo-crop", move |session| {
+                session.crop_take(variation, begin_seconds, end_seconds).map_err(RenderError::from)
+            })?
+        }
         Command::Undo => errands::with_takes(session, |session| session.go(true))?,
         Command::Redo => errands::with_takes(session, |session| session.go(false))?,
         Command::SeedFromTake { variation, until_seconds, render } => {

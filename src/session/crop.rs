@@ -42,14 +42,22 @@ impl Session {
         };
         let take = match kept.take {
             Some(take) => take,
-            None => Arc::new(kept.packed.unpack(Store::of_user().as_ref()).map_err(|error| CropError::Take(error.into()))?),
+            None => {
+                Arc::new(kept.packed.unpack(Store::of_user().as_ref()).map_err(|error| CropError::Take(error.into()))?)
+            }
         };
         let variation = variation.min(take.variations.len().saturating_sub(1));
         let (begin, end) = (begin_seconds.unwrap_or(0.0), end_seconds.unwrap_or(f64::INFINITY));
         let mut part = crop(&take, variation, begin, end).ok_or(CropError::TooShort)?;
         let title = kept.label.title();
         part.recipe.set("part_of", &words(&title, variation, begin_seconds, end_seconds));
-        self.shelve(NewTake { take: part, play: None, session, deed: Deed::CropTake, name: Some(format!("{title}, part")) });
+        self.shelve(NewTake {
+            take: part,
+            play: None,
+            session,
+            deed: Deed::CropTake,
+            name: Some(format!("{title}, part")),
+        });
         self.bring_up().map_err(CropError::Take)
     }
 }

@@ -15,6 +15,8 @@ pub enum Content {
     Written(PathBuf),
     /// It could not be written; the user is told why elsewhere.
     Failed,
+    /// Nobody wants it any more.
+    Unwanted,
 }
 
 /// A file in the making, between the one who writes it and the one who hands it on. Two are equal if they are one.
@@ -27,11 +29,21 @@ impl Parcel {
         lock(&self.0).clone()
     }
 
-    /// What came of it. Only the first answer counts.
-    pub(crate) fn settle(&self, content: Content) {
+    /// What came of it. Only the first answer counts: says whether this is it.
+    pub(crate) fn settle(&self, content: Content) -> bool {
         let mut now = lock(&self.0);
-        if *now == Content::Waiting {
+        let first = *now == Content::Waiting;
+        if first {
             *now = content;
+        }
+        first
+    }
+
+    /// Nobody wants the file any more. Gives it to be taken away if it is there; else whoever writes it does so.
+    pub fn give_up(&self) -> Option<PathBuf> {
+        match std::mem::replace(&mut *lock(&self.0), Content::Unwanted) {
+            Content::Written(path) => Some(path),
+            _ => None,
         }
     }
 }

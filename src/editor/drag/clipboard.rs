@@ -52,7 +52,7 @@ pub fn hold(
             Content::Waiting if wanted() => std::thread::sleep(LOOK),
             Content::Written(file) => break file,
             // Why it could not be written is told by who has tried.
-            Content::Waiting | Content::Failed => return Ok(()),
+            Content::Waiting | Content::Failed | Content::Unwanted => return Ok(()),
         }
     };
     let mut holder = Holder::connect(display)?;

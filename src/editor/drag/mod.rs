@@ -63,8 +63,13 @@ mod here {
                         asking.settle(Concern::Export);
                         asking.tell_of_file(&format!("Dragged out as {}.", file.display()), &file);
                     }
-                    Ok(_) => {}
-                    Err(error) => asking.complain_of(Concern::Export, &DragError::Drag(error.to_string())),
+                    // Somebody has looked at it, and may go on referring to it.
+                    Ok((_, Some(_))) => {}
+                    Ok((_, None)) => discard(&parcel),
+                    Err(error) => {
+                        discard(&parcel);
+                        asking.complain_of(Concern::Export, &DragError::Drag(error.to_string()));
+                    }
                 }
                 shared.over.store(true, Ordering::Release);
                 notify();
@@ -111,6 +116,15 @@ mod here {
             if let Some(wire) = self.wire.take() {
                 wire.stop.store(true, Ordering::Release);
             }
+        }
+    }
+
+    /// Nobody has heard of the file.
+    fn discard(parcel: &Parcel) {
+        if let Some(file) = parcel.give_up()
+            && let Err(error) = std::fs::remove_file(&file)
+        {
+            tracing::warn!("{} cannot be taken away: {error}", file.display());
         }
     }
 

@@ -146,26 +146,35 @@ impl Dragger<'_> {
     }
 
     /// Who takes drops at a place of the screen: the first window from the top that says so.
-    fn target_at(&self, (x, y): (i16, i16)) -> Result<Option<Target>, ReplyError> {
-        let root = self.holder.root;
-        let mut window = root;
-        loop {
-            // Windows come and go meanwhile.
-            let Some(child) = unless_bad(self.holder.connection.translate_coordinates(root, window, x, y)?.reply())?
-            else {
-                return Ok(None);
-            };
-            if child.child == 0 {
-                // The desktop itself may have somebody who speaks for it.
-                return Ok(self.target(root)?.filter(|target| target.spoken_to != root));
-            }
-            window = child.child;
-            if self.own.contains(&window) {
-                return Ok(None);
-            }
+    fn target_at(&self, place: (i16, i16)) -> Result<Option<Target>, ReplyError> {
+        let windows = self.windows_at(place)?;
+        // Also where the host's window around it takes drops.
+        if windows.iter().any(|window| self.own.contains(window)) {
+            return Ok(None);
+        }
+        for window in windows {
             if let Some(target) = self.target(window)? {
                 return Ok(Some(target).filter(|target| !self.own.contains(&target.spoken_to)));
             }
+        }
+        // The desktop itself may have somebody who speaks for it.
+        let root = self.holder.root;
+        Ok(self.target(root)?.filter(|target| target.spoken_to != root))
+    }
+
+    /// The windows at a place of the screen, each within the one before.
+    fn windows_at(&self, (x, y): (i16, i16)) -> Result<Vec<Window>, ReplyError> {
+        let mut windows = Vec::new();
+        let mut within = self.holder.root;
+        loop {
+            let asked = self.holder.connection.translate_coordinates(self.holder.root, within, x, y)?;
+            // Windows come and go meanwhile.
+            let child = unless_bad(asked.reply())?.map_or(0, |reply| reply.child);
+            if child == 0 {
+                return Ok(windows);
+            }
+            windows.push(child);
+            within = child;
         }
     }
 
@@ -221,7 +230,7 @@ impl Dragger<'_> {
         let file = match self.parcel.content() {
             Content::Waiting => return Ok(()),
             Content::Written(path) => Some(path),
-            Content::Failed => None,
+            Content::Failed | Content::Unwanted => None,
         };
         for request in std::mem::take(&mut self.waiting) {
             self.holder.answer(&request, file.as_deref())?;

@@ -27,7 +27,7 @@ struct Desktop {
     connection: RustConnection,
     atoms: Atoms,
     root: Window,
-    /// The editor's window, as the windowing library has it.
+    /// The editor's window, as the windowing library has it, in a host's that takes drops itself.
     editor: Window,
     /// The other program's window, and its own in which it takes drops.
     receiver: Window,
@@ -36,22 +36,24 @@ struct Desktop {
 
 impl Desktop {
     fn open(aware: bool) -> Self {
-        let (connection, screen) = RustConnection::connect(None).expect("a server to connect to");
+        let (connection, screen) = connect();
         let atoms = Atoms::new(&connection).unwrap().reply().unwrap();
         let root = connection.setup().roots[screen].root;
         let xtest = connection.extension_information("XTEST").unwrap().expect("the extension for tests").major_opcode;
         let events = EventMask::BUTTON_PRESS | EventMask::BUTTON_RELEASE | EventMask::POINTER_MOTION;
-        let window = |x| {
+        let window = |parent, x| {
             let id = connection.generate_id().unwrap();
             let aux = CreateWindowAux::new().override_redirect(1).event_mask(events);
-            connection.create_window(0, id, root, x, 0, 200, 200, 0, WindowClass::INPUT_OUTPUT, 0, &aux).unwrap();
+            connection.create_window(0, id, parent, x, 0, 200, 200, 0, WindowClass::INPUT_OUTPUT, 0, &aux).unwrap();
             connection.map_window(id).unwrap();
             id
         };
-        let (editor, receiver) = (window(0), window(300));
+        let host = window(root, 0);
+        let (editor, receiver) = (window(host, 0), window(root, 300));
         let this = Self { connection, atoms, root, editor, receiver, xtest };
         // As the windowing library does.
         this.make_aware(editor);
+        this.make_aware(host);
         if aware {
             this.make_aware(receiver);
         }
@@ -145,6 +147,18 @@ impl Desktop {
         }
         let reply = self.connection.get_property(true, self.receiver, property, AtomEnum::ANY, 0, 1 << 16).unwrap();
         Some(reply.reply().unwrap().value)
+    }
+}
+
+/// A server that nobody is connected to any more begins anew, and meanwhile refuses whoever comes.
+fn connect() -> (RustConnection, usize) {
+    let since = Instant::now();
+    loop {
+        match RustConnection::connect(None) {
+            Ok(connected) => return connected,
+            Err(error) => assert!(since.elapsed() < Duration::from_secs(10), "no server to connect to: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
