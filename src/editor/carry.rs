@@ -1,10 +1,11 @@
 //! What carries a variation out of the window as a file: the grip of its lane, and copying.
 
-use egui::{CursorIcon, Event, Rect, Role, Sense, Ui, WidgetInfo, vec2};
+use egui::{CursorIcon, Event, PointerButton, Rect, Role, Sense, Ui, WidgetInfo, vec2};
 
 use super::context::Cx;
 pub use super::drag::HERE;
 use super::theme;
+use super::widgets::focus_ring;
 
 /// Room for the lanes' grips.
 pub const GRIP: f32 = 14.0;
@@ -31,12 +32,17 @@ pub fn grip(ui: &Ui, cx: &mut Cx<'_>, place: Rect, variation: usize) {
         let own = cx.state.drops.windows();
         cx.state.drags.begin(cx.session, variation, own);
     }
+    // Who has no pointer cannot drag.
+    if HERE && response.clicked() && !response.clicked_by(PointerButton::Primary) {
+        copy(cx, variation);
+    }
+    focus_ring(ui, place, &response);
     if HERE && response.hovered() && cx.state.drags.accepts().is_none() {
         ui.set_cursor_icon(CursorIcon::Grab);
     }
     response.on_hover_text(if HERE {
         "Drag this to a track of the host or to a folder: it leaves the variation there as a file, as Export… would write it. \
-         Escape gives it up. Ctrl+C copies the variation that plays."
+         Escape gives it up. Enter copies it as a file, and Ctrl+C the variation that plays."
     } else {
         "Dragging a take out of the window is not on this system yet. Export… writes it to a file."
     });

@@ -9,6 +9,8 @@ use super::gesture::{Setter, Turns};
 use super::library::Library;
 use super::looks::Looks;
 use super::notices::Notices;
+use super::order::TakeOrder;
+use super::spectrogram::Spectra;
 use super::trimming::Trimming;
 use crate::params::ContinuoParams;
 use crate::session::{FileChoice, Session, Snapshot, TakeId};
@@ -34,6 +36,12 @@ pub(super) struct State {
     pub(super) lanes: Lanes,
     /// The window as the project keeps it.
     pub(super) looks: Looks,
+    /// Whether the likeliest variation is at the top, in place of the first one.
+    pub(super) likeliest_first: bool,
+    /// The spectrum in place of a waveform.
+    pub(super) spectra: Spectra,
+    /// In which order the takes are listed.
+    pub(super) take_order: TakeOrder,
     /// The take whose name is being typed, and what is typed.
     pub(super) renaming: Option<(TakeId, String)>,
     /// The seed clip for which a preview was asked for last.

@@ -2,13 +2,14 @@
 
 use egui::{Align2, Popup, PopupCloseBehavior, Response, RichText, Role, Sense, Ui, UiBuilder, WidgetInfo, vec2};
 
-use super::bar::param_bar;
+use super::bar::{param_bar, typed_bar};
 use super::context::Cx;
 use super::gesture::gesture;
 use super::keys;
 use super::theme;
 use super::widgets::{
-    CAPTION_GAP, CAPTION_HEIGHT, captioned, captioned_segments, draw_chevron, draw_die, draw_lock, icon_button, switch,
+    CAPTION_GAP, CAPTION_HEIGHT, captioned, captioned_segments, draw_chevron, draw_die, draw_lock, focus_ring,
+    icon_button, switch,
 };
 use crate::session::Setting;
 use crate::settings::{LengthUnit, Playback};
@@ -32,7 +33,16 @@ pub fn generate(ui: &mut Ui, cx: &mut Cx<'_>) {
         let unit = params.length_unit.value();
         heeded(ui, cx, Setting::Length, |ui, cx| {
             let words = |number: &str| length_words(unit, number);
-            param_bar(ui, &cx.setter, &params.length, "Length", "How much the model plays.", bar, Some(&words))
+            let typed = |text: &str| follow_unit(cx, text);
+            typed_bar(
+                ui,
+                &cx.setter,
+                &params.length,
+                ("Length", "How much the model plays."),
+                bar,
+                Some(&words),
+                &typed,
+            )
         });
         let length_counts = cx.snapshot.card.as_ref().is_none_or(|card| card.why_not(Setting::Length).is_none());
         ui.add_enabled_ui(length_counts, |ui| {
@@ -76,6 +86,7 @@ fn numbers(ui: &mut Ui, cx: &mut Cx<'_>) {
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Temperature and top-k"));
         let color = if response.hovered() || response.has_focus() { theme::TEXT } else { theme::MUTED };
         draw_chevron(ui.painter(), rect.center(), color);
+        focus_ring(ui, rect, &response);
         response
     });
     Popup::menu(&button).width(260.0).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
@@ -185,6 +196,19 @@ fn length_words(unit: LengthUnit, number: &str) -> String {
         (LengthUnit::Seconds, _) => format!("{number} s"),
         (LengthUnit::Bars, "1") => "1 bar".to_owned(),
         (LengthUnit::Bars, _) => format!("{number} bars"),
+    }
+}
+
+/// A length that is typed with its unit is meant in that unit: "4 bars".
+fn follow_unit(cx: &Cx<'_>, text: &str) {
+    let param = &cx.params.length_unit;
+    let unit = match text.trim_end_matches(char::is_alphabetic).len() {
+        len if text[len..].to_ascii_lowercase().starts_with("bar") => LengthUnit::Bars,
+        len if text[len..].to_ascii_lowercase().starts_with('s') => LengthUnit::Seconds,
+        _ => return,
+    };
+    if param.value() != unit {
+        gesture(&cx.setter, param, |setter| setter.set_parameter(param, unit));
     }
 }
 

@@ -49,10 +49,18 @@ pub fn lanes(height: f32, count: usize, selected: usize, gap: f32, emphasis: f32
         .collect()
 }
 
+/// Least height of a lane that does not play.
+const LEAST: f32 = 14.0;
+
+/// How many times as high as the others the selected one of `count` lanes is: `most`, if they all can be seen in `height` then; less
+/// where they cannot, but never under `least`.
+pub fn emphasis(height: f32, count: usize, gap: f32, least: f32, most: f32) -> f32 {
+    let others = count.saturating_sub(1) as f32;
+    ((height - gap * others) / LEAST - others).clamp(least, most)
+}
+
 /// Least height in which `count` lanes can be read.
 pub fn least_height(count: usize, gap: f32, emphasis: f32) -> f32 {
-    /// Of a lane that does not play.
-    const LEAST: f32 = 14.0;
     LEAST * (count.saturating_sub(1) as f32 + emphasis) + gap * count.saturating_sub(1) as f32
 }
 
@@ -108,6 +116,17 @@ mod tests {
         for width in 1..200 {
             let loudest = columns(&ramp(64), 64, width).iter().fold(0.0_f32, |loudest, peak| loudest.max(peak.max));
             assert!((loudest - 63.0).abs() < f32::EPSILON, "width {width}");
+        }
+    }
+
+    #[test]
+    fn the_emphasis_leaves_room_for_the_others() {
+        for count in 1..=16 {
+            for height in [40.0, 90.0, 200.0, 600.0] {
+                let emphasis = emphasis(height, count, 4.0, 2.5, 8.0);
+                assert!((2.5..=8.0).contains(&emphasis));
+                assert!(emphasis < 2.6 || least_height(count, 4.0, emphasis) <= height + 0.01, "{count} in {height}");
+            }
         }
     }
 

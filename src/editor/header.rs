@@ -8,7 +8,7 @@ use egui::{
 
 use super::context::Cx;
 use super::gesture::gesture;
-use super::widgets::{elided, segments};
+use super::widgets::{elided, focus_ring, segments};
 use super::{chooser, listen, stepper, theme, trim};
 use crate::params::{Mode, SeedSource};
 use crate::session::{CaptureRing, Sound};
@@ -24,6 +24,7 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Window size"));
         draw_mark(ui, rect);
         ui.painter().galley(pos2(rect.left() + 18.0, rect.center().y - name.size().y / 2.0), name, theme::TEXT);
+        focus_ring(ui, rect.expand2(vec2(4.0, 0.0)), &response);
         choose_zoom(ui, &response);
         response.on_hover_text(concat!(
             "Continuo ",
@@ -143,6 +144,7 @@ fn capture(ui: &mut Ui, cx: &mut Cx<'_>) {
     if hovered && ui.is_enabled() {
         ui.set_cursor_icon(CursorIcon::PointingHand);
     }
+    focus_ring(ui, rect, &response);
     response
         .on_hover_text("Records the sidechain input while it is on; the newest 30 seconds are kept as the seed clip.");
 

@@ -12,7 +12,7 @@ use super::gesture::gesture;
 use super::listen;
 use super::render_bar::from_take;
 use super::theme;
-use super::widgets::elided;
+use super::widgets::{elided, focus_ring};
 use crate::session::{Collapse, CollapseKind, Command, Sound, TakeEntry};
 
 /// Room for the lanes' numbers, where there are several.
@@ -43,6 +43,10 @@ pub fn choose(
     }
     if response.hovered() {
         ui.set_cursor_icon(CursorIcon::PointingHand);
+    }
+    focus_ring(ui, lane, &response);
+    if response.has_focus() && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Space)) {
+        listen::toggle(cx, sound, cx.state.cursor_seconds.min(there));
     }
     let hovered = response.hovered();
     if matches!(sound, Sound::Take { .. }) && cx.snapshot.live != Some(true) {
@@ -88,6 +92,25 @@ fn crop(cx: &Cx<'_>, variation: usize, begin_seconds: Option<f64>, end_seconds: 
     cx.session.send(Command::CropTake { variation, begin_seconds, end_seconds });
 }
 
+/// A word above the lanes that is on or off. Says whether it was clicked.
+pub fn word(ui: &Ui, place: Rect, name: &str, on: bool, tip: &str) -> bool {
+    let response = ui.interact(place, ui.scope_id().with(("word", name)), Sense::click());
+    response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, on, name));
+    let color = match (on, response.hovered() || response.has_focus()) {
+        (_, true) => theme::TEXT,
+        (true, false) => theme::CONTINUATION,
+        (false, false) => theme::FAINT,
+    };
+    ui.painter().text(place.center(), Align2::CENTER_CENTER, name, theme::caption(), color);
+    focus_ring(ui, place, &response);
+    if response.hovered() {
+        ui.set_cursor_icon(CursorIcon::PointingHand);
+    }
+    let clicked = response.clicked();
+    response.on_hover_text(tip);
+    clicked
+}
+
 /// Makes a variation the one that plays.
 fn select(cx: &Cx<'_>, index: usize) {
     let param = &cx.params.variation;
@@ -117,6 +140,7 @@ pub fn star(ui: &Ui, cx: &Cx<'_>, place: Rect, entry: &TakeEntry, variation: usi
         (false, false) => theme::LINE,
     };
     draw_star(ui.painter(), place.center(), 6.0, color, on);
+    focus_ring(ui, place, &response);
     if response.hovered() {
         ui.set_cursor_icon(CursorIcon::PointingHand);
     }
@@ -160,6 +184,7 @@ pub fn collapse(ui: &Ui, cx: &Cx<'_>, (lane, axis): (Rect, Axis), index: usize, 
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     ui.painter().rect_filled(place, 3.0, theme::FIELD);
     ui.painter().galley(place.min + vec2(3.0, 0.0), galley, theme::ERROR);
+    focus_ring(ui, place, &response);
     // A second before, it still is music, where there is so much of it.
     let good = (at - 1.0).max(seed_seconds.min(at));
     if response.clicked() && good > 0.0 {
@@ -198,7 +223,8 @@ pub fn scroll(ui: &Ui, cx: &mut Cx<'_>, inner: Rect, whole: f32, shown: Option<(
         place.offset -= ui.input(|input| input.smooth_scroll_delta.y);
     }
     if let Some((top, bottom)) = shown.filter(|_| place.shown != shown) {
-        place.offset = place.offset.clamp((bottom - inner.height()).max(0.0), top.max(0.0));
+        // Of a lane that is higher than the room, the top is shown.
+        place.offset = place.offset.max(bottom - inner.height()).min(top);
         place.shown = shown;
     }
     place.offset = place.offset.clamp(0.0, most);
@@ -211,19 +237,20 @@ pub fn scroll(ui: &Ui, cx: &mut Cx<'_>, inner: Rect, whole: f32, shown: Option<(
     place.offset
 }
 
-/// The arrow keys go through the variations, S gives the one that plays a star, while nothing else has the keyboard.
-pub fn keys(ui: &Ui, cx: &Cx<'_>, chosen: Option<&TakeEntry>, shown: usize, count: usize) {
+/// The arrow keys go through the variations as they are listed, S gives the one that plays a star, while nothing else has the keyboard.
+pub fn keys(ui: &Ui, cx: &Cx<'_>, chosen: Option<&TakeEntry>, shown: usize, order: &[usize]) {
     if ui.ctx().egui_wants_keyboard_input() || ui.ctx().memory(|memory| memory.focused().is_some()) {
         return;
     }
     let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
+    let at = order.iter().position(|index| *index == shown).unwrap_or(0);
     let next = match (pressed(Key::ArrowUp), pressed(Key::ArrowDown)) {
-        (true, false) => shown.checked_sub(1),
-        (false, true) => Some(shown + 1).filter(|next| *next < count),
+        (true, false) => at.checked_sub(1),
+        (false, true) => Some(at + 1),
         _ => None,
     };
-    if let Some(next) = next {
-        select(cx, next);
+    if let Some(next) = next.and_then(|at| order.get(at)) {
+        select(cx, *next);
     }
     if let Some(entry) = chosen
         && pressed(Key::S)

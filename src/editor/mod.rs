@@ -25,8 +25,11 @@ mod look;
 mod looks;
 mod messages;
 mod notices;
+mod order;
 mod peaks;
 mod render_bar;
+mod shield;
+mod spectrogram;
 mod stepper;
 mod takes;
 #[cfg(test)]
@@ -93,6 +96,7 @@ impl NiceEguiApp for ContinuoApp {
         self.host = Some(host);
         self.state.library.refresh(&self.params.session.repaint);
         self.state.previewed = None;
+        self.state.spectra.detach();
         self.state.drops.detach();
         Ok(())
     }
@@ -105,6 +109,7 @@ impl NiceEguiApp for ContinuoApp {
 
     fn editor_closed(&mut self) {
         self.host = None;
+        self.state.spectra.detach();
         self.state.drops.detach();
         self.state.drags.stop();
         // Nobody is there who could stop it.
@@ -176,6 +181,7 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
     CentralPanel::default()
         .frame(row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 12 }))
         .show(ui, |ui| waveform::waveform(ui, cx));
+    shield::shield(ui);
 }
 
 /// Notes what the user has turned, so that it can be undone.

@@ -127,7 +127,7 @@ fn words(cx: &Cx<'_>) -> (String, String, Option<Option<f32>>) {
             if let Some(seconds) = seconds_left {
                 left = format!("{left} · {} left", duration(f64::from(seconds)));
             }
-            let right = if speed > 0.0 { format!("{} real time", times(speed)) } else { String::new() };
+            let right = if speed > 0.0 { times(speed) } else { String::new() };
             (left, right, Some(Some(progress)))
         }
         Status::Idle => (plan(cx), String::new(), None),
@@ -137,8 +137,9 @@ fn words(cx: &Cx<'_>) -> (String, String, Option<Option<f32>>) {
     }
 }
 
-fn times(speed: f32) -> String {
-    if speed < 0.095 { format!("{speed:.2}×") } else { format!("{speed:.1}×") }
+/// A speed in words.
+pub fn times(speed: f32) -> String {
+    if speed < 0.095 { format!("{speed:.2}× real time") } else { format!("{speed:.1}× real time") }
 }
 
 /// What pressing Render would make.

@@ -3,8 +3,9 @@
 use egui::{CursorIcon, Popup, PopupCloseBehavior, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::context::Cx;
+use super::render_bar::times;
 use super::theme;
-use super::widgets::elided;
+use super::widgets::{elided, focus_ring};
 use super::words::capitalised;
 use crate::session::{Command, Preferences, Priority, Setting};
 
@@ -16,26 +17,35 @@ pub fn stepper(ui: &mut Ui, cx: &mut Cx<'_>) {
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Renderer"));
     let stepper = cx.snapshot.stepper.as_deref();
-    let words = stepper.map_or_else(|| "Renderer".to_owned(), capitalised);
+    let words = speed(cx).map_or_else(|| "Renderer".to_owned(), |speed| format!("Renderer · {}", times(speed)));
     let room = rect.width() - theme::GAP;
     let hue = if response.hovered() { theme::TEXT } else { theme::FAINT };
     let galley = elided(ui, &words, theme::caption(), hue, room);
     let at = pos2(rect.right() - theme::GAP - galley.size().x, rect.center().y - galley.size().y / 2.0);
     ui.painter().galley(at, galley, hue);
     triangle(ui, rect);
+    focus_ring(ui, rect, &response);
     if response.hovered() {
         ui.set_cursor_icon(CursorIcon::PointingHand);
     }
     if let Some(preferences) = cx.snapshot.preferences {
         Popup::menu(&response).width(WIDTH).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
+            if let Some(stepper) = stepper {
+                heading(ui, "How the model makes its frames here");
+                ui.label(RichText::new(capitalised(stepper)).font(theme::caption()).color(theme::TEXT));
+            }
             settings(ui, cx, preferences);
         });
     }
-    let how = stepper.map_or_else(
-        || "The model is opened first.".to_owned(),
-        |stepper| format!("How the model makes its frames on this machine: {stepper}"),
+    response.on_hover_text(
+        "How fast a render with these settings is on this machine. Click to choose precision, threads and priority.",
     );
-    response.on_hover_text(format!("{how}\n\nClick to choose precision, threads and priority."));
+}
+
+/// How many seconds of sound a second of rendering makes with the present settings; `None` until that was measured.
+fn speed(cx: &Cx<'_>) -> Option<f32> {
+    let forecast = cx.snapshot.forecast_seconds.filter(|seconds| *seconds > 0.0)?;
+    Some(cx.params.settings(cx.session.link.meter()).seconds as f32 / forecast)
 }
 
 /// Something to open lies behind the words.

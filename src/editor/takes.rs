@@ -1,17 +1,18 @@
 //! The list of takes: choosing one, its name, taking it away, A/B, undo and redo.
 
 use egui::{
-    Align2, CursorIcon, Id, Key, Modifiers, Painter, Rect, Response, Role, ScrollArea, Sense, Stroke, StrokeKind,
-    TextEdit, Ui, WidgetInfo, pos2, vec2,
+    Align2, CursorIcon, Id, Key, Modifiers, Painter, Popup, Rect, Response, Role, ScrollArea, Sense, Stroke, TextEdit,
+    Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::context::Cx;
 use super::lane::draw_star;
-use super::theme;
+use super::order::TakeOrder;
 use super::ticks::duration;
-use super::widgets::{draw_cross, elided, select_all};
+use super::widgets::{draw_chevron, draw_cross, elided, focus_ring, select_all};
 use super::words::capitalised;
-use crate::session::{Command, Deed, MAX_TAKES, Status, TakeEntry};
+use super::{listen, theme};
+use crate::session::{Command, Deed, MAX_TAKES, Sound, Status, TakeEntry};
 
 /// Width of the list.
 pub const WIDTH: f32 = 176.0;
@@ -31,17 +32,17 @@ pub fn takes(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.spacing_mut().item_spacing.y = 2.0;
         live(ui, cx);
         let takes = std::sync::Arc::clone(&cx.snapshot.takes);
-        for (at, entry) in takes.iter().enumerate().rev() {
-            row(ui, cx, &takes, at, entry);
+        let shown: Vec<&TakeEntry> = cx.state.take_order.of(&takes).into_iter().map(|place| &takes[place]).collect();
+        for at in 0..shown.len() {
+            row(ui, cx, &shown, at);
         }
     });
 }
 
 /// How many there are, and the buttons.
-fn head(ui: &mut Ui, cx: &Cx<'_>) {
+fn head(ui: &mut Ui, cx: &mut Cx<'_>) {
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 24.0), Sense::hover());
-    let count = format!("Takes {} of {MAX_TAKES}", cx.snapshot.takes.len());
-    ui.painter().text(rect.left_center(), Align2::LEFT_CENTER, count, theme::caption(), theme::MUTED);
+    order(ui, cx, rect.with_max_x(rect.right() - 74.0));
     let place = |index: f32| {
         Rect::from_center_size(pos2(rect.right() - 11.0 - index * 24.0, rect.center().y), vec2(22.0, 22.0))
     };
@@ -72,6 +73,33 @@ fn head(ui: &mut Ui, cx: &Cx<'_>) {
     }
 }
 
+/// How many takes there are; a click chooses their order.
+fn order(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
+    let response = ui.interact(rect, ui.scope_id().with("order"), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Order of the takes"));
+    let color = if response.hovered() || response.has_focus() { theme::TEXT } else { theme::MUTED };
+    let count = format!("Takes {} of {MAX_TAKES}", cx.snapshot.takes.len());
+    let words = elided(ui, &count, theme::caption(), color, rect.width() - 14.0);
+    let end = rect.left() + words.size().x;
+    ui.painter().galley(pos2(rect.left(), rect.center().y - words.size().y / 2.0), words, color);
+    draw_chevron(ui.painter(), pos2(end + 9.0, rect.center().y), color);
+    focus_ring(ui, rect, &response);
+    if response.hovered() {
+        ui.set_cursor_icon(CursorIcon::PointingHand);
+    }
+    Popup::menu(&response).show(|ui| {
+        for (order, name) in TakeOrder::ALL {
+            if ui.selectable_label(cx.state.take_order == order, name).clicked() {
+                cx.state.take_order = order;
+            }
+        }
+    });
+    let likeliest = "Likeliest: the model is least surprised by its best variation.";
+    response.on_hover_text(format!(
+        "When the list is full, the oldest take without a star is given up.\nClick to choose the order. {likeliest}"
+    ));
+}
+
 /// The take that is being rendered.
 fn live(ui: &mut Ui, cx: &Cx<'_>) {
     let Some(shown) = cx.snapshot.live else { return };
@@ -92,7 +120,8 @@ fn row_id(entry: &TakeEntry) -> Id {
     Id::unique(("take", entry.id))
 }
 
-fn row(ui: &mut Ui, cx: &mut Cx<'_>, takes: &[TakeEntry], at: usize, entry: &TakeEntry) {
+fn row(ui: &mut Ui, cx: &mut Cx<'_>, takes: &[&TakeEntry], at: usize) {
+    let entry = takes[at];
     let (_, rect) = ui.allocate_space(vec2(ui.available_width(), ROW));
     let response = ui.interact(rect, row_id(entry), Sense::click());
     let shown = entry.chosen && cx.snapshot.live != Some(true);
@@ -102,7 +131,8 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, takes: &[TakeEntry], at: usize, entry: &Tak
         return rename(ui, cx, rect, entry);
     }
     let variations = if entry.variations == 1 { String::new() } else { format!(" × {}", entry.variations) };
-    lines(ui, rect, &entry.title, &format!("{}{variations}", duration(entry.seconds)), theme::TEXT);
+    let below = format!("{} · {}{variations}", duration(entry.seconds), bars(cx, entry.seconds));
+    lines(ui, rect, &entry.title, &below, theme::TEXT);
     let stars = entry.stars.count_ones();
     let over = response.hovered() || response.contains_pointer();
     if stars > 0 && !over {
@@ -133,12 +163,17 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, takes: &[TakeEntry], at: usize, entry: &Tak
         let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
         renames |= pressed(Key::F2);
         delete |= pressed(Key::Delete) || pressed(Key::Backspace);
-        // The newest is at the top.
         let next = match (pressed(Key::ArrowUp), pressed(Key::ArrowDown)) {
-            (true, false) => takes.get(at + 1),
-            (false, true) => at.checked_sub(1).and_then(|at| takes.get(at)),
+            (true, false) => at.checked_sub(1).and_then(|at| takes.get(at)),
+            (false, true) => takes.get(at + 1),
             _ => None,
         };
+        // A click leaves the keyboard here; the space bar still plays.
+        if pressed(Key::Space) && shown {
+            let variation = cx.params.variation.value().unsigned_abs().saturating_sub(1) as usize;
+            let sound = Sound::Take { variation: variation.min(entry.variations.saturating_sub(1)) };
+            listen::toggle(cx, &sound, cx.state.cursor_seconds.min(entry.seconds));
+        }
         if let Some(next) = next {
             cx.session.send(Command::ChooseTake(next.id));
             ui.memory_mut(|memory| memory.request_focus(row_id(next)));
@@ -153,6 +188,14 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, takes: &[TakeEntry], at: usize, entry: &Tak
         ui.set_cursor_icon(CursorIcon::PointingHand);
     }
     response.on_hover_text(format!("{}\n\nDouble-click or F2 to rename.", entry.recipe));
+}
+
+/// How many bars a time is at the host's tempo.
+fn bars(cx: &Cx<'_>, seconds: f64) -> String {
+    let meter = cx.session.link.meter();
+    let bars = seconds * meter.tempo / (60.0 * meter.beats_per_bar);
+    let tenths = (bars * 10.0).round() / 10.0;
+    if (tenths - 1.0).abs() < 1e-9 { "1 bar".to_owned() } else { format!("{tenths} bars") }
 }
 
 /// The name of a take while it is being typed. Escape leaves it as it was.
@@ -183,16 +226,10 @@ fn plate(ui: &Ui, rect: Rect, response: &Response, shown: bool) {
     let fill = match (shown, response.hovered()) {
         (true, _) => theme::RAISED,
         (false, true) => theme::SURFACE,
-        (false, false) => return outline(ui, rect, response),
+        (false, false) => return focus_ring(ui, rect, response),
     };
     ui.painter().rect_filled(rect, theme::RADIUS, fill);
-    outline(ui, rect, response);
-}
-
-fn outline(ui: &Ui, rect: Rect, response: &Response) {
-    if response.has_focus() {
-        ui.painter().rect_stroke(rect, theme::RADIUS, Stroke::new(1.0, theme::TEXT), StrokeKind::Inside);
-    }
+    focus_ring(ui, rect, response);
 }
 
 /// The two lines of a row.
@@ -222,7 +259,7 @@ fn button(
         (true, true) => theme::TEXT,
     };
     draw(ui.painter(), rect, color);
-    outline(ui, rect, &response);
+    focus_ring(ui, rect, &response);
     if enabled && response.hovered() {
         ui.set_cursor_icon(CursorIcon::PointingHand);
     }

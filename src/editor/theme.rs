@@ -116,6 +116,8 @@ pub fn apply(ctx: &egui::Context) {
             state.corner_radius = RADIUS;
             state.expansion = 0.0;
         }
+        // What has the keyboard is drawn as `active`.
+        widgets.active.bg_stroke = Stroke::new(1.0, TEXT);
         widgets.noninteractive.corner_radius = RADIUS;
     });
 }

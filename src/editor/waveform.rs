@@ -5,12 +5,12 @@ use egui::text::LayoutJob;
 use egui::{Align, Align2, Color32, FontId, Painter, Rect, Sense, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::context::Cx;
-use super::geometry::{Axis, columns, enlargement, lanes, least_height};
+use super::geometry::{Axis, columns, emphasis, enlargement, lanes, least_height};
 use super::lane;
 use super::peaks::column;
 use super::ticks::{Bars, Tick, duration, in_bars, in_seconds};
 use super::widgets::elided;
-use super::{carry, listen, theme, trim};
+use super::{carry, listen, order, spectrogram, theme, trim};
 use crate::params::{LengthUnit, Mode, Playback, SeedSource};
 use crate::session::{Peak, Sound, Status, TakeEntry, TakeOverview};
 
@@ -22,6 +22,10 @@ const LANE_GAP: f32 = 4.0;
 const BUTTONS: f32 = 22.0;
 /// The lane that plays is this much higher than the others.
 const EMPHASIS: f32 = 2.5;
+/// As much where its spectrum is shown.
+const SPECTRUM_EMPHASIS: f32 = 8.0;
+/// Room for a time at the right of the headline.
+const TIME: f32 = 60.0;
 /// Pixels a tick's label needs.
 const TICK_ROOM: f32 = 72.0;
 
@@ -55,11 +59,17 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     grid(&painter, inner, axis, &ticks(cx, &take, axis), covered);
     let factor = enlargement(&take.peaks);
     // More lanes than can be read are scrolled.
-    let whole = inner.height().max(least_height(take.peaks.len(), LANE_GAP, EMPHASIS));
-    let places = lanes(whole, take.peaks.len(), shown, LANE_GAP, EMPHASIS);
-    let offset = lane::scroll(ui, cx, inner, whole, places.get(shown).copied());
+    let most = if cx.state.spectra.on { SPECTRUM_EMPHASIS } else { EMPHASIS };
+    let emphasis = emphasis(inner.height(), take.peaks.len(), LANE_GAP, EMPHASIS, most);
+    let whole = inner.height().max(least_height(take.peaks.len(), LANE_GAP, emphasis));
+    let bits = chosen.as_ref().map(|entry| entry.bits_per_frame.as_slice()).unwrap_or_default();
+    let order = order::variations(take.peaks.len(), bits, cx.state.likeliest_first);
+    let at = order.iter().position(|index| *index == shown).unwrap_or(0);
+    let places = lanes(whole, take.peaks.len(), at, LANE_GAP, emphasis);
+    let offset = lane::scroll(ui, cx, inner, whole, places.get(at).copied());
     let lane_painter = ui.painter_at(inner.with_min_x(rect.left()));
-    for (index, (peaks, (top, bottom))) in take.peaks.iter().zip(places).enumerate() {
+    for (index, (top, bottom)) in order.iter().copied().zip(places) {
+        let peaks = &take.peaks[index];
         let [top, bottom] = [top, bottom].map(|y| inner.top() + y - offset);
         let whole = Rect::from_min_max(pos2(inner.left(), top), pos2(inner.right(), bottom));
         let visible = whole.intersect(inner);
@@ -76,7 +86,14 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         } else {
             0.36
         };
-        draw_lane(&lane_painter, whole, axis, &take, peaks, factor, strength);
+        let entry = chosen.as_ref().filter(|_| plays);
+        match entry.and_then(|entry| spectrogram::picture(ui, cx, entry, index, take.seam)) {
+            Some(picture) => {
+                let shown = cx.snapshot.spectrogram.as_deref();
+                shown.into_iter().for_each(|shown| spectrogram::draw(&lane_painter, whole, &picture, shown));
+            }
+            None => draw_lane(&lane_painter, whole, axis, &take, peaks, factor, strength),
+        }
         let mut left = inner.left() - numbers;
         let what = format!("variation {}", index + 1);
         let side = listen::BUTTON.min(visible.height());
@@ -114,7 +131,7 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
             listen::draw_head(&lane_painter, whole, axis.x(at));
         }
     }
-    lane::keys(ui, cx, chosen.as_ref(), shown, take.peaks.len());
+    lane::keys(ui, cx, chosen.as_ref(), shown, &order);
     if chosen.is_some() {
         carry::shortcut(ui, cx, shown);
     }
@@ -134,7 +151,33 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     let pointed =
         response.hover_pos().or_else(|| ui.input(|input| input.pointer.hover_pos())).filter(|at| inner.contains(*at));
     let pointed = pointed.and_then(|at| axis.seconds_at(at.x));
-    headline(ui, &painter, inner, axis, &take, pointed.or(playhead));
+    let left = match &chosen {
+        Some(entry) => words(ui, cx, inner, several && !entry.bits_per_frame.is_empty()),
+        None => inner.right() - TIME,
+    };
+    headline(ui, &painter, inner, axis, &take, pointed.or(playhead), left);
+}
+
+/// What of a finished take is shown, and in which order. Gives back where it begins.
+fn words(ui: &Ui, cx: &mut Cx<'_>, inner: Rect, sorts: bool) -> f32 {
+    let middle = inner.top() - TOP / 2.0 - 1.0;
+    let place = |right: f32, width: f32| Rect::from_center_size(pos2(right - width / 2.0, middle), vec2(width, 18.0));
+    let mut left = inner.right() - TIME;
+    let spectrum = place(left, 66.0);
+    let tip = "Shows the frequencies of the variation that plays in place of its waveform.";
+    if lane::word(ui, spectrum, "Spectrum", cx.state.spectra.on, tip) {
+        cx.state.spectra.on = !cx.state.spectra.on;
+    }
+    left = spectrum.left();
+    if sorts {
+        let likeliest = place(left - 4.0, 88.0);
+        let tip = "Lists the variations by how likely they are under the model, not by their numbers.";
+        if lane::word(ui, likeliest, "Likeliest first", cx.state.likeliest_first, tip) {
+            cx.state.likeliest_first = !cx.state.likeliest_first;
+        }
+        left = likeliest.left();
+    }
+    left
 }
 
 /// The chosen take's entry in the list, while it is that one that is shown.
@@ -275,7 +318,7 @@ fn frontier(painter: &Painter, inner: Rect, axis: Axis, take: &TakeOverview, sta
 }
 
 /// What the two colours are, and a time: the pointer's, else the playhead's.
-fn headline(ui: &Ui, painter: &Painter, inner: Rect, axis: Axis, take: &TakeOverview, time: Option<f64>) {
+fn headline(ui: &Ui, painter: &Painter, inner: Rect, axis: Axis, take: &TakeOverview, time: Option<f64>, right: f32) {
     let y = inner.top() - TOP / 2.0 - 1.0;
     let time = time.map(|seconds| format!("{seconds:.2} s")).unwrap_or_default();
     let time = elided(ui, &time, theme::caption(), theme::TEXT, 80.0);
@@ -289,10 +332,11 @@ fn headline(ui: &Ui, painter: &Painter, inner: Rect, axis: Axis, take: &TakeOver
         }
     };
     if take.seed_seconds > 0.0 {
-        legend(format!("Seed clip · {}", duration(take.seed_seconds)), theme::SEED, inner.left(), seam - 6.0);
+        let text = format!("Seed clip · {}", duration(take.seed_seconds));
+        legend(text, theme::SEED, inner.left(), (seam - 6.0).min(right));
     }
     let name = if take.seed_seconds > 0.0 { "Continuation" } else { "Phrase" };
     let left = if take.seed_seconds > 0.0 { seam + 8.0 } else { inner.left() };
     let text = format!("{name} · {}", duration(take.continuation_seconds));
-    legend(text, theme::CONTINUATION, left, inner.right() - 64.0);
+    legend(text, theme::CONTINUATION, left, right - 4.0);
 }

@@ -14,6 +14,13 @@ pub const CAPTION_HEIGHT: f32 = 15.0;
 /// Distance from a caption to its control.
 pub const CAPTION_GAP: f32 = 4.0;
 
+/// Shows that the keyboard operates this.
+pub fn focus_ring(ui: &Ui, rect: Rect, response: &Response) {
+    if response.has_focus() {
+        ui.painter().rect_stroke(rect, theme::RADIUS, Stroke::new(1.0, theme::TEXT), StrokeKind::Inside);
+    }
+}
+
 /// A control under its caption, `width` wide.
 pub fn captioned<R>(ui: &mut Ui, text: &str, width: f32, control: impl FnOnce(&mut Ui) -> R) -> R {
     let builder = UiBuilder::new().id_salt(text).layout(Layout::top_down(Align::Min));
@@ -60,6 +67,7 @@ pub fn segments<T: Enum + PartialEq + Copy + 'static>(
             (true, false) => theme::MUTED,
         };
         ui.painter().text(segment.center(), Align2::CENTER_CENTER, name, theme::body(), color);
+        focus_ring(ui, segment.shrink(1.0), &response);
         if enabled && response.clicked() && !selected {
             gesture(setter, param, |setter| setter.set_parameter(param, T::from_index(index)));
         }
@@ -98,6 +106,7 @@ pub fn switch(ui: &mut Ui, setter: &Setter<'_>, param: &BoolParam, text: &str, t
         ui.painter().rect_stroke(slot, 10.0, Stroke::new(1.0, outline), StrokeKind::Inside);
         let x = egui::lerp(slot.left() + 10.0..=slot.right() - 10.0, position);
         ui.painter().circle_filled(pos2(x, slot.center().y), 6.5, if on { hue } else { theme::FAINT });
+        focus_ring(ui, slot.expand(3.0), &response);
         if response.clicked() {
             gesture(setter, param, |setter| setter.set_parameter(param, !on));
         }
@@ -116,6 +125,7 @@ pub fn icon_button(ui: &mut Ui, name: &str, size: f32, draw: impl FnOnce(&egui::
         if response.hovered() { (theme::RAISED_HOVER, theme::TEXT) } else { (theme::RAISED, theme::MUTED) };
     ui.painter().rect_filled(rect, theme::RADIUS, fill);
     draw(ui.painter(), rect, color);
+    focus_ring(ui, rect, &response);
     if response.hovered() {
         ui.set_cursor_icon(CursorIcon::PointingHand);
     }
@@ -175,6 +185,7 @@ pub fn list_button(ui: &mut Ui, name: &str, chosen: &str, hue: Color32, width: f
     let galley = elided(ui, chosen, theme::body(), color, room);
     let top = rect.center().y - galley.size().y / 2.0;
     ui.painter().galley(pos2(rect.left() + 26.0, top), galley, color);
+    focus_ring(ui, rect, &response);
     if hovered {
         ui.set_cursor_icon(CursorIcon::PointingHand);
     }

@@ -241,4 +241,40 @@ mod tests {
         assert!(names().contains(&"Take 1, variation 1 (2).wav".to_owned()));
         renderer.unregister(&session);
     }
+
+    #[test]
+    fn each_form_holds_the_same_frames_and_says_where_they_come_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let session = Session::new();
+        let mut kept = kept(1);
+        let mut take = (**kept.take.as_ref().unwrap()).clone();
+        take.recipe.model_licence = "CC-BY-4.0".to_owned();
+        kept.take = Some(Arc::new(take));
+        lock(&session.bench).shelf.add(kept, true);
+        let written = |format: ExportFormat| {
+            session.post(|snapshot| snapshot.export = ExportOptions { format, ..ExportOptions::default() });
+            let (piece, manner) = (Piece::chosen(&session, 1).unwrap(), Manner::of(&session));
+            let path = free_name(folder.path(), &piece.name(), format);
+            write(&piece, &manner, &path).unwrap();
+            let says = |text: &str| std::fs::read(&path).unwrap().windows(text.len()).any(|it| it == text.as_bytes());
+            assert!(says("whose licence is CC-BY-4.0") && says("RNG seed"), "{format:?}");
+            let read = import(&path, 60.0).unwrap();
+            assert!(read.losses.is_empty());
+            (path, read.clip)
+        };
+        // No host has named a tempo.
+        let (wav, frames) = written(ExportFormat::Wav24);
+        let has_acid = |path: &Path| std::fs::read(path).unwrap().windows(4).any(|it| it == b"acid");
+        assert!(!has_acid(&wav));
+        session.link.know_meter();
+        let (wav, _) = written(ExportFormat::Wav24);
+        assert!(has_acid(&wav));
+        let (flac, same) = written(ExportFormat::Flac24);
+        assert_eq!(flac.extension().unwrap(), "flac");
+        assert!(frames == same, "not a frame is another");
+        let (_, coarse) = written(ExportFormat::Flac16);
+        let worst = frames.channels.iter().flatten().zip(coarse.channels.iter().flatten());
+        let worst = worst.fold(0.0_f32, |worst, (a, b)| worst.max((a - b).abs()));
+        assert!(worst > 0.0 && worst <= 1.0 / 65_536.0 + 1e-7, "{worst}");
+    }
 }

@@ -26,6 +26,7 @@ use super::ticket::Ticket;
 use super::trim::Trimmed;
 use crate::settings::{Controls, Meter, Settings};
 use crate::take::bench::Bench;
+use crate::take::shelf::TakeId;
 
 /// An editor that has not looked for so long is closed: at rest, it looks four times a second.
 const WATCHED: Duration = Duration::from_secs(1);
@@ -51,6 +52,8 @@ pub(crate) struct Board {
     pub(super) listening: Option<Listening>,
     /// The file that was played to the user last.
     pub(super) prepared: Option<Prepared>,
+    /// The take and the variation whose spectrum was asked for last.
+    pub(super) spectrogram: Option<(TakeId, usize)>,
 }
 
 /// One instance's session. See [`super`].
@@ -91,6 +94,7 @@ impl Session {
                 suggestion: None,
                 listening: None,
                 prepared: None,
+                spectrogram: None,
             }),
             repaint: RepaintNotifier::new(),
             bench: Mutex::new(Bench::default()),

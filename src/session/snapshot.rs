@@ -11,6 +11,7 @@ use super::lost_model::{LostModel, OtherModel};
 use super::overview::TakeOverview;
 use super::preferences::Preferences;
 use super::preview::SeedPreview;
+use super::spectrogram::Spectrogram;
 use super::take_entry::TakeEntry;
 use super::trim::SeedTrim;
 
@@ -107,6 +108,8 @@ pub struct Snapshot {
     pub seed_preview: Option<Arc<SeedPreview>>,
     /// The take that plays and is shown.
     pub take: Option<Arc<TakeOverview>>,
+    /// The spectrum that was asked for last, with [`Session::draw_spectrogram`](super::Session::draw_spectrogram), once it is drawn.
+    pub spectrogram: Option<Arc<Spectrogram>>,
     /// All finished takes, the oldest first.
     pub takes: Arc<[TakeEntry]>,
     /// Whether a take is being rendered, and if so, whether it is the one that is shown.
@@ -147,6 +150,7 @@ impl Snapshot {
             preferences: None,
             seed_preview: None,
             take: None,
+            spectrogram: None,
             takes: Arc::default(),
             live: None,
             undo: None,

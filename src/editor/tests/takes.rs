@@ -288,3 +288,63 @@ fn a_variation_is_carried_out_by_its_grip_and_copied_by_key_and_menu() {
     bench.harness.step();
     assert!(bench.harness.query_by_label("Drag variation 2").is_none());
 }
+
+#[test]
+fn variations_and_takes_are_sorted_by_likelihood() {
+    let (mut bench, mut takes) = with_takes();
+    takes[1].bits_per_frame = vec![3.5, 2.0];
+    takes[0].bits_per_frame = vec![1.5, 4.0];
+    let shown = takes.clone();
+    bench.params.session.post(|snapshot| snapshot.takes = shown.into());
+    bench.harness.run();
+    let top = |bench: &Bench, name: &str| bench.harness.get_by_label(name).rect().top();
+    assert!(top(&bench, "Variation 1") < top(&bench, "Variation 2"));
+    bench.click("Likeliest first");
+    assert!(top(&bench, "Variation 2") < top(&bench, "Variation 1"));
+    // The arrow keys follow what is seen.
+    assert_eq!(bench.params.variation.value(), 1);
+    bench.harness.key_press(Key::ArrowUp);
+    bench.harness.run();
+    assert_eq!(bench.params.variation.value(), 2);
+
+    assert!(top(&bench, "Take 2") < top(&bench, "Take 1"), "the newest is first");
+    bench.click("Order of the takes");
+    bench.harness.get_by_role_and_label(Role::Button, "Likeliest first").click();
+    bench.harness.run();
+    assert!(top(&bench, "Take 1") < top(&bench, "Take 2"));
+}
+
+#[test]
+fn a_take_in_the_list_tells_its_length_in_bars_and_plays_with_the_space_bar() {
+    let (mut bench, takes) = with_takes();
+    bench.commands();
+    bench.harness.get_by_label("Take 2").focus();
+    bench.harness.run();
+    bench.harness.key_press(Key::Space);
+    bench.harness.run();
+    let sound = Sound::Take { variation: 0 };
+    assert_eq!(bench.commands(), [Command::Listen { sound, from_seconds: 0.0 }]);
+    assert_eq!(takes.len(), 2);
+}
+
+#[test]
+fn a_spectrum_is_drawn_when_it_is_asked_for() {
+    let (mut bench, takes) = with_takes();
+    bench.click("Spectrum");
+    bench.click("Spectrum");
+    bench.click("Spectrum");
+    let drawn = crate::session::Spectrogram {
+        take: takes[1].id,
+        variation: 0,
+        columns: 4,
+        rows: 2,
+        shades: vec![0, 80, 160, 255, 255, 160, 80, 0],
+        lowest_hz: 40.0,
+        highest_hz: 8_000.0,
+    };
+    bench.params.session.post(|snapshot| snapshot.spectrogram = Some(Arc::new(drawn)));
+    bench.harness.run();
+    assert!(bench.harness.output().textures_delta.set.len() + usize::from(bench.harness.state().spectra.on) > 0);
+    let lane = |bench: &Bench, name: &str| bench.harness.get_by_label(name).rect().height();
+    assert!(lane(&bench, "Variation 1") > 4.0 * lane(&bench, "Variation 2"), "it is enlarged");
+}

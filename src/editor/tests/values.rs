@@ -85,6 +85,106 @@ fn segments_and_switches_set_their_parameters() {
     assert_eq!(bench.gestures(), []);
 }
 
+/// Gives the keyboard to what has this name.
+fn focus(bench: &mut Bench, name: &str) {
+    bench.harness.get_by_label(name).focus();
+    bench.harness.run();
+}
+
+#[test]
+fn a_value_is_turned_from_the_keyboard_alone() {
+    let mut bench = Bench::open();
+    focus(&mut bench, "Wildness");
+    let mut press = |key, wanted: f32| {
+        bench.harness.key_press(key);
+        bench.harness.run();
+        let now = bench.params.wildness.value();
+        assert!((now - wanted).abs() < 1e-4, "{key:?}: {now}");
+    };
+    press(Key::ArrowRight, 52.0);
+    press(Key::ArrowUp, 54.0);
+    press(Key::ArrowLeft, 52.0);
+    press(Key::ArrowDown, 50.0);
+    press(Key::PageDown, 30.0);
+    press(Key::PageUp, 50.0);
+    press(Key::End, 100.0);
+    press(Key::ArrowRight, 100.0);
+    press(Key::Home, 0.0);
+    press(Key::Delete, 50.0);
+    assert_eq!(bench.gestures().len(), 9, "one for each that changed something");
+    bench.harness.key_press_modifiers(Modifiers::SHIFT, Key::ArrowRight);
+    bench.harness.run();
+    assert!((bench.params.wildness.value() - 51.0).abs() < 1e-4, "a fine step: {}", bench.params.wildness.value());
+    bench.harness.key_press(Key::Enter);
+    bench.harness.run();
+    bench.harness.get_by_role(Role::TextInput);
+    bench.type_and_press("35", Key::Enter);
+    assert!((bench.params.wildness.value() - 35.0).abs() < 1e-4);
+    // The bar has the keyboard again.
+    bench.harness.key_press(Key::ArrowRight);
+    bench.harness.run();
+    assert!((bench.params.wildness.value() - 37.0).abs() < 1e-4);
+}
+
+#[test]
+fn a_length_is_typed_with_its_unit() {
+    let mut bench = Bench::open();
+    for (text, value, unit) in [
+        ("4 bars", 4.0, LengthUnit::Bars),
+        ("6", 6.0, LengthUnit::Bars),
+        ("2.5 s", 2.5, LengthUnit::Seconds),
+        ("1 bar", 1.0, LengthUnit::Bars),
+        ("12 seconds", 12.0, LengthUnit::Seconds),
+    ] {
+        focus(&mut bench, "Length");
+        bench.harness.key_press(Key::Enter);
+        bench.harness.run();
+        bench.type_and_press(text, Key::Enter);
+        assert!((bench.params.length.value() - value).abs() < 1e-4, "{text}: {}", bench.params.length.value());
+        assert_eq!(bench.params.length_unit.value(), unit, "{text}");
+    }
+}
+
+#[test]
+fn everything_that_is_operated_is_reached_with_the_tab_key() {
+    let mut bench = Bench::open();
+    let mut reached = std::collections::HashSet::new();
+    for _ in 0..60 {
+        bench.harness.key_press(Key::Tab);
+        bench.harness.run();
+        let focused = bench.harness.root().children_recursive().find(|node| node.accesskit_node().is_focused());
+        reached.extend(focused.and_then(|node| node.accesskit_node().label()));
+    }
+    for name in [
+        "Window size",
+        "Model…",
+        "Renderer",
+        "Continue",
+        "From silence",
+        "Clip",
+        "Sidechain",
+        "Play the chosen clip",
+        "Seed clip…",
+        "Length",
+        "Seconds",
+        "Bars",
+        "Wildness",
+        "Temperature and top-k",
+        "RNG seed",
+        "New RNG seed",
+        "Lock RNG seed",
+        "Variations",
+        "Timeline",
+        "MIDI",
+        "Start",
+        "Play seed",
+        "Gain",
+        "Render",
+    ] {
+        assert!(reached.contains(name), "{name} is not reached: {reached:?}");
+    }
+}
+
 /// A model of which somebody says what it can do.
 fn card(abilities: Abilities) -> Arc<ModelCard> {
     Arc::new(ModelCard::new(abilities, Suggestion::default()))
