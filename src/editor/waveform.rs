@@ -89,8 +89,9 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         let entry = chosen.as_ref().filter(|_| plays);
         match entry.and_then(|entry| spectrogram::picture(ui, cx, entry, index, take.seam)) {
             Some(picture) => {
-                let shown = cx.snapshot.spectrogram.as_deref();
-                shown.into_iter().for_each(|shown| spectrogram::draw(&lane_painter, whole, &picture, shown));
+                if let Some(shown) = cx.snapshot.spectrogram.as_deref() {
+                    spectrogram::draw(&lane_painter, whole, &picture, shown);
+                }
             }
             None => draw_lane(&lane_painter, whole, axis, &take, peaks, factor, strength),
         }

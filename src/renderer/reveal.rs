@@ -77,7 +77,44 @@ mod system {
 
     #[cfg(test)]
     mod tests {
+        use std::pin::Pin;
+
+        use ashpd::zbus::MessageStream;
+        use ashpd::zbus::export::futures_core::Stream as _;
+
         use super::*;
+
+        #[test]
+        #[ignore = "needs a session bus without a file manager; dbus-run-session -- cargo test --lib renderer::reveal -- --ignored"]
+        fn the_desktops_file_manager_is_asked_to_show_the_file_or_the_folder() {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("a take.wav");
+            std::fs::write(&file, "").unwrap();
+            let server = pollster::block_on(async { Builder::session()?.build().await }).unwrap();
+            let mut messages = MessageStream::from(&server);
+            pollster::block_on(server.request_name(MANAGER)).unwrap();
+            for (path, method) in [(file.as_path(), "ShowItems"), (folder.path(), "ShowFolders")] {
+                let asked = path.to_path_buf();
+                let asking = std::thread::spawn(move || pollster::block_on(over_the_bus(&asked)));
+                loop {
+                    let next = std::future::poll_fn(|context| Pin::new(&mut messages).poll_next(context));
+                    let message = pollster::block_on(next).unwrap().unwrap();
+                    let header = message.header();
+                    if header.interface().is_none_or(|interface| interface != MANAGER) {
+                        continue;
+                    }
+                    assert_eq!(header.member().unwrap().as_str(), method);
+                    let (addresses, _): (Vec<String>, String) = message.body().deserialize().unwrap();
+                    let address = Url::from_file_path(path).unwrap();
+                    assert_eq!(addresses, [String::from(address)]);
+                    pollster::block_on(server.reply(&header, &())).unwrap();
+                    break;
+                }
+                asking.join().unwrap().unwrap();
+            }
+            drop(server);
+            assert!(pollster::block_on(over_the_bus(&file)).is_err(), "nobody is there any more");
+        }
 
         #[test]
         fn where_the_desktop_has_no_file_manager_a_program_opens_the_folder() {

@@ -153,7 +153,7 @@ fn obey(
         Command::CropTake { variation, begin_seconds, end_seconds } => {
             errands::errand(session, "continuo-crop", move |session| {
                 session.crop_take(variation, begin_seconds, end_seconds).map_err(RenderError::from)
-            })?
+            })?;
         }
         Command::Undo => errands::with_takes(session, |session| session.go(true))?,
         Command::Redo => errands::with_takes(session, |session| session.go(false))?,
