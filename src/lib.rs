@@ -11,6 +11,7 @@ mod files;
 mod glibc;
 pub mod json;
 pub mod params;
+pub mod patch;
 pub mod plugin;
 pub mod renderer;
 pub mod resources;

@@ -5,7 +5,9 @@
 
 mod keys;
 mod text;
+mod values;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nice_plug::prelude::*;
@@ -14,8 +16,9 @@ use nice_plug_egui::EguiEditorState;
 pub use keys::KeyParams;
 use text::{decimals, number};
 
+use crate::patch::Value;
 use crate::session::PersistentSession;
-use crate::settings::Controls;
+use crate::settings::{Controls, Turned};
 pub use crate::settings::{LengthUnit, Meter, Mode, Playback, SeedSource, Settings};
 use crate::wildness::{self, MOST_TEMPERATURE};
 
@@ -84,6 +87,9 @@ pub struct ContinuoParams {
     /// While on, the sidechain input is recorded as the seed clip.
     #[id = "capture"]
     pub capture: BoolParam,
+    /// Whether the capture takes one pass of the host's loop in place of all that comes while it is on.
+    #[id = "capture_loop"]
+    pub capture_loop: BoolParam,
     /// Off → on starts a render.
     #[id = "render"]
     pub render: BoolParam,
@@ -154,6 +160,7 @@ impl Default for ContinuoParams {
             play_seed: BoolParam::new("Play seed", true),
             seed_source: EnumParam::new("Seed source", SeedSource::Clip),
             capture: BoolParam::new("Capture", false),
+            capture_loop: BoolParam::new("Capture the loop", false),
             render: BoolParam::new("Render", false),
             cancel: BoolParam::new("Cancel", false),
             revision: IntParam::new("Revision", 0, IntRange::Linear { min: 0, max: MAX_REVISION })
@@ -195,6 +202,14 @@ impl Controls for ContinuoParams {
 
     fn pin_bars(&self) -> f64 {
         self.pin_bars()
+    }
+
+    fn patch_values(&self) -> BTreeMap<String, Value> {
+        self.patch_values()
+    }
+
+    fn turns_to(&self, values: &BTreeMap<String, Value>) -> Vec<Turned> {
+        self.turns_to(values)
     }
 }
 
@@ -273,6 +288,7 @@ mod tests {
                 "play_seed",
                 "seed_source",
                 "capture",
+                "capture_loop",
                 "render",
                 "cancel",
                 "revision",

@@ -2,7 +2,12 @@
 //!
 //! A session and the renderer know these types and the trait [`Controls`], never the parameters themselves.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use nice_plug::prelude::Enum;
+
+use crate::patch::Value;
 
 /// What a render starts from.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,6 +97,17 @@ impl Default for Meter {
     }
 }
 
+/// A parameter that is turned, with its normalised values before and after.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turned {
+    /// The parameter's id.
+    pub id: Arc<str>,
+    /// Before.
+    pub before: f32,
+    /// After.
+    pub after: f32,
+}
+
 /// What a session reads of its instance's parameters.
 pub trait Controls: Send + Sync {
     /// The settings for a render that starts now; `meter` turns bars into seconds.
@@ -105,4 +121,10 @@ pub trait Controls: Send + Sync {
 
     /// Bars from the song's start to where the take is pinned.
     fn pin_bars(&self) -> f64;
+
+    /// The values that a patch of the present settings holds.
+    fn patch_values(&self) -> BTreeMap<String, Value>;
+
+    /// What has to be turned so that everything is as in a patch with these values.
+    fn turns_to(&self, values: &BTreeMap<String, Value>) -> Vec<Turned>;
 }

@@ -432,6 +432,53 @@ fn what_the_sidechain_hears_becomes_the_seed_clip() {
 }
 
 #[test]
+fn one_pass_of_the_loop_becomes_the_seed_clip_to_the_frame() {
+    let (bundle, _) = finished_state();
+    for block in [64, 300, 441] {
+        let mut plugin = bundle.load();
+        plugin.set_offline().unwrap();
+        let mut value = |id, text| plugin.value(id, text).unwrap();
+        let first = [
+            value("seed_source", "Sidechain"),
+            value("capture_loop", "on"),
+            value("capture", "on"),
+            value("length", "0.5"),
+        ];
+        let go = value("render", "on");
+        let setup = common::host::Setup { sample_rate_hz: 48_000, block };
+        plugin
+            .play(
+                setup,
+                |_| {},
+                move |deck| {
+                    for event in first {
+                        deck.set(0, event);
+                    }
+                    // From the second beat to the third: 24 000 frames at 120 BPM. The transport begins before.
+                    deck.cycle = Some((1.0, 2.0));
+                    deck.playing = true;
+                    for _ in 0..60_000 / block {
+                        let left = 48_000 - deck.position;
+                        let frames = i64::from(block).min(left);
+                        let from = deck.position;
+                        deck.feed(|frame| (from + frame as i64) as f32 / 48_000.0);
+                        deck.run(frames as u32)?;
+                    }
+                    deck.cycle = None;
+                    deck.set(0, go);
+                    deck.run(block)?;
+                    // The next block waits for the render.
+                    deck.run(block).map(drop)
+                },
+            )
+            .unwrap();
+        let seed = take(&wait_for_take(&mut plugin, |_| true)).seed.unwrap();
+        let ramp: Vec<f32> = (24_000..48_000).map(|frame| frame as f32 / 48_000.0).collect();
+        assert_eq!(seed.channels, [ramp.clone(), ramp], "blocks of {block}");
+    }
+}
+
+#[test]
 fn what_is_no_audio_in_the_sidechain_is_not_rendered_with() {
     let (bundle, _) = finished_state();
     for noise in [f32::NAN, f32::INFINITY, 1e6] {

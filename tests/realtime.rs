@@ -160,6 +160,7 @@ fn process_takes_and_frees_no_memory_at_any_block_size() {
             set("play_seed", f64::from(u8::from(step % 5 != 0)));
             set("gain", f64::from(step as u8 % 4) / 4.0);
             set("capture", f64::from(u8::from(step % 7 > 3)));
+            set("capture_loop", f64::from(u8::from(step % 5 > 2)));
             set("start", if step % 11 == 10 { 0.001 } else { 0.0 });
             if step % 2 == 0 {
                 let key = 40 + (step % 30) as u16;

@@ -39,6 +39,14 @@ pub enum BundleError {
     /// A factory model is not a whole package.
     #[error("a factory model is damaged: {0}")]
     Model(#[from] continuo_package::PackageError),
+    /// A factory patch is none.
+    #[error("a factory patch is damaged: {path}: {reason}. Put a whole one in its place", path = path.display())]
+    Patch {
+        /// The patch.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The system that this runs on is not one that the bundler knows.
     #[error("no bundle layout for {os}/{arch}. Known: {known}")]
     UnknownPlatform {

@@ -6,8 +6,10 @@
 //! | CLAP on Linux and Windows | `Continuo.clap` (a file) | `Continuo.resources` beside it |
 //! | CLAP on macOS | `Continuo.clap/Contents/MacOS/Continuo` | `Continuo.clap/Contents/Resources` |
 //!
-//! In `R` lie `runtime/` (ONNX Runtime under a name of our own, with its licence and a note of its size and hash), `presets/` (models, seed clips and
-//! their licences) and `licences/` (Continuo's own and those of the crates in it).
+//! In `R` lie `runtime/` (ONNX Runtime under a name of our own, with its licence and a note of its size and hash), `presets/` (models, seed clips,
+//! their licences, and patches) and `licences/` (Continuo's own and those of the crates in it). The VST3's has `moduleinfo.json` besides.
+//!
+//! Beside the bundles lies `Continuo.vstpresets`, the patches as presets for VST3 hosts, which look for those in a folder of their own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ use continuo_package::runtime_file::RuntimeNote;
 
 use crate::place::{copy_file, copy_tree, entries, remove, replace, write_text};
 use crate::platform::System;
-use crate::{BundleError, Platform, plist, runtime::RuntimeFiles};
+use crate::{BundleError, Platform, plist, runtime::RuntimeFiles, vst3 as vst3_files};
 
 /// What goes into the bundles.
 #[derive(Debug, Clone)]
@@ -47,6 +49,10 @@ pub struct Bundles {
     pub clap_resources: Option<PathBuf>,
     /// `Continuo.vst3`, a folder.
     pub vst3: PathBuf,
+    /// `Continuo.vstpresets`, a folder: the patches as presets for VST3 hosts. It belongs into the user's own preset folder.
+    pub vst3_presets: PathBuf,
+    /// How many patches went in.
+    pub patches: usize,
     /// How many factory models went in.
     pub models: usize,
     /// How many seed clips went in.
@@ -57,7 +63,7 @@ impl Bundles {
     /// What belongs together in a plugin folder, in the order in which it must be put there: a host must never see a
     /// new library before the resources that it expects.
     pub fn members(&self) -> Vec<&Path> {
-        self.clap_resources.iter().chain([&self.clap, &self.vst3]).map(PathBuf::as_path).collect()
+        self.clap_resources.iter().chain([&self.clap, &self.vst3, &self.vst3_presets]).map(PathBuf::as_path).collect()
     }
 }
 
@@ -81,6 +87,11 @@ pub fn lay_out(parts: &Parts, folder: &Path) -> Result<Bundles, BundleError> {
         Package::open(model)?;
     }
     let seeds = files_named(&parts.presets.join("seeds"), "wav")?.len();
+    let mut presets = Vec::new();
+    for patch in files_named(&parts.presets.join("patches"), "continuo-patch")? {
+        let bytes = fs::read(&patch).map_err(|source| BundleError::io(&patch, "reading", source))?;
+        presets.push(vst3_files::preset(&patch, &bytes)?);
+    }
 
     let vst3 = folder.join("Continuo.vst3");
     replace(&vst3, |staging| {
@@ -92,7 +103,13 @@ pub fn lay_out(parts: &Parts, folder: &Path) -> Result<Bundles, BundleError> {
         if parts.platform.system() == System::Macos {
             write_bundle_info(&contents, "vst3", &parts.version)?;
         }
+        write_text(&contents.join("Resources").join("moduleinfo.json"), &vst3_files::module_info(&parts.version))?;
         write_resources(parts, &note, &contents.join("Resources"))
+    })?;
+    let vst3_presets = folder.join("Continuo.vstpresets");
+    replace(&vst3_presets, |staging| {
+        fs::create_dir_all(staging).map_err(|source| BundleError::io(staging, "creating the folder", source))?;
+        presets.iter().try_for_each(|(name, bytes)| write_text(&staging.join(name), bytes))
     })?;
 
     let clap = folder.join("Continuo.clap");
@@ -111,7 +128,16 @@ pub fn lay_out(parts: &Parts, folder: &Path) -> Result<Bundles, BundleError> {
         replace(&clap, |staging| copy_file(&parts.library, staging))?;
         Some(beside)
     };
-    Ok(Bundles { folder: folder.to_owned(), clap, clap_resources, vst3, models: models.len(), seeds })
+    Ok(Bundles {
+        folder: folder.to_owned(),
+        clap,
+        clap_resources,
+        vst3,
+        vst3_presets,
+        patches: presets.len(),
+        models: models.len(),
+        seeds,
+    })
 }
 
 /// What ONNX Runtime's library must be; the one that lies there is.

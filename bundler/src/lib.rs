@@ -15,6 +15,8 @@ pub mod place;
 pub mod platform;
 pub mod plist;
 pub mod runtime;
+pub mod vst3;
+pub mod vstpreset;
 
 pub use continuo_package::hash::sha256_hex;
 pub use error::BundleError;

@@ -66,7 +66,7 @@ pub fn copy_file(from: &Path, to: &Path) -> Result<(), BundleError> {
 }
 
 /// Writes `text`, making the folder above it.
-pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), BundleError> {
+pub(crate) fn write_text(path: &Path, text: impl AsRef<[u8]>) -> Result<(), BundleError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|source| BundleError::io(folder, "creating the folder", source))?;
     }

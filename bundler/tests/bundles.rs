@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 use continuo_bundler::install::{PluginFolders, install};
 use continuo_bundler::platform::System;
 use continuo_bundler::runtime::RuntimeFiles;
-use continuo_bundler::{BundleError, Bundles, Parts, Platform, archive, lay_out};
+use continuo_bundler::{BundleError, Bundles, Parts, Platform, archive, lay_out, vstpreset};
 use continuo_package::hash::sha256_hex;
 use continuo_package::runtime_file::{self, RuntimeNote};
 use tempfile::TempDir;
+
+/// A patch with a name that is no file's.
+const PATCH: &str = r#"{ "continuo_patch": 1, "name": "Now/Then: A?" }"#;
 
 struct Workshop {
     folder: TempDir,
@@ -34,6 +37,7 @@ impl Workshop {
         write("presets/LICENCES.md", "licences");
         write("presets/seeds/01-one.wav", "a seed clip");
         write("presets/seeds/.DS_Store", "droppings");
+        write("presets/patches/01-a.continuo-patch", PATCH);
         Self { folder }
     }
 
@@ -80,6 +84,7 @@ fn resources(at: &str, runtime: &str) -> Vec<String> {
     [
         "licences/LICENSE-MIT".to_owned(),
         "presets/LICENCES.md".to_owned(),
+        "presets/patches/01-a.continuo-patch".to_owned(),
         "presets/seeds/01-one.wav".to_owned(),
         "runtime/LICENSE".to_owned(),
         "runtime/ThirdPartyNotices.txt".to_owned(),
@@ -88,6 +93,13 @@ fn resources(at: &str, runtime: &str) -> Vec<String> {
     ]
     .map(|name| format!("{at}/{name}"))
     .to_vec()
+}
+
+/// What VST3 hosts read without loading anything.
+fn vst3_files() -> Vec<String> {
+    ["Continuo.vst3/Contents/Resources/moduleinfo.json", "Continuo.vstpresets/Now_Then_ A_.vstpreset"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -113,6 +125,7 @@ fn linux_and_windows_layouts_are_as_documented() {
         let found = names(&bundles.folder);
         let wanted = expected(&[
             vec!["Continuo.clap".to_owned(), format!("Continuo.vst3/Contents/{binary}")],
+            vst3_files(),
             resources("Continuo.resources", runtime),
             resources("Continuo.vst3/Contents/Resources", runtime),
         ]);
@@ -127,7 +140,7 @@ fn macos_bundles_are_folders_with_their_own_resources() {
     // A bundle of another layout must not leave its parts behind.
     workshop.bundle(Platform::LinuxX64);
     let bundles = workshop.bundle(Platform::MacosArm64);
-    let mut wanted = Vec::new();
+    let mut wanted = vec![vst3_files()];
     for bundle in ["Continuo.clap", "Continuo.vst3"] {
         wanted.push(resources(&format!("{bundle}/Contents/Resources"), "libcontinuo_onnxruntime.dylib"));
         wanted
@@ -247,6 +260,8 @@ fn installing_replaces_an_older_version_and_touches_nothing_else() {
     fs::create_dir_all(&folders.clap).unwrap();
     fs::write(folders.clap.join("Continuo.clap"), "old").unwrap();
     fs::write(folders.clap.join("Other.clap"), "somebody else's").unwrap();
+    fs::create_dir_all(&folders.vst3_presets).unwrap();
+    fs::write(folders.vst3_presets.join("Mine.vstpreset"), "the user's").unwrap();
 
     let bundles = workshop.bundle(Platform::LinuxX64);
     let installed = install(&bundles, &folders).unwrap();
@@ -255,12 +270,21 @@ fn installing_replaces_an_older_version_and_touches_nothing_else() {
         [
             folders.clap.join("Continuo.resources"),
             folders.clap.join("Continuo.clap"),
-            folders.vst3.join("Continuo.vst3")
+            folders.vst3.join("Continuo.vst3"),
+            folders.vst3_presets.clone(),
         ]
     );
     let mut wanted = tree(&bundles.folder);
-    let (vst3, mut clap): (BTreeMap<_, _>, BTreeMap<_, _>) =
+    // Presets lie among the user's own, on Linux below the plugins'.
+    let presets: Vec<_> = wanted.extract_if(.., |name, _| name.starts_with("Continuo.vstpresets")).collect();
+    let (mut vst3, mut clap): (BTreeMap<_, _>, BTreeMap<_, _>) =
         std::mem::take(&mut wanted).into_iter().partition(|(name, _)| name.starts_with("Continuo.vst3"));
+    vst3.extend(
+        presets
+            .into_iter()
+            .map(|(name, bytes)| (name.replace("Continuo.vstpresets", "presets/Continuo/Continuo"), bytes)),
+    );
+    vst3.insert("presets/Continuo/Continuo/Mine.vstpreset".to_owned(), b"the user's".to_vec());
     clap.insert("Other.clap".to_owned(), b"somebody else's".to_vec());
     assert_eq!(tree(&folders.clap), clap);
     assert_eq!(tree(&folders.vst3), vst3);
@@ -301,4 +325,27 @@ fn the_user_folders_are_the_standard_ones() {
     assert_eq!(windows.vst3, Path::new("/h/local/Programs/Common/VST3"));
     let macos = PluginFolders::below(System::Macos, home, Path::new("/h/x"));
     assert_eq!(macos.clap, Path::new("/h/Library/Audio/Plug-Ins/CLAP"));
+    assert_eq!(macos.vst3_presets, Path::new("/h/Library/Audio/Presets/Continuo/Continuo"));
+    assert_eq!(windows.vst3_presets, Path::new("/h/AppData/Roaming/VST3 Presets/Continuo/Continuo"));
+}
+
+#[test]
+fn a_preset_holds_its_patch_as_it_is_and_a_damaged_patch_stops_the_bundling() {
+    let workshop = Workshop::new();
+    let bundles = workshop.bundle(Platform::LinuxX64);
+    assert_eq!(bundles.patches, 1);
+    let preset = fs::read(bundles.vst3_presets.join("Now_Then_ A_.vstpreset")).unwrap();
+    let info = fs::read_to_string(bundles.vst3.join("Contents/Resources/moduleinfo.json")).unwrap();
+    let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+    let class = info["Classes"][0]["CID"].as_str().unwrap();
+    assert_eq!(vstpreset::read(&preset), Some((class, PATCH.as_bytes())));
+    assert_eq!((info["Version"].as_str(), info["Classes"][0]["Version"].as_str()), (Some("1.2.3"), Some("1.2.3")));
+    for end in 0..preset.len() {
+        assert_eq!(vstpreset::read(&preset[..end]), None, "{end} bytes");
+    }
+    for (bytes, reason) in [("{", "EOF"), ("{}", "continuo_patch"), (r#"{"continuo_patch":1}"#, "name")] {
+        fs::write(workshop.path("presets/patches/02-b.continuo-patch"), bytes).unwrap();
+        let error = lay_out(&workshop.parts(Platform::LinuxX64), &bundles.folder).unwrap_err().to_string();
+        assert!(error.contains("02-b.continuo-patch") && error.contains(reason), "{error}");
+    }
 }

@@ -9,42 +9,10 @@ use super::dialog::{Purpose, export_name, typed_path, with_ending};
 use super::library::{Entry, display_name};
 use super::widgets::list_button;
 use super::{listen, theme};
-use crate::resources::DEFAULT_MODEL;
 use crate::session::{Command, ExportFormat, FileChoice, Origin, Sound};
 
 /// Width of the button beside a path.
-const GO: f32 = 64.0;
-
-/// The model's button and its popup.
-pub fn model(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
-    let shown = shown_name(&cx.snapshot.model, &cx.state.library.listing().models);
-    let button = list_button(ui, "Model…", &shown, theme::CONTINUATION, width);
-    open_library(cx, &button);
-    popup(&button, 360.0, |ui| {
-        heading(ui, "Shipped models");
-        let listing = cx.state.library.listing();
-        let current = cx.snapshot.model.path.as_deref();
-        if let Some(trouble) = &listing.trouble {
-            explain(ui, trouble);
-        } else if listing.models.is_empty() {
-            explain(ui, "None is installed. Open a .continuo file, or install Continuo again.");
-        }
-        for entry in &listing.models {
-            let is_default = entry.path.ends_with(DEFAULT_MODEL);
-            let selected = current.map_or(is_default, |path| path == entry.path);
-            if choice(ui, cx, selected, entry, Sound::Preview(entry.path.clone())).clicked() {
-                cx.session.send(if is_default {
-                    Command::FactoryModel
-                } else {
-                    Command::ChooseModel(entry.path.clone())
-                });
-                ui.close();
-            }
-        }
-        file_choices(ui, cx, Purpose::Model, current, "or paste the path of a .continuo file");
-    });
-    hover(cx, button, cx.snapshot.model.path.as_deref(), "The model that makes the next take.");
-}
+pub(super) const GO: f32 = 64.0;
 
 /// The seed clip's button and its popup.
 pub fn seed(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
@@ -138,13 +106,13 @@ fn export_starred(ui: &mut Ui, cx: &Cx<'_>, near: Option<&Path>) {
     }
 }
 
-fn open_library(cx: &Cx<'_>, button: &Response) {
+pub(super) fn open_library(cx: &Cx<'_>, button: &Response) {
     if button.clicked() {
         cx.state.library.refresh(&cx.session.repaint);
     }
 }
 
-fn popup(button: &Response, width: f32, content: impl FnOnce(&mut Ui)) {
+pub(super) fn popup(button: &Response, width: f32, content: impl FnOnce(&mut Ui)) {
     Popup::from_toggle_button_response(button)
         .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
         .layout(Layout::top_down_justified(Align::Min))
@@ -157,17 +125,17 @@ fn popup(button: &Response, width: f32, content: impl FnOnce(&mut Ui)) {
         });
 }
 
-fn heading(ui: &mut Ui, text: &str) {
+pub(super) fn heading(ui: &mut Ui, text: &str) {
     ui.label(RichText::new(text).font(theme::caption()).color(theme::MUTED));
 }
 
-fn explain(ui: &mut Ui, text: &str) {
+pub(super) fn explain(ui: &mut Ui, text: &str) {
     // Not justified as the rest of the popup is: that would stretch the words apart.
     ui.with_layout(Layout::top_down(Align::Min), |ui| ui.label(RichText::new(text).color(theme::FAINT)));
 }
 
 /// A shipped file, and a button to hear it before it is chosen.
-fn choice(ui: &mut Ui, cx: &Cx<'_>, selected: bool, entry: &Entry, sound: Sound) -> Response {
+pub(super) fn choice(ui: &mut Ui, cx: &Cx<'_>, selected: bool, entry: &Entry, sound: Sound) -> Response {
     ui.horizontal(|ui| {
         let (rect, _) = ui.allocate_exact_size(egui::vec2(listen::BUTTON, theme::ROW), Sense::hover());
         listen::button(ui, cx, rect, sound, &entry.name);
@@ -182,7 +150,7 @@ fn choice(ui: &mut Ui, cx: &Cx<'_>, selected: bool, entry: &Entry, sound: Sound)
 }
 
 /// The dialog's button and the field for a path.
-fn file_choices(ui: &mut Ui, cx: &mut Cx<'_>, purpose: Purpose, near: Option<&Path>, hint: &str) {
+pub(super) fn file_choices(ui: &mut Ui, cx: &mut Cx<'_>, purpose: Purpose, near: Option<&Path>, hint: &str) {
     ui.add_space(4.0);
     ui.separator();
     ui.add_space(4.0);
@@ -216,7 +184,7 @@ fn file_choices(ui: &mut Ui, cx: &mut Cx<'_>, purpose: Purpose, near: Option<&Pa
     }
 }
 
-fn hover(cx: &Cx<'_>, button: Response, path: Option<&Path>, purpose: &str) {
+pub(super) fn hover(cx: &Cx<'_>, button: Response, path: Option<&Path>, purpose: &str) {
     if cx.state.dialogs.is_open() {
         button.on_hover_text("A file dialog is open.");
     } else if let Some(path) = path {
@@ -226,7 +194,7 @@ fn hover(cx: &Cx<'_>, button: Response, path: Option<&Path>, purpose: &str) {
     }
 }
 
-fn shown_name(choice: &FileChoice, shipped: &[Entry]) -> String {
+pub(super) fn shown_name(choice: &FileChoice, shipped: &[Entry]) -> String {
     if let Some(entry) = shipped.iter().find(|entry| Some(&entry.path) == choice.path.as_ref()) {
         return entry.name.clone();
     }

@@ -10,6 +10,7 @@ use super::library::Library;
 use super::looks::Looks;
 use super::notices::Notices;
 use super::order::TakeOrder;
+use super::patches::Browser;
 use super::spectrogram::Spectra;
 use super::trimming::Trimming;
 use crate::params::ContinuoParams;
@@ -23,6 +24,7 @@ pub(super) struct State {
     pub(super) notices: Notices,
     pub(super) drops: Drops,
     pub(super) drags: Drags,
+    pub(super) browser: Browser,
     pub(super) model_path: String,
     pub(super) seed_path: String,
     pub(super) export_path: String,

@@ -30,6 +30,7 @@ pub fn heed(ui: &Ui, cx: &mut Cx<'_>) {
             go_on_from_it(cx);
         }
         Intent::Model(path) => cx.session.send(Command::ChooseModel(path)),
+        Intent::Patch(path) => cx.session.send(Command::LoadPatch(path)),
         Intent::Refusal(words) => cx.session.complain_of(Concern::Dialog, &DropError(words)),
     }
 }
@@ -50,7 +51,7 @@ fn go_on_from_it(cx: &Cx<'_>) {
 fn announce(ui: &Ui, intent: &Intent) {
     let hue = match intent {
         Intent::Seed(_) => theme::SEED,
-        Intent::Model(_) => theme::CONTINUATION,
+        Intent::Model(_) | Intent::Patch(_) => theme::CONTINUATION,
         Intent::Refusal(_) => theme::ERROR,
     };
     let screen = ui.ctx().content_rect();

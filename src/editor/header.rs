@@ -9,14 +9,14 @@ use egui::{
 use super::context::Cx;
 use super::gesture::gesture;
 use super::widgets::{elided, focus_ring, segments};
-use super::{chooser, listen, stepper, theme, trim};
+use super::{chooser, listen, models, patches, stepper, theme, trim};
 use crate::params::{Mode, SeedSource};
-use crate::session::{CaptureRing, Sound};
+use crate::session::{Capture, CaptureRing, Sound};
 
 /// Width of the button that trims the clip.
 const TRIM: f32 = 84.0;
 
-/// Name, model, and how the model steps.
+/// Name, patch, model, and how the model steps.
 pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.horizontal_centered(|ui| {
         let name = elided(ui, "Continuo", egui::FontId::proportional(19.0), theme::TEXT, 120.0);
@@ -34,7 +34,8 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
 
         ui.add_space(theme::MARGIN);
         let room = ui.available_width();
-        chooser::model(ui, cx, (room * 0.5).clamp(200.0, 420.0));
+        patches::patches(ui, cx, (room * 0.27).clamp(130.0, 260.0));
+        models::model(ui, cx, (room * 0.38).clamp(190.0, 360.0));
 
         ui.add_space(theme::GAP);
         stepper::stepper(ui, cx);
@@ -145,8 +146,10 @@ fn capture(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.set_cursor_icon(CursorIcon::PointingHand);
     }
     focus_ring(ui, rect, &response);
-    response
-        .on_hover_text("Records the sidechain input while it is on; the newest 30 seconds are kept as the seed clip.");
+    response.on_hover_text(
+        "Records the sidechain input: while it is on, or one pass of the host's loop. The newest 30 seconds are kept as the seed clip.",
+    );
+    capture_loop(ui, cx);
 
     let seconds = cx.snapshot.captured_seconds;
     if seconds > 0.0 && !on {
@@ -154,15 +157,34 @@ fn capture(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW), Sense::hover());
     let rect = if on { level_meter(ui, cx, rect) } else { rect };
-    let words = match (on, seconds > 0.0) {
-        (true, _) => format!("Recording · {seconds:.1} s"),
-        (false, true) => format!("{seconds:.1} s captured"),
-        (false, false) => {
+    let state = cx.session.link.capture_state();
+    let words = match (on, state, seconds > 0.0) {
+        (true, Capture::Waits, _) => "Waits for the loop to begin".to_owned(),
+        (true, Capture::NoLoop, _) => "The host has no loop: switch it on, or Loop off".to_owned(),
+        (true, ..) => format!("Recording · {seconds:.1} s"),
+        (false, _, true) => format!("{seconds:.1} s captured"),
+        (false, _, false) => {
             "Nothing captured yet: route a track to the sidechain, press Capture while it plays".to_owned()
         }
     };
+    // One pass is there: the switch has done its work, and nothing that follows may take its place.
+    if on && state == Capture::Done {
+        gesture(&cx.setter, &cx.params.capture, |setter| setter.set_parameter(&cx.params.capture, false));
+    }
     let galley = elided(ui, &words, theme::body(), theme::MUTED, rect.width() - theme::GAP);
     ui.painter().galley(pos2(rect.left() + theme::GAP, rect.center().y - galley.size().y / 2.0), galley, theme::MUTED);
+}
+
+/// Whether one pass of the host's loop is captured.
+fn capture_loop(ui: &mut Ui, cx: &Cx<'_>) {
+    let param = &cx.params.capture_loop;
+    let on = param.value();
+    let mut wanted = on;
+    let tip = "On: Capture waits for the begin of the host's loop and records one pass of it. Off: it records while it is on.";
+    ui.checkbox(&mut wanted, "Loop").on_hover_text(tip);
+    if wanted != on {
+        gesture(&cx.setter, param, |setter| setter.set_parameter(param, wanted));
+    }
 }
 
 /// How loud the sidechain is; gives back the room that is left.

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nice_plug_egui::RepaintNotifier;
 
 use super::words::capitalised;
+use crate::patch::{self, Listed};
 use crate::resources;
+use crate::session::ModelFacts;
 use crate::threads;
 
 /// A shipped file.
@@ -19,15 +21,74 @@ pub struct Entry {
     pub path: PathBuf,
 }
 
+/// A patch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatchEntry {
+    /// What it is called; of one that cannot be read, its file.
+    pub name: String,
+    /// What it is for.
+    pub category: String,
+    /// What it does.
+    pub description: String,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Whether it is one of the user's own.
+    pub own: bool,
+    /// What is wrong with it, in a sentence.
+    pub trouble: Option<String>,
+}
+
+impl PatchEntry {
+    fn new(Listed { path, patch }: Listed, own: bool) -> Self {
+        match patch {
+            Ok(patch) => Self {
+                name: patch.name,
+                category: patch.category,
+                description: patch.description,
+                path,
+                own,
+                trouble: None,
+            },
+            Err(error) => Self {
+                name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                category: String::new(),
+                description: String::new(),
+                trouble: Some(capitalised(&error.to_string())),
+                path,
+                own,
+            },
+        }
+    }
+
+    /// Whether all these words, in small letters, are in what it says of itself.
+    pub fn matches(&self, wanted: &str) -> bool {
+        let text = format!("{} {} {}", self.name, self.category, self.description).to_lowercase();
+        wanted.split_whitespace().all(|word| text.contains(word))
+    }
+}
+
 /// What was found.
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
     /// Model packages in the order of names.
     pub models: Vec<Entry>,
+    /// Those in the user's own folder.
+    pub own_models: Vec<Entry>,
+    /// What each model says of itself, or what is wrong with it.
+    pub facts: Vec<(PathBuf, Result<ModelFacts, String>)>,
+    /// Patches: the shipped ones, then the user's own.
+    pub patches: Vec<PatchEntry>,
     /// Seed clips in the order of names; the first is the factory default.
     pub seeds: Vec<Entry>,
     /// Why nothing was found, in a sentence.
     pub trouble: Option<String>,
+}
+
+impl Listing {
+    /// What a model says of itself, or what is wrong with it; nothing until somebody has looked.
+    pub fn facts_of(&self, path: &Path) -> Option<&Result<ModelFacts, String>> {
+        self.facts.iter().find(|(known, _)| known == path).map(|(_, facts)| facts)
+    }
 }
 
 /// The listing, empty until the thread has answered.
@@ -63,17 +124,26 @@ impl Library {
 }
 
 fn list() -> Listing {
-    match resources::folder() {
+    let mut listing = match resources::folder() {
         Err(error) => Listing { trouble: Some(error.to_string()), ..Listing::default() },
         Ok(folder) => {
             let presets = folder.join("presets");
             Listing {
                 models: entries(&presets.join("models"), "continuo"),
                 seeds: entries(&presets.join("seeds"), "wav"),
-                trouble: None,
+                ..Listing::default()
             }
         }
+    };
+    let own = resources::user_data_dir().map(|folder| folder.join("models"));
+    listing.own_models = own.map(|folder| entries(&folder, "continuo")).unwrap_or_default();
+    let models = listing.models.iter().chain(&listing.own_models);
+    listing.facts = models.map(|entry| (entry.path.clone(), ModelFacts::read(&entry.path))).collect();
+    for (folder, own) in [(patch::factory_folder().ok(), false), (patch::user_folder(), true)] {
+        let listed = folder.map(|folder| patch::list(&folder)).unwrap_or_default();
+        listing.patches.extend(listed.into_iter().map(|listed| PatchEntry::new(listed, own)));
     }
+    listing
 }
 
 fn entries(folder: &Path, extension: &str) -> Vec<Entry> {

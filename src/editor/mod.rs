@@ -24,8 +24,10 @@ mod listen;
 mod look;
 mod looks;
 mod messages;
+mod models;
 mod notices;
 mod order;
+mod patches;
 mod peaks;
 mod render_bar;
 mod shield;
@@ -126,6 +128,7 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     let mut cx = Cx { session, params, setter, snapshot: &snapshot, state };
     tell_host(&mut cx);
     follow_suggestion(&cx);
+    follow_patch(&cx);
     if cx.state.previewed.as_ref() != Some(&snapshot.seed) {
         cx.state.previewed = Some(snapshot.seed.clone());
         session.preview_seed();
@@ -210,6 +213,13 @@ fn follow_suggestion(cx: &Cx<'_>) {
     if let Some(top_k) = suggestion.top_k {
         let top_k = i32::try_from(top_k).unwrap_or(i32::MAX);
         gesture(&cx.setter.unnoted(), &params.top_k, |setter| setter.set_parameter(&params.top_k, top_k));
+    }
+}
+
+/// Turns what a patch turns. The session has noted it down already, as a part of one deed.
+fn follow_patch(cx: &Cx<'_>) {
+    for (id, value) in cx.session.take_wishes() {
+        cx.params.turn(&cx.setter.host(), &id, value);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod patches;
 mod seeds;
 mod takes;
 mod values;
@@ -257,7 +258,7 @@ fn a_shipped_clip_can_be_heard_before_it_is_chosen() {
         state.library.put(Listing {
             seeds: vec![Entry { name: "A clip".to_owned(), path: "/clips/a.wav".into() }],
             models: vec![Entry { name: "A model".to_owned(), path: "/models/a.continuo".into() }],
-            trouble: None,
+            ..Listing::default()
         });
         bench.harness.step();
         bench.harness.get_by_label(play).click();

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use continuo_realtime::{
-    BarClock, CaptureWriter, Cue, Player, SmoothedGain, Source, TakeView, Timeline, Transport, pin_beats,
+    Arm, Armed, BarClock, CaptureWriter, Cue, Pass, Player, SmoothedGain, Source, TakeView, Timeline, Transport,
+    pin_beats,
 };
 use nice_plug::prelude::{
     AuxiliaryBuffers, Buffer, BufferConfig, Plugin, PluginApi, ProcessContext, ProcessMode, ProcessStatus,
@@ -14,7 +15,7 @@ use super::keys::{self, Aim};
 use super::vst3::BlockMode;
 use super::wait;
 use crate::params::{ContinuoParams, MAX_VARIATIONS, Meter, Playback};
-use crate::session::{AudioCommand, AudioLink, Audition, CaptureRing};
+use crate::session::{AudioCommand, AudioLink, Audition, Capture, CaptureRing};
 use crate::take::play::PlayTake;
 
 /// Frames over which a change of `gain` is smoothed, in seconds.
@@ -45,6 +46,8 @@ pub(super) struct Audio {
     gain: SmoothedGain,
     capture: Option<Arc<CaptureRing>>,
     capturing: bool,
+    /// Which pass of the host's loop is captured, where that is wished.
+    arm: Arm,
 }
 
 impl Audio {
@@ -63,6 +66,7 @@ impl Audio {
             gain: SmoothedGain::new(1.0, 480),
             capture: None,
             capturing: false,
+            arm: Arm::new(),
             params,
         }
     }
@@ -114,7 +118,7 @@ impl Audio {
             link.know_meter();
         }
         self.switch(link, meter);
-        self.capture(aux);
+        self.capture(aux, part, context.transport(), meter);
         self.receive(link);
         self.receive_audition(link);
 
@@ -213,18 +217,48 @@ impl Audio {
         }
     }
 
-    fn capture(&mut self, aux: &mut AuxiliaryBuffers) {
+    /// Records the sidechain: all of it while the switch is on, or one pass of the host's loop.
+    fn capture(
+        &mut self,
+        aux: &mut AuxiliaryBuffers,
+        part: Part,
+        transport: &nice_plug::prelude::Transport,
+        meter: Meter,
+    ) {
         let on = self.params.capture.value();
         let begins = on && !self.capturing;
         self.capturing = on;
-        let (true, Some(ring)) = (on, &self.capture) else { return };
-        let writer = CaptureWriter::new(&ring.channels[0], &ring.channels[1], &ring.written);
         if begins {
+            self.arm = Arm::new();
+        }
+        let link = &self.params.session.link;
+        let (true, Some(ring)) = (on, &self.capture) else { return link.set_capture(Capture::Off) };
+        let writer = CaptureWriter::new(&ring.channels[0], &ring.channels[1], &ring.written);
+        let Some([left, right]) = aux.inputs.first_mut().map(Buffer::as_slice) else { return };
+        if !self.params.capture_loop.value() {
+            if begins {
+                writer.begin();
+            }
+            writer.write(left, right);
+            return link.set_capture(Capture::Records);
+        }
+        let frames = left.len().min(right.len());
+        let pass = match part {
+            Part::First | Part::Later { moved: Some(_) } => pass(transport, meter, self.rate_hz),
+            // What the host has said at the block's beginning, as many frames further on.
+            Part::Later { moved: None } => self.arm.expected(),
+        };
+        let recording = self.arm.advance(pass.filter(|_| transport.playing), frames);
+        if recording.begins {
             writer.begin();
         }
-        if let Some([left, right]) = aux.inputs.first_mut().map(Buffer::as_slice) {
-            writer.write(left, right);
-        }
+        writer.write(&left[recording.frames.clone()], &right[recording.frames]);
+        link.set_capture(match self.arm.state() {
+            Armed::Waits if pass.is_none() && transport.playing => Capture::NoLoop,
+            Armed::Waits => Capture::Waits,
+            Armed::Records => Capture::Records,
+            Armed::Done => Capture::Done,
+        });
     }
 
     /// Brings in what the renderer sent and hands back what nothing reads any more.
@@ -373,6 +407,13 @@ fn slot_of(source: Source) -> usize {
 
 fn view(slots: &Slots, source: Source) -> Option<TakeView<'_>> {
     slots[slot_of(source)].as_ref()?.view(usize::from(source.variation), source.with_seed)
+}
+
+/// Where the host's loop lies, if it has one.
+fn pass(transport: &nice_plug::prelude::Transport, meter: Meter, rate_hz: f64) -> Option<Pass> {
+    let ((begin, end), now) = transport.loop_range_beats().zip(transport.pos_beats())?;
+    let frames_per_beat = 60.0 / meter.tempo * rate_hz;
+    Some(Pass { begin: (begin - now) * frames_per_beat, end: (end - now) * frames_per_beat })
 }
 
 /// The host's tempo and signature; what it leaves out stays as it was.

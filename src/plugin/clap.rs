@@ -4,8 +4,11 @@
 //! the state extension is the one below. It takes for granted that a host with a place for an editor also has the
 //! extension `clap.gui`, and aborts the host if not; such a host is given one that says no to every wish. It cuts blocks into
 //! parts without telling ([`super::block`]). And it tells no host that something has changed ([`changes`]).
+//! Of presets it knows nothing: the factory that tells hosts of them is [`discovery`], what loads one is [`preset_load`].
 
 mod changes;
+mod discovery;
+mod preset_load;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::io::{Read, Write};
@@ -15,8 +18,10 @@ use std::sync::{Arc, OnceLock};
 use clap_sys::entry::clap_plugin_entry;
 use clap_sys::events::{CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_TRANSPORT, clap_input_events};
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_host_gui};
+use clap_sys::ext::preset_load::{CLAP_EXT_PRESET_LOAD, CLAP_EXT_PRESET_LOAD_COMPAT};
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_plugin_state};
 use clap_sys::factory::plugin_factory::{CLAP_PLUGIN_FACTORY_ID, clap_plugin_factory};
+use clap_sys::factory::preset_discovery::{CLAP_PRESET_DISCOVERY_FACTORY_ID, CLAP_PRESET_DISCOVERY_FACTORY_ID_COMPAT};
 use clap_sys::host::clap_host;
 use clap_sys::plugin::{clap_plugin, clap_plugin_descriptor};
 use clap_sys::process::{CLAP_PROCESS_ERROR, clap_process, clap_process_status};
@@ -52,9 +57,15 @@ unsafe extern "C" fn factory(id: *const c_char) -> *const c_void {
         get_plugin_descriptor: Some(plugin_descriptor),
         create_plugin: Some(create_plugin),
     };
+    if id.is_null() {
+        return null();
+    }
     // SAFETY: ids of factories are strings.
-    if !id.is_null() && unsafe { CStr::from_ptr(id) } == CLAP_PLUGIN_FACTORY_ID {
+    let id = unsafe { CStr::from_ptr(id) };
+    if id == CLAP_PLUGIN_FACTORY_ID {
         (&raw const FACTORY).cast()
+    } else if [CLAP_PRESET_DISCOVERY_FACTORY_ID, CLAP_PRESET_DISCOVERY_FACTORY_ID_COMPAT].contains(&id) {
+        (&raw const discovery::FACTORY).cast()
     } else {
         null()
     }
@@ -253,8 +264,14 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
     // SAFETY: as in `instance`; ids are strings.
     unsafe {
         let Some(instance) = instance(plugin) else { return null() };
-        if !id.is_null() && CStr::from_ptr(id) == CLAP_EXT_STATE {
-            return (&raw const STATE).cast();
+        if !id.is_null() {
+            let id = CStr::from_ptr(id);
+            if id == CLAP_EXT_STATE {
+                return (&raw const STATE).cast();
+            }
+            if [CLAP_EXT_PRESET_LOAD, CLAP_EXT_PRESET_LOAD_COMPAT].contains(&id) {
+                return (&raw const preset_load::PRESET_LOAD).cast();
+            }
         }
         instance.framework.get_extension.map_or(null(), |get| get(plugin, id))
     }

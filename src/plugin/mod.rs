@@ -5,6 +5,7 @@ mod block;
 pub mod clap;
 mod keys;
 mod midi;
+mod patches;
 mod state;
 pub mod vst3;
 mod wait;

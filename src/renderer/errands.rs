@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::error::RenderError;
 use super::preferences;
 use super::shared::Shared;
+use crate::resources;
 use crate::session::{Chosen, Concern, Deed, FileChoice, Session, TakeError, lock};
 use crate::threads;
 
@@ -52,6 +53,17 @@ fn choose(
                 return Err(error);
             }
         }
+        Ok(())
+    })
+}
+
+/// Looks at the factory's model, which was chosen just now. One that cannot be opened is told at once, not at Render.
+pub(super) fn factory_model(shared: &Arc<Shared>, session: &Arc<Session>) -> Result<(), RenderError> {
+    let shared = Arc::clone(shared);
+    errand(session, "continuo-choose", move |session| {
+        session.describe(&FileChoice::factory_model(), true);
+        shared.models.load(&resources::default_model()?, shared.watched())?;
+        session.settle(Concern::Model);
         Ok(())
     })
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use continuo_engine::EngineError;
 use continuo_engine::audio::AudioError;
 
+use crate::patch::PatchError;
 use crate::resources::ResourceError;
 use crate::session::{Concern, CropError, MAX_TAKES, TakeError};
 use crate::take::bench::BenchError;
@@ -144,6 +145,9 @@ pub enum RenderError {
     /// A package without a sound.
     #[error("the model {} brings no sound along that shows what it does; render something with it", .0.display())]
     NoPreview(PathBuf),
+    /// A patch cannot be loaded or kept.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
     /// A fault in Continuo itself.
     #[error(
         "rendering failed because of a fault in Continuo; the take before it is kept — try another model or another seed clip, and please report this"
@@ -205,6 +209,7 @@ impl RenderError {
             | Self::NotDragged { .. }
             | Self::NotShown { .. }
             | Self::SeedNotWritten { .. } => Concern::Export,
+            Self::Patch(_) => Concern::Patch,
             Self::NoAudio | Self::NothingToHear | Self::NoPreview(_) => Concern::Listening,
             Self::Resource(ResourceError::NoFolder { .. })
             | Self::NoThread(_)

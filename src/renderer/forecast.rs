@@ -1,5 +1,6 @@
 //! How long a render would take, told before it is asked for.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use continuo_engine::{EngineError, Model, Setting, Workload};
@@ -49,9 +50,26 @@ pub(super) fn tell(shared: &Shared, session: &Arc<Session>) {
     if known != snapshot.forecast_seconds {
         session.post(|snapshot| snapshot.forecast_seconds = known);
     }
+    if let Some(seconds) = known.filter(|_| watched)
+        && let Some(settings) = session.settings()
+    {
+        tell_speed(session, &path, settings.seconds as f32 / seconds.max(1e-6));
+    }
     if known.is_none() && may_measure {
         shared.measure(session);
     }
+}
+
+/// Says how fast a model is here, if that is news.
+fn tell_speed(session: &Session, path: &Path, speed: f32) {
+    let speeds = session.snapshot().speeds;
+    let before = speeds.iter().find(|(known, _)| known == path).map(|(_, before)| *before);
+    if before.is_some_and(|before| (before - speed).abs() <= 0.02 * before) {
+        return;
+    }
+    let others = speeds.iter().filter(|(known, _)| known != path).cloned();
+    let speeds = others.chain([(path.to_path_buf(), speed)]).collect();
+    session.post(|snapshot| snapshot.speeds = speeds);
 }
 
 /// Opens the model of a session in whose editor somebody is looking, and measures what the forecast of its next render

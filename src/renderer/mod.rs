@@ -15,6 +15,7 @@ mod job;
 mod listening;
 mod locate;
 mod models;
+mod patches;
 mod preferences;
 mod priority;
 mod reveal;

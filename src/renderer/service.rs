@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::error::RenderError;
 use super::shared::Shared;
-use super::{dragged, errands, export, forecast, from_take, job, listening, locate, reveal};
+use super::{dragged, errands, export, forecast, from_take, job, listening, locate, patches, reveal};
 use crate::session::{AudioCommand, BELL, Command, Deed, FileChoice, Session, lock};
 use crate::settings::Settings;
 
@@ -133,7 +133,7 @@ fn obey(
             session.note(Deed::ChooseModel);
             session.post(|snapshot| snapshot.model = FileChoice::factory_model());
             session.touch();
-            errands::describe(session, FileChoice::factory_model(), true)?;
+            errands::factory_model(shared, session)?;
         }
         Command::FactorySeed => {
             session.note(Deed::ChooseSeed);
@@ -174,6 +174,10 @@ fn obey(
             session.post(|snapshot| snapshot.inline_limit = bytes);
             errands::repack(session)?;
         }
+        Command::LoadPatch(path) => patches::load(session, path)?,
+        Command::SavePatch { name, over } => patches::save(session, name, over)?,
+        Command::RenamePatch(path, name) => patches::rename(session, path, name)?,
+        Command::DeletePatch(path) => patches::delete(session, path)?,
         Command::Prefer(preferences) => {
             shared.prefer(preferences);
             session.post(|snapshot| snapshot.preferences = Some(preferences));

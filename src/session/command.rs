@@ -107,6 +107,19 @@ pub enum Command {
     KeepFile,
     /// Keep takes up to this many packed bytes inside the host's session; larger ones go to the take store.
     InlineLimit(u64),
+    /// Load the patch in this file: its model, its seed clip and the values of its controls. No take changes.
+    LoadPatch(PathBuf),
+    /// Keep the model, the seed clip and the values of the controls as a patch of the user's own.
+    SavePatch {
+        /// Its name.
+        name: String,
+        /// Whether it may take the place of one of that name.
+        over: bool,
+    },
+    /// Give a patch of the user's own another name.
+    RenamePatch(PathBuf, String),
+    /// Delete a patch of the user's own.
+    DeletePatch(PathBuf),
     /// Render like this from now on, in every instance, and keep these settings for the user.
     Prefer(Preferences),
     /// The user has read the error.

@@ -64,9 +64,12 @@ impl Session {
             Concern::Capture => Subject::Capture(self.link.captured().map_or(0, |ring| ring.frames() as u64), source),
             Concern::Settings => Subject::Settings(settings, self.link.host_rate_hz()),
             Concern::Listening => Subject::Rest(self.link.is_off()),
-            Concern::Export | Concern::Storage | Concern::Preferences | Concern::Dialog | Concern::Other => {
-                Subject::Fixed
-            }
+            Concern::Export
+            | Concern::Storage
+            | Concern::Patch
+            | Concern::Preferences
+            | Concern::Dialog
+            | Concern::Other => Subject::Fixed,
         }
     }
 }

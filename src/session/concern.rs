@@ -22,6 +22,8 @@ pub(crate) enum Concern {
     Listening,
     /// Where the take is kept.
     Storage,
+    /// A patch's file.
+    Patch,
     /// The renderer's settings.
     Preferences,
     /// A file dialog, or what was dropped on the window.

@@ -23,6 +23,8 @@ pub enum Deed {
     TrimSeed,
     /// A control was turned.
     Turn,
+    /// A patch was loaded.
+    LoadPatch,
 }
 
 impl Deed {
@@ -39,6 +41,7 @@ impl Deed {
             Self::ChooseSeed => "choose seed clip",
             Self::TrimSeed => "trim seed clip",
             Self::Turn => "turn a control",
+            Self::LoadPatch => "load patch",
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::deed::Deed;
 use super::file_choice::FileChoice;
 use super::trim::Trimmed;
+use crate::settings::Turned;
 use crate::take::shelf::Shelf;
 
 /// Most steps that can be undone.
@@ -24,6 +25,17 @@ pub(crate) struct Document {
     pub(super) trimmed: Trimmed,
 }
 
+/// What a patch changes beside the controls.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Files {
+    pub(super) model: FileChoice,
+    pub(super) seed: FileChoice,
+    pub(super) trimmed: Trimmed,
+}
+
+/// Parameters by their ids, with the normalised values that the host is to set.
+pub(super) type Wishes = Vec<(Arc<str>, f32)>;
+
 /// What was done, and what is needed to go to the other side of it.
 #[derive(Debug)]
 enum Step {
@@ -31,6 +43,8 @@ enum Step {
     Whole { deed: Deed, document: Document },
     /// A parameter, with its normalised values before and after.
     Turn { id: Arc<str>, before: f32, after: f32, at: Instant },
+    /// A patch was loaded: the files there, and the parameters that it turned.
+    Patch { files: Files, turns: Arc<[Turned]> },
 }
 
 /// Turns of one control within so long are one: the wheel turns step by step.
@@ -50,6 +64,7 @@ impl History {
             steps.last().map(|step| match step {
                 Step::Whole { deed, .. } => *deed,
                 Step::Turn { .. } => Deed::Turn,
+                Step::Patch { .. } => Deed::LoadPatch,
             })
         };
         (last(&self.done), last(&self.undone))
@@ -79,6 +94,23 @@ impl History {
         self.push(Step::Turn { id: turned.into(), before: from, after: to, at: now });
     }
 
+    /// Notes down the files before a patch was loaded, and what it turned.
+    pub(super) fn note_patch(&mut self, files: Files, turns: Vec<Turned>) {
+        self.push(Step::Patch { files, turns: turns.into() });
+        self.undone.clear();
+    }
+
+    /// Takes the newest step (`back`), or the one that was undone last, if a patch was loaded there; `now` is which files are in
+    /// use. Gives those of the other side, and what the host is to set.
+    pub(super) fn patch(&mut self, back: bool, now: Files) -> Option<(Files, Wishes)> {
+        let (from, to) = if back { (&mut self.done, &mut self.undone) } else { (&mut self.undone, &mut self.done) };
+        let Step::Patch { files, turns } = from.pop_if(|step| matches!(step, Step::Patch { .. }))? else { return None };
+        let wish = |turn: &Turned| (Arc::clone(&turn.id), if back { turn.before } else { turn.after });
+        let wishes = turns.iter().map(wish).collect();
+        to.push(Step::Patch { files: now, turns });
+        Some((files, wishes))
+    }
+
     fn push(&mut self, step: Step) {
         self.done.push(step);
         let extra = self.done.len().saturating_sub(MOST);
@@ -92,7 +124,7 @@ impl History {
         let step = from.pop_if(|step| matches!(step, Step::Turn { .. }))?;
         let turned = match &step {
             Step::Turn { id, before, after, .. } => Some((Arc::clone(id), if back { *before } else { *after })),
-            Step::Whole { .. } => None,
+            Step::Whole { .. } | Step::Patch { .. } => None,
         };
         to.push(step);
         turned
@@ -107,7 +139,7 @@ impl History {
                 to.push(Step::Whole { deed, document: now });
                 Some(document)
             }
-            Step::Turn { .. } => None,
+            Step::Turn { .. } | Step::Patch { .. } => None,
         }
     }
 }

@@ -15,7 +15,7 @@ use super::command::Command;
 use super::concern::Cause;
 use super::file_choice::FileChoice;
 use super::herald::Herald;
-use super::history::History;
+use super::history::{History, Wishes};
 use super::link::AudioLink;
 use super::lock::lock;
 use super::look_kept::Look;
@@ -48,6 +48,8 @@ pub(crate) struct Board {
     pub(super) look: Look,
     /// What suits a model that was chosen just now, until an editor has set it.
     pub(super) suggestion: Option<Suggestion>,
+    /// Parameters that a patch turns, until somebody has asked the host for them.
+    pub(super) wishes: Wishes,
     /// What is played to the user.
     pub(super) listening: Option<Listening>,
     /// The file that was played to the user last.
@@ -92,6 +94,7 @@ impl Session {
                 model_hash: None,
                 look: Look::default(),
                 suggestion: None,
+                wishes: Wishes::new(),
                 listening: None,
                 prepared: None,
                 spectrogram: None,

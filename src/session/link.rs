@@ -1,11 +1,12 @@
 //! The lock-free side of a session: what `process()` may touch.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam::queue::ArrayQueue;
 
+use super::capture::Capture;
 use super::lock::lock;
 use crate::settings::Meter;
 use crate::take::play::PlayTake;
@@ -72,6 +73,8 @@ pub struct AudioLink {
     /// Nobody serves requests.
     refuses: AtomicBool,
     capture: Mutex<Option<Arc<CaptureRing>>>,
+    /// A [`Capture`] as a number.
+    capture_state: AtomicU8,
 }
 
 impl std::fmt::Debug for AudioLink {
@@ -108,6 +111,7 @@ impl AudioLink {
             cancelling: AtomicBool::new(false),
             refuses: AtomicBool::new(false),
             capture: Mutex::new(None),
+            capture_state: AtomicU8::new(0),
         }
     }
 
@@ -177,6 +181,11 @@ impl AudioLink {
     /// Tells editors where playback stands: frames from the seed clip's first one.
     pub fn set_playhead(&self, frame: Option<i64>) {
         self.playhead.store(frame.unwrap_or(-1), Ordering::Relaxed);
+    }
+
+    /// Tells editors what becomes of the sidechain.
+    pub fn set_capture(&self, state: Capture) {
+        self.capture_state.store(state as u8, Ordering::Relaxed);
     }
 
     /// Counts a block.
@@ -349,6 +358,12 @@ impl AudioLink {
 
     pub(crate) fn captured(&self) -> Option<Arc<CaptureRing>> {
         lock(&self.capture).clone()
+    }
+
+    /// What becomes of the sidechain, as `process()` has told last.
+    pub fn capture_state(&self) -> Capture {
+        let state = usize::from(self.capture_state.load(Ordering::Relaxed));
+        Capture::ALL.get(state).copied().unwrap_or_default()
     }
 
     pub(crate) fn captured_seconds(&self) -> f32 {

@@ -4,6 +4,7 @@
 //! own; the renderer answers both. Nobody else touches the renderer, and the editor never touches the engine.
 
 mod bell;
+mod capture;
 mod card;
 mod choice;
 mod collapse;
@@ -13,6 +14,7 @@ mod concern;
 mod crop;
 mod deed;
 mod export_options;
+mod facts;
 mod file_choice;
 mod herald;
 mod history;
@@ -27,6 +29,7 @@ mod lost;
 mod lost_model;
 pub(crate) mod overview;
 mod parcel;
+mod patches;
 mod persist;
 mod preferences;
 mod preview;
@@ -46,6 +49,7 @@ mod undo;
 mod written;
 
 pub(crate) use bell::BELL;
+pub use capture::Capture;
 pub use card::{Abilities, ModelCard, Setting, Suggestion};
 pub(crate) use choice::Chosen;
 pub use collapse::{Collapse, CollapseKind};
@@ -54,6 +58,7 @@ pub(crate) use concern::Concern;
 pub(crate) use crop::CropError;
 pub use deed::Deed;
 pub use export_options::{ExportFormat, ExportOptions};
+pub use facts::ModelFacts;
 pub use file_choice::{FileChoice, Origin};
 pub use instance::Session;
 pub use link::{AudioCommand, AudioLink, Audition, CaptureRing};

@@ -47,15 +47,20 @@ impl Session {
         self.cancel_all();
         let mut problems: Vec<String> = saved.unread.problems().iter().map(ToString::to_string).collect();
         *lock(&self.unread) = saved.unread;
-        lock(&self.board).trimmed = Trimmed { trim: saved.seed_trim, path: saved.seed.clone() };
-        lock(&self.board).look = saved.look.checked();
-        lock(&self.board).model_hash = saved.model.clone().zip(saved.model_sha256);
+        let mut board = lock(&self.board);
+        board.trimmed = Trimmed { trim: saved.seed_trim, path: saved.seed.clone() };
+        board.look = saved.look.checked();
+        board.model_hash = saved.model.clone().zip(saved.model_sha256);
+        // The host has set every parameter by now.
+        board.wishes.clear();
+        drop(board);
         self.post(|snapshot| {
             snapshot.model = saved.model.map_or_else(FileChoice::factory_model, FileChoice::chosen);
             snapshot.seed = saved.seed.map_or_else(FileChoice::factory_seed, FileChoice::chosen);
             snapshot.inline_limit = saved.inline_limit;
             snapshot.error = None;
             snapshot.notice = None;
+            snapshot.patch = None;
             snapshot.overwrite = None;
             snapshot.other_model = None;
             snapshot.take = None;

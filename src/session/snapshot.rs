@@ -102,6 +102,9 @@ pub struct Snapshot {
     /// How long a render with the present parameters would take, in seconds; `None` until that was measured, for which an
     /// editor must be open or something like it have been rendered.
     pub forecast_seconds: Option<f32>,
+    /// How fast models are here with the present settings, in seconds of audio per second of work, by their files; those that were
+    /// measured.
+    pub speeds: Arc<[(PathBuf, f32)]>,
     /// The renderer's settings; `None` until somebody has asked for them.
     pub preferences: Option<Preferences>,
     /// The chosen seed clip's file drawn small, once an editor has asked for it with [`Session::preview_seed`](super::Session::preview_seed).
@@ -126,6 +129,10 @@ pub struct Snapshot {
     pub captured_seconds: f32,
     /// How takes are exported.
     pub export: ExportOptions,
+    /// The patch that was loaded or saved last.
+    pub patch: Option<Arc<str>>,
+    /// Grows whenever a patch was saved, renamed or deleted through this session.
+    pub patches: u64,
     /// A file that an export would replace: the user is to say whether it may, with [`Command::ExportOver`](super::Command::ExportOver) or
     /// [`Command::KeepFile`](super::Command::KeepFile).
     pub overwrite: Option<Arc<Path>>,
@@ -147,6 +154,7 @@ impl Snapshot {
             card: None,
             stepper: None,
             forecast_seconds: None,
+            speeds: Arc::default(),
             preferences: None,
             seed_preview: None,
             take: None,
@@ -159,6 +167,8 @@ impl Snapshot {
             inline_limit,
             captured_seconds: 0.0,
             export: ExportOptions::default(),
+            patch: None,
+            patches: 0,
             overwrite: None,
         }
     }

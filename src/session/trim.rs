@@ -88,7 +88,7 @@ pub(crate) fn seed_words(name: &str, excerpt: &Excerpt) -> String {
 }
 
 /// A trim and the file that it was made for: another file has none, and a file that is refused leaves the one before as it was.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Trimmed {
     pub(super) trim: Option<SeedTrim>,
     /// The chosen file; `None` for the factory's.

@@ -32,6 +32,9 @@ impl Session {
 
     /// Undoes the last step, or does again what was undone last. Takes as long as unpacking a take does.
     pub(crate) fn go(&self, back: bool) -> Result<(), TakeError> {
+        if self.go_over_patch(back) {
+            return Ok(());
+        }
         let now = self.document();
         let step = self.with_history(|history| history.step(back, now));
         let Some(Document { shelf, model, seed, trimmed }) = step else { return Ok(()) };
@@ -46,7 +49,7 @@ impl Session {
     }
 
     /// Does something with the history, and shows what can be undone then.
-    fn with_history<R>(&self, what: impl FnOnce(&mut History) -> R) -> R {
+    pub(super) fn with_history<R>(&self, what: impl FnOnce(&mut History) -> R) -> R {
         let mut history = lock(&self.history);
         let result = what(&mut history);
         let (undo, redo) = history.next();

@@ -24,6 +24,17 @@ use crate::stream::Stream;
 /// Frames of a block.
 pub const BLOCK: usize = 512;
 
+/// The library, and its factory.
+pub fn factory(bundle: &common::Bundle) -> (libloading::Library, ComPtr<IPluginFactory>) {
+    // SAFETY: the library is the plugin of this very build, and the function is the VST3 entry, which has this type.
+    unsafe {
+        let library = libloading::Library::new(&bundle.clap).unwrap();
+        let entry = library.get::<unsafe extern "system" fn() -> *mut c_void>(b"GetPluginFactory\0").unwrap();
+        let factory = ComPtr::from_raw(entry().cast::<IPluginFactory>()).unwrap();
+        (library, factory)
+    }
+}
+
 /// An active instance in a host that does no more than this.
 pub struct Instance {
     pub component: ComPtr<IComponent>,
@@ -36,13 +47,7 @@ impl Instance {
     /// Sets the modes of `setups` in turn, as a host does that changes its mind, activates, and sets parameters (normalised)
     /// before the first block, which is when a controller may.
     pub fn new(bundle: &common::Bundle, setups: &[ProcessModes], values: &[(&str, f64)]) -> Self {
-        // SAFETY: the library is the plugin of this very build, and the function is the VST3 entry, which has this type.
-        let (library, factory) = unsafe {
-            let library = libloading::Library::new(&bundle.clap).unwrap();
-            let entry = library.get::<unsafe extern "system" fn() -> *mut c_void>(b"GetPluginFactory\0").unwrap();
-            let factory = ComPtr::from_raw(entry().cast::<IPluginFactory>()).unwrap();
-            (library, factory)
-        };
+        let (library, factory) = factory(bundle);
         // SAFETY: plain COM calls with room for what they give, in the order that VST3 prescribes.
         unsafe {
             let mut info: PClassInfo = std::mem::zeroed();

@@ -6,7 +6,11 @@ mod changes;
 mod common;
 mod controllers;
 mod host;
+mod shipped;
 mod stream;
+// The bundler's own, which needs nothing of it.
+#[path = "../../bundler/src/vstpreset.rs"]
+mod vstpreset;
 
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ProcessModes_::{kOffline, kRealtime};
 use nice_plug::wrapper::vst3::vst3::Steinberg::{kResultFalse, kResultOk};

@@ -54,7 +54,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if options.standalone {
         println!("{}", standalone(workspace, &build)?.display());
     }
-    println!("{} factory model(s), {} seed clip(s)", bundles.models, bundles.seeds);
+    println!("{} factory model(s), {} seed clip(s), {} patch(es)", bundles.models, bundles.seeds, bundles.patches);
     if !options.no_archive {
         let archive = archive::pack(&bundles, &workspace.version, Platform::current()?)?;
         println!("{}\n{}", archive.display(), bundles.folder.join(archive::SUMS).display());

@@ -14,6 +14,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod arm;
 mod capture;
 mod envelope;
 mod gain;
@@ -31,6 +32,7 @@ mod view;
 mod voices;
 mod window;
 
+pub use arm::{Arm, Armed, Pass, Recording};
 pub use capture::CaptureWriter;
 pub use gain::SmoothedGain;
 pub use head::Source;

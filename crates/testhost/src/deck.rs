@@ -46,6 +46,8 @@ pub struct Deck {
     pub playing: bool,
     /// Frames from bar 1 to the next block; negative in a pre-roll.
     pub position: i64,
+    /// The loop, in quarter notes from bar 1. The transport goes back to its begin where its end falls on the end of a block.
+    pub cycle: Option<(f64, f64)>,
     steady: u64,
     played: Arc<AtomicU64>,
 }
@@ -76,6 +78,7 @@ impl Deck {
             tempo: 120.0,
             playing: false,
             position: 0,
+            cycle: None,
             steady: 0,
             played,
         })
@@ -154,6 +157,11 @@ impl Deck {
         if self.playing {
             self.position += frames as i64;
             self.played.fetch_add(frames as u64, Ordering::Relaxed);
+            let frame_of =
+                |beats: f64| (beats * 60.0 / self.tempo * f64::from(self.setup.sample_rate_hz)).round() as i64;
+            if let Some((begin, end)) = self.cycle.filter(|(_, end)| self.position == frame_of(*end)) {
+                self.position -= frame_of(end) - frame_of(begin);
+            }
         }
         let main = self.outputs.first().context("the plugin has no audio output")?;
         Ok(main.iter().map(|channel| &channel[..frames]).collect())
@@ -172,6 +180,9 @@ impl Deck {
             | TransportFlags::HAS_SECONDS_TIMELINE
             | TransportFlags::HAS_TIME_SIGNATURE;
         flags.set(TransportFlags::IS_PLAYING, self.playing);
+        flags.set(TransportFlags::IS_LOOP_ACTIVE, self.cycle.is_some());
+        let (begin, end) = self.cycle.unwrap_or_default();
+        let seconds_of = |beats: f64| SecondsTime::from_float(beats * 60.0 / self.tempo);
         TransportEvent {
             header: EventHeader::new_core(0, EventFlags::empty()),
             flags,
@@ -179,10 +190,10 @@ impl Deck {
             song_pos_seconds: SecondsTime::from_float(seconds),
             tempo: self.tempo,
             tempo_inc: 0.0,
-            loop_start_beats: BeatTime::from_int(0),
-            loop_end_beats: BeatTime::from_int(0),
-            loop_start_seconds: SecondsTime::from_int(0),
-            loop_end_seconds: SecondsTime::from_int(0),
+            loop_start_beats: BeatTime::from_float(begin),
+            loop_end_beats: BeatTime::from_float(end),
+            loop_start_seconds: seconds_of(begin),
+            loop_end_seconds: seconds_of(end),
             bar_start: BeatTime::from_float(bar * BEATS_PER_BAR),
             bar_number: bar as i32,
             time_signature_numerator: 4,

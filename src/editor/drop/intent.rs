@@ -12,6 +12,8 @@ const AUDIO: [&str; 21] = [
 
 /// What models are called.
 const MODEL: &str = "continuo";
+/// What patches are called.
+const PATCH: &str = "continuo-patch";
 
 /// What comes of files that are dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub enum Intent {
     Seed(PathBuf),
     /// The file becomes the model.
     Model(PathBuf),
+    /// The file is a patch, to be loaded.
+    Patch(PathBuf),
     /// Nothing, for this reason: a sentence for the user.
     Refusal(String),
 }
@@ -33,6 +37,7 @@ pub fn intent(files: &[PathBuf]) -> Intent {
     let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
     match ending.as_str() {
         MODEL => Intent::Model(file.clone()),
+        PATCH => Intent::Patch(file.clone()),
         ending if AUDIO.contains(&ending) => Intent::Seed(file.clone()),
         _ => Intent::Refusal(format!(
             "nothing comes of {}: it is neither an audio file nor a .continuo model",
@@ -53,6 +58,7 @@ impl Intent {
         match self {
             Self::Seed(file) => format!("Drop {} to carry on from it", name(file)),
             Self::Model(file) => format!("Drop {} to play with this model", name(file)),
+            Self::Patch(file) => format!("Drop {} to load this patch", name(file)),
             Self::Refusal(words) => capitalised(words),
         }
     }
@@ -71,6 +77,7 @@ mod tests {
         let one = |file: &str| intent(&[PathBuf::from(file)]);
         assert_eq!(one("/a/Großes Intro.WAV"), Intent::Seed("/a/Großes Intro.WAV".into()));
         assert_eq!(one("/a/b.flac"), Intent::Seed("/a/b.flac".into()));
+        assert_eq!(one("/a/Pad.continuo-patch"), Intent::Patch("/a/Pad.continuo-patch".into()));
         assert_eq!(one("/a/piano.continuo"), Intent::Model("/a/piano.continuo".into()));
         for file in ["/a/notes.txt", "/a/folder", "/", "/a/.wav"] {
             assert!(!one(file).is_good(), "{file}");

@@ -14,6 +14,8 @@ use crate::session::{Kept, KeptState, SavedSession};
 /// The parameter that only tells hosts that something changed.
 const REVISION: &str = "revision";
 const SESSION: &str = "session";
+/// The field of a state that the framework is given to set parameters alone: the session stays as it is.
+const PARAMETERS_ALONE: &str = "parameters alone";
 
 /// Reads a state's text: what the framework is to be given, and the session that is in it.
 pub(super) fn read(text: &str) -> Result<(PluginState, SavedSession), StateError> {
@@ -52,6 +54,12 @@ pub(super) fn blank(kept: Option<KeptState>) -> PluginState {
     PluginState { version: env!("CARGO_PKG_VERSION").to_owned(), params: parameters::new(), fields }
 }
 
+/// A state of the parameters as they stand, for the framework to tell the host of: the session stays as it is.
+pub(super) fn parameters_alone(params: &ContinuoParams) -> PluginState {
+    let fields = BTreeMap::from([(PARAMETERS_ALONE.to_owned(), String::new())]);
+    PluginState { version: env!("CARGO_PKG_VERSION").to_owned(), params: parameters::values(params), fields }
+}
+
 /// Makes a state one that replaces everything: every parameter is there and in its range, and there is a session.
 pub(super) fn complete(state: &mut PluginState) {
     let mut saved = Object::default();
@@ -60,6 +68,9 @@ pub(super) fn complete(state: &mut PluginState) {
         let _ = saved.set(id, value);
     }
     (state.params, _) = parameters::read(saved);
+    if state.fields.remove(PARAMETERS_ALONE).is_some() {
+        return;
+    }
     let is_object =
         |text: &String| text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok();
     if !state.fields.get(SESSION).is_some_and(is_object) {

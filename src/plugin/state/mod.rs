@@ -97,6 +97,11 @@ pub(super) fn write(params: &ContinuoParams) -> Result<Written, StateError> {
     text::pack(outline::draw(|| document::write(params, &session, true))?).map(Written::Own)
 }
 
+/// A state that brings the framework the parameters as they stand and leaves the session alone.
+pub(super) fn parameters_alone(params: &ContinuoParams) -> PluginState {
+    document::parameters_alone(params)
+}
+
 /// Makes any state that reaches the framework one that replaces everything.
 pub(super) fn complete(state: &mut PluginState) {
     document::complete(state);

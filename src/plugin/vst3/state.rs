@@ -15,9 +15,12 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::{
 };
 use nice_plug::wrapper::vst3::vst3::{Class, ComRef, ComWrapper};
 
+use nice_plug::prelude::PluginState;
+
 use super::changes::Changes;
 use crate::params::ContinuoParams;
-use crate::plugin::state;
+use crate::patch::holds_patch;
+use crate::plugin::{patches, state};
 
 /// Most bytes that are moved in one call: hosts count them in 32 bits.
 const MOST_AT_ONCE: usize = 1 << 20;
@@ -102,15 +105,33 @@ unsafe extern "system" fn set_state(this: *mut IComponent, stream: *mut IBStream
     // SAFETY: as above.
     let (table, stream) = unsafe { (table(this), ComRef::from_raw(stream)) };
     let Some(stream) = stream else { return kInvalidArgument };
-    let opened = state::read(state::stream::read_all(HostStream(stream)));
-    let Ok(text) = serde_json::to_vec(&opened.state) else { return kResultFalse };
-    let memory = ComWrapper::new(Memory { bytes: text, position: AtomicUsize::new(0) });
-    let Some(memory) = memory.as_com_ref::<IBStream>() else { return kResultFalse };
-    // SAFETY: the framework's own function, with a stream that lives through the call.
-    let placed = unsafe { (table.set_state)(this, memory.as_ptr()) };
+    let received = state::stream::read_all(HostStream(stream));
+    // A preset of ours is a patch as it is. Like any patch, it leaves the takes alone.
+    if received.failure.is_none() && holds_patch(&received.bytes) {
+        let Some(state) = patches::load_from_host(&received.bytes, &table.params) else { return kResultFalse };
+        // SAFETY: `this` is the component that the host called.
+        let placed = unsafe { place(table, this, &state) };
+        table.changes.forget();
+        return placed;
+    }
+    let opened = state::read(received);
+    // SAFETY: as above.
+    let placed = unsafe { place(table, this, &opened.state) };
     opened.settle(&table.params);
     table.changes.forget();
     if opened.known { placed } else { kResultFalse }
+}
+
+/// Gives the framework a state.
+///
+/// # Safety
+/// `this` must be the living component of `table`.
+unsafe fn place(table: &Table, this: *mut IComponent, state: &PluginState) -> tresult {
+    let Ok(text) = serde_json::to_vec(state) else { return kResultFalse };
+    let memory = ComWrapper::new(Memory { bytes: text, position: AtomicUsize::new(0) });
+    let Some(memory) = memory.as_com_ref::<IBStream>() else { return kResultFalse };
+    // SAFETY: the framework's own function, with a stream that lives through the call.
+    unsafe { (table.set_state)(this, memory.as_ptr()) }
 }
 
 /// A host's stream.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=src/driver.cpp");
+    println!("cargo:rerun-if-changed=src");
     let sdk = sdk()?;
-    let mut sources = vec![PathBuf::from("src/driver.cpp")];
+    let mut sources = vec![PathBuf::from("src/driver.cpp"), PathBuf::from("src/shipped.cpp")];
     let hosting = sdk.join("public.sdk/source/vst");
     for folder in ["bus", "general", "noteexpression", "processing", "state", "unit", ""] {
         sources.extend(cpp_files(&hosting.join("testsuite").join(folder))?);

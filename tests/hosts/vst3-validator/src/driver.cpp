@@ -3,6 +3,8 @@
 // left out as they are in that program: InvalidStateTransitionTest, RepeatIdenticalStateTransitionTest and
 // BusInvalidIndexTest ask for more than the interface's documents do.
 
+#include "shipped.h"
+
 #include "public.sdk/source/vst/hosting/hostclasses.h"
 #include "public.sdk/source/vst/hosting/module.h"
 #include "public.sdk/source/vst/hosting/plugprovider.h"
@@ -136,6 +138,8 @@ int validate_module(const char* path) {
     Report report;
     Tally tally;
     int classes = 0;
+    std::printf("[Shipped: moduleinfo.json]\n");
+    ++(module_info_agrees(path, factory) ? tally.passed : tally.failed);
     for (auto& info : factory.classInfos()) {
         if (info.category() != kVstAudioEffectClass)
             continue;
@@ -147,6 +151,12 @@ int validate_module(const char* path) {
             ++tally.failed;
             continue;
         }
+        std::printf("[Shipped: presets]\n");
+        auto component = owned(plugin->getComponent());
+        auto controller = owned(plugin->getController());
+        const int presets = presets_that_load(path, FUID::fromTUID(info.ID().data()), component, controller);
+        std::printf("%d presets load\n", presets);
+        ++(presets >= 0 ? tally.passed : tally.failed);
         general(plugin, report, tally);
         processing(plugin, kSample32, report, tally);
         processing(plugin, kSample64, report, tally);
