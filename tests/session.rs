@@ -292,4 +292,35 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     let whole = &long.channels[0];
     assert!(goes_on_from(SeedTrim::new(65.5, 66.0), "long.wav 65.5-66.0 s") == whole[524_000..528_000]);
     assert!(goes_on_from(None, "long.wav 10.0-70.0 s") == whole[80_000..]);
+
+    // A model that is lost is named with what it was, and found again under another name. Another one is asked about.
+    send(&instance, Command::ChooseModel(path("model.continuo")));
+    wait(&instance, "the model's hash", |_| params.session.map(|saved| saved.model_sha256.clone()).is_some());
+    let saved = params.session.map(Clone::clone);
+    std::fs::rename(path("model.continuo"), path("moved.continuo")).unwrap();
+    common::write_model_of(&path("other.continuo"), 8);
+    let third = Continuo::default();
+    third.parameters().session.set(saved.clone());
+    set_length(&third, 0.25);
+    let told = watch(&third, "the lost model", |snapshot| snapshot.lost_model().is_some());
+    assert_eq!(told.lost_model().unwrap().sha256, saved.model_sha256);
+    let words = told.error.unwrap();
+    assert!(words.contains("model.continuo") && words.contains(&saved.model_sha256.unwrap()[..12]), "{words}");
+    send(&third, Command::LocateModel(path("other.continuo")));
+    let asked = wait(&third, "a question", |snapshot| snapshot.other_model.is_some());
+    assert_eq!(asked.model.path, Some(path("model.continuo")), "nothing is used unasked");
+    send(&third, Command::LeaveModel);
+    wait(&third, "no question", |snapshot| snapshot.other_model.is_none());
+    send(&third, Command::LocateModel(path("moved.continuo")));
+    let found = |snapshot: &Snapshot| snapshot.model.path == Some(path("moved.continuo")) && snapshot.error.is_none();
+    wait(&third, "the model again", found);
+    let before = third.parameters().session.snapshot().takes.len();
+    send(&third, Command::Render);
+    wait(&third, "a take", |snapshot| snapshot.takes.len() == before + 1 && snapshot.error.is_none());
+    send(&third, Command::LocateModel(path("other.continuo")));
+    let asked = wait(&third, "a question", |snapshot| snapshot.other_model.is_some()).other_model.unwrap();
+    send(&third, Command::ChooseModel(asked.path.clone()));
+    wait(&third, "the other one", |snapshot| {
+        snapshot.model.path == Some(path("other.continuo")) && snapshot.other_model.is_none()
+    });
 }

@@ -5,6 +5,7 @@ use egui::{
     WidgetInfo, pos2, vec2,
 };
 
+use super::carry;
 use super::context::Cx;
 use super::geometry::Axis;
 use super::gesture::gesture;
@@ -73,8 +74,22 @@ fn menu(cx: &mut Cx<'_>, lane: &Response, axis: Axis, index: usize) {
         } else if entry("Use all of it as seed clip".to_owned()) {
             from_take(cx, index, None, false);
             ui.close();
+        } else if entry(format!("Crop: a take from {seconds:.2} s on")) {
+            crop(cx, index, Some(seconds), None);
+            ui.close();
+        } else if entry(format!("Crop: a take up to {seconds:.2} s")) {
+            crop(cx, index, None, Some(seconds));
+            ui.close();
+        } else if carry::HERE && entry("Copy as a file (Ctrl+C)".to_owned()) {
+            carry::copy(cx, index);
+            ui.close();
         }
     });
+}
+
+/// Makes a take of a part of a variation. The old one stays.
+fn crop(cx: &Cx<'_>, variation: usize, begin_seconds: Option<f64>, end_seconds: Option<f64>) {
+    cx.session.send(Command::CropTake { variation, begin_seconds, end_seconds });
 }
 
 /// A word above the lanes that is on or off. Says whether it was clicked.

@@ -10,7 +10,7 @@ use super::lane;
 use super::peaks::column;
 use super::ticks::{Bars, Tick, duration, in_bars, in_seconds};
 use super::widgets::elided;
-use super::{listen, order, spectrogram, theme, trim};
+use super::{carry, listen, order, spectrogram, theme, trim};
 use crate::params::{LengthUnit, Mode, Playback, SeedSource, TempoMode};
 use crate::session::{Peak, Sound, Status, TakeEntry, TakeOverview};
 
@@ -43,8 +43,9 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     };
     let chosen = chosen_take(cx).cloned();
     let several = take.peaks.len() > 1;
-    let numbers =
-        BUTTONS + if several { lane::NUMBERS } else { 0.0 } + if chosen.is_some() { lane::STARS } else { 0.0 };
+    let numbers = BUTTONS
+        + if several { lane::NUMBERS } else { 0.0 }
+        + if chosen.is_some() { lane::STARS + carry::GRIP } else { 0.0 };
     let inner = Rect::from_min_max(rect.min + vec2(SIDE + numbers, TOP), rect.max - vec2(SIDE, BOTTOM));
     let seconds = take.seed_seconds + take.continuation_seconds;
     if inner.width() < 20.0 || inner.height() < 20.0 || seconds <= 0.0 {
@@ -117,6 +118,9 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
                 vec2(lane::STARS, side),
             );
             lane::star(ui, cx, place, entry, index);
+            left += lane::STARS;
+            let place = pos2(left + carry::GRIP / 2.0 - 3.0, visible.center().y);
+            carry::grip(ui, cx, Rect::from_center_size(place, vec2(carry::GRIP, side)), index);
         }
         if let Some(Some(collapse)) = take.collapses.get(index) {
             lane::collapse(ui, cx, (visible, axis), index, collapse, take.seed_seconds);
@@ -132,6 +136,10 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
     }
     lane::keys(ui, cx, chosen.as_ref(), shown, &order);
+    if chosen.is_some() {
+        carry::shortcut(ui, cx, shown);
+    }
+    carry::cursor(ui, cx);
     let sound = Sound::Take { variation: shown };
     let from = if cx.state.cursor_seconds < seconds { cx.state.cursor_seconds } else { 0.0 };
     listen::space_bar(ui, cx, &sound, from);

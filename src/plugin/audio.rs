@@ -115,6 +115,9 @@ impl Audio {
         link.tick();
         let meter = meter(context.transport(), link);
         link.set_meter(meter);
+        if context.transport().tempo.is_some() {
+            link.know_meter();
+        }
         self.switch(link, meter);
         self.capture(aux, part, context.transport(), meter);
         self.receive(link);

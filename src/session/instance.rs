@@ -18,6 +18,7 @@ use super::herald::Herald;
 use super::history::{History, Wishes};
 use super::link::AudioLink;
 use super::lock::lock;
+use super::look_kept::Look;
 use super::saved::{DEFAULT_INLINE_LIMIT, Unread};
 use super::snapshot::Snapshot;
 use super::sound::{Listening, Prepared};
@@ -38,6 +39,10 @@ pub(crate) struct Board {
     pub(super) trimmed: Trimmed,
     /// The model whose card is there or is being read.
     pub(super) described: Option<FileChoice>,
+    /// The model whose content is known, and its SHA-256.
+    pub(super) model_hash: Option<(PathBuf, String)>,
+    /// How the editor's window looks.
+    pub(super) look: Look,
     /// What suits a model that was chosen just now, until an editor has set it.
     pub(super) suggestion: Option<Suggestion>,
     /// Models whose speed an editor shows or would.
@@ -84,6 +89,8 @@ impl Session {
                 pending: PendingChoices::default(),
                 trimmed: Trimmed::default(),
                 described: None,
+                model_hash: None,
+                look: Look::default(),
                 suggestion: None,
                 curious: Vec::new(),
                 wishes: Wishes::new(),

@@ -25,6 +25,8 @@ pub struct Recipe {
     pub model_file: String,
     /// SHA-256 of the model package, hexadecimal.
     pub model_sha256: String,
+    /// The model's licence as its manifest gives it; empty for takes of before this was kept.
+    pub model_licence: String,
     /// The model's rate in Hz; the rate of the continuation.
     pub model_rate_hz: u32,
     /// Channels of the continuation, 1 or 2.
@@ -118,6 +120,7 @@ impl Recipe {
             model_name: saved.take("model_name").unwrap_or_default(),
             model_file: saved.take("model_file").unwrap_or_default(),
             model_sha256: saved.take("model_sha256").unwrap_or_default(),
+            model_licence: saved.take("model_licence").unwrap_or_default(),
             model_rate_hz: extent.rate_hz,
             channels: extent.channels,
             variations: extent.variations,
@@ -141,6 +144,9 @@ impl Recipe {
         saved.set("model_name", &self.model_name)?;
         saved.set("model_file", &self.model_file)?;
         saved.set("model_sha256", &self.model_sha256)?;
+        if !self.model_licence.is_empty() {
+            saved.set("model_licence", &self.model_licence)?;
+        }
         saved.set("model_rate_hz", &self.model_rate_hz)?;
         saved.set("seed_name", &self.seed_name)?;
         saved.set("rng_seed", &self.rng_seed)?;

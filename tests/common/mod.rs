@@ -63,6 +63,11 @@ fn library() -> PathBuf {
 
 /// Writes a package with random weights.
 pub fn write_model(path: &Path) {
+    write_model_of(path, 7);
+}
+
+/// Writes a package with the random weights of a number.
+pub fn write_model_of(path: &Path, number: u64) {
     let shape = graph::small();
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
@@ -80,7 +85,7 @@ pub fn write_model(path: &Path) {
         run_id: "test".into(),
         trainer_version: "0".into(),
     };
-    let model = graph::wavenet_graph(&shape, 7);
+    let model = graph::wavenet_graph(&shape, number);
     PackageWriter::new(manifest, "Do as you like.\n")
         .graph(GraphId::of(GraphRole::Step), model.encode_to_vec())
         .write(path)
