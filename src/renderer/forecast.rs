@@ -85,6 +85,7 @@ pub(super) fn measure(shared: &Shared, session: &Session) {
     // Until the end is known to be good, as a fault must not come back four times a second.
     shared.models.measuring(&path, what, true);
     let Ok(model) = shared.models.load(&path, shared.watched()) else { return };
+    session.know_model(&path, model.model.content_hash());
     // Without settings the instance is going, and the model is none the worse for it.
     let outcome = workload(shared, session, &model.model).map(|work| model.forecasts.forecast(&work, &shared.give_way));
     if matches!(outcome, None | Some(Ok(_) | Err(EngineError::Cancelled))) {

@@ -8,12 +8,15 @@ use std::time::{Duration, Instant};
 
 use super::error::RenderError;
 use super::shared::Shared;
-use super::{errands, export, forecast, from_take, job, listening, patches};
+use super::{dragged, errands, export, forecast, from_take, job, listening, locate, patches, reveal};
 use crate::session::{AudioCommand, BELL, Command, Deed, FileChoice, Session, lock};
 use crate::settings::Settings;
 
 /// How often `process()`'s wishes are looked at.
 const POLL: Duration = Duration::from_millis(10);
+
+/// How often open editors are told of what has moved.
+const PULSE: Duration = Duration::from_millis(40);
 
 /// How often forecasts are made anew.
 const FORECAST: Duration = Duration::from_millis(250);
@@ -25,7 +28,7 @@ pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
 fn run(shared: &Arc<Shared>) {
     // The worker starts when there is something to do: a host that scans sees no more than a sleeping thread.
     let mut worker: Option<JoinHandle<()>> = None;
-    let mut forecast_at = Instant::now();
+    let (mut forecast_at, mut felt_at) = (Instant::now(), Instant::now());
     while !shared.stopping() {
         BELL.wait(POLL);
         let sessions: Vec<Arc<Session>> = lock(&shared.sessions).iter().filter_map(std::sync::Weak::upgrade).collect();
@@ -33,6 +36,12 @@ fn run(shared: &Arc<Shared>) {
             guarded(session, || listen(shared, session));
         }
         shared.tend_queue();
+        if felt_at.elapsed() >= PULSE {
+            for session in &sessions {
+                session.feel_pulse();
+            }
+            felt_at = Instant::now();
+        }
         if forecast_at.elapsed() >= FORECAST {
             for session in &sessions {
                 guarded(session, || {
@@ -70,6 +79,7 @@ fn guarded(session: &Session, serve: impl FnOnce()) {
 
 fn listen(shared: &Arc<Shared>, session: &Arc<Session>) {
     session.link.free_retired();
+    session.link.tend_capture();
     watch_switches_at_rest(shared, session);
     while let Some(command) = session.link.take_command() {
         match command {
@@ -125,6 +135,8 @@ fn obey(
 ) -> Result<(), RenderError> {
     match command {
         Command::ChooseModel(path) => errands::choose_model(shared, session, path)?,
+        Command::LocateModel(path) => locate::locate(shared, session, path)?,
+        Command::LeaveModel => session.post(|snapshot| snapshot.other_model = None),
         Command::ChooseSeed(path) => errands::choose_seed(session, path)?,
         Command::TrimSeed(trim) => session.trim_seed(trim),
         Command::FactoryModel => {
@@ -148,6 +160,11 @@ fn obey(
         Command::Star { take, variation, on } => session.star(take, variation, on),
         Command::RenameTake(id, name) => session.rename_take(id, &name),
         Command::DeleteTake(id) => errands::with_takes(session, move |session| session.delete_take(id))?,
+        Command::CropTake { variation, begin_seconds, end_seconds } => {
+            errands::errand(session, "continuo-crop", move |session| {
+                session.crop_take(variation, begin_seconds, end_seconds).map_err(RenderError::from)
+            })?;
+        }
         Command::Undo => errands::with_takes(session, |session| session.go(true))?,
         Command::Redo => errands::with_takes(session, |session| session.go(false))?,
         Command::SeedFromTake { variation, until_seconds, render } => {
@@ -159,6 +176,8 @@ fn obey(
         Command::ExportTake(path) => export::one(shared, session, path, false)?,
         Command::ExportOver(path) => export::one(shared, session, path, true)?,
         Command::ExportStarred(folder) => export::starred(shared, session, folder)?,
+        Command::WriteOut { variation, parcel } => dragged::write_out(shared, session, variation, parcel)?,
+        Command::Reveal(path) => reveal::reveal(session, path)?,
         Command::SetExport(options) => session.post(|snapshot| snapshot.export = options),
         Command::KeepFile => session.post(|snapshot| snapshot.overwrite = None),
         Command::InlineLimit(bytes) => {

@@ -139,6 +139,7 @@ mod tests {
                 rng_seed: 0,
                 variations: 1,
                 seed_source: SeedSource::Clip,
+                tempo: 120.0,
             }
         }
         fn switches(&self) -> [bool; 2] {
@@ -150,8 +151,14 @@ mod tests {
         fn pin_bars(&self) -> f64 {
             0.0
         }
+        fn level_match(&self) -> bool {
+            false
+        }
         fn patch_values(&self) -> BTreeMap<String, Value> {
             BTreeMap::from([("length".to_owned(), Value::Number((*lock(&self.0)).into()))])
+        }
+        fn values(&self) -> u64 {
+            0
         }
         fn turns_to(&self, values: &BTreeMap<String, Value>) -> Vec<Turned> {
             let before = *lock(&self.0);
