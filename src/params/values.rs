@@ -12,8 +12,8 @@ use crate::patch::Value;
 use crate::settings::Turned;
 
 /// What is no part of a patch: levels and places of a project, its random choices, and what starts something.
-const LEFT_OUT: [&str; 9] =
-    ["gain", "start", "rng_seed", "rng_lock", "take", "capture", "render", "cancel", "revision"];
+const LEFT_OUT: [&str; 10] =
+    ["gain", "start", "rng_seed", "rng_lock", "take", "capture", "capture_loop", "render", "cancel", "revision"];
 
 impl ContinuoParams {
     /// The values of everything that belongs into a patch.
