@@ -5,6 +5,7 @@
 
 mod keys;
 mod text;
+mod timeline;
 mod values;
 
 use std::collections::BTreeMap;
@@ -16,11 +17,12 @@ use nice_plug_egui::EguiEditorState;
 
 pub use keys::KeyParams;
 use text::{decimals, number};
+pub use timeline::TimelineParams;
 
 use crate::patch::Value;
 use crate::session::PersistentSession;
+pub use crate::settings::{AtEnd, LengthUnit, Meter, Mode, Playback, SeedSource, Settings, TempoMode};
 use crate::settings::{Controls, Turned};
-pub use crate::settings::{LengthUnit, Meter, Mode, Playback, SeedSource, Settings};
 use crate::wildness::{self, MOST_TEMPERATURE};
 
 /// Ticks per bar to which `start` is rounded: fine enough for triplets of sixty-fourths, coarse enough that the `f32` a
@@ -106,6 +108,10 @@ pub struct ContinuoParams {
     #[nested(group = "Keys")]
     pub keys: KeyParams,
 
+    /// How the take goes with the song.
+    #[nested(group = "Timeline")]
+    pub timeline: TimelineParams,
+
     /// Model and seed file, and the take with its sound.
     #[persist = "session"]
     pub session: PersistentSession,
@@ -169,6 +175,7 @@ impl Default for ContinuoParams {
                 .hide()
                 .hide_in_generic_ui(),
             keys: KeyParams::default(),
+            timeline: TimelineParams::default(),
             session: PersistentSession::default(),
             editor: EguiEditorState::from_size(
                 nice_plug_egui::baseview::dpi::Size::Logical(nice_plug_egui::baseview::dpi::LogicalSize::new(
@@ -203,6 +210,10 @@ impl Controls for ContinuoParams {
 
     fn pin_bars(&self) -> f64 {
         self.pin_bars()
+    }
+
+    fn level_match(&self) -> bool {
+        self.timeline.level_match.value()
     }
 
     fn values(&self) -> u64 {
@@ -244,6 +255,7 @@ impl ContinuoParams {
             rng_seed: u64::from(self.rng_seed.value().unsigned_abs()),
             variations: self.variations.value().clamp(1, MAX_VARIATIONS).unsigned_abs(),
             seed_source: self.seed_source.value(),
+            tempo: meter.tempo,
         }
     }
 
@@ -325,7 +337,13 @@ mod tests {
                 "voices",
                 "mono",
                 "controllers",
-                "key_limiter"
+                "key_limiter",
+                "level_match",
+                "at_end",
+                "end_fade",
+                "loop_crossfade",
+                "loop_bars",
+                "tempo_mode"
             ]
         );
     }

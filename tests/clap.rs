@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Bundle, bits, finished_state, play, render, roll, saved, sound, take, wait_for_take, with_session};
+use continuo::session::Look;
 
 /// Frames over which playback fades against clicks, and the take's end.
 fn declick(rate_hz: u32) -> usize {
@@ -148,6 +149,46 @@ fn a_session_plays_the_same_in_a_new_instance_without_model_and_seed() {
         (heard, plugin.save().unwrap())
     };
     assert_eq!(saved(&failed).take, saved(&state).take);
+}
+
+#[test]
+fn a_duplicated_track_a_state_that_comes_early_or_late_and_a_reopened_project_sound_the_same() {
+    let (bundle, state) = finished_state();
+    let values = [("take", "2"), ("gain", "-3"), ("playback", "Timeline")];
+    let listen = |plugin: &mut common::host::Plugin| bits(&play(plugin, 48_000, 256, &[], 0, 90_000, false));
+    let mut first = bundle.load();
+    assert!(first.restore(&state).unwrap());
+    // A gain that is turned glides; what is compared is what it comes to.
+    play(&mut first, 48_000, 256, &values, 0, 24_000, false);
+    let wanted = listen(&mut first);
+    assert!(wanted.iter().any(|frame| frame[0] != 0));
+    // How the window looks is a part of the project, and of no sound.
+    let look = Look { zoom: Some(1.25), window: Some((1_000.0, 700.0)), trim_view: Some((0.125, 0.25)) };
+    let project = with_session(&first.save().unwrap(), |session| session.look = look);
+
+    // A duplicate, beside the original: its state comes before it is activated for the first time.
+    let mut duplicate = bundle.load();
+    assert!(duplicate.restore(&project).unwrap());
+    assert!(listen(&mut duplicate) == wanted);
+    assert!(listen(&mut first) == wanted, "the original has nothing of its duplicate");
+    // One that has played before, at another rate, when its state comes.
+    let mut late = bundle.load();
+    play(&mut late, 44_100, 512, &[], 0, 4_410, false);
+    assert!(late.restore(&project).unwrap());
+    assert!(listen(&mut late) == wanted);
+    // And one whose host changes its rate and goes back.
+    play(&mut late, 96_000, 64, &[], 0, 4_410, false);
+    assert!(listen(&mut late) == wanted);
+    // What each of them saves is the same project, and opens as such when all of them are gone.
+    let again = [&mut duplicate, &mut late].map(|plugin| plugin.save().unwrap());
+    drop((first, duplicate, late));
+    for state in again {
+        assert_eq!(saved(&state), saved(&project));
+        assert_eq!(saved(&state).look, look);
+        let mut reopened = bundle.load();
+        assert!(reopened.restore(&state).unwrap());
+        assert!(listen(&mut reopened) == wanted);
+    }
 }
 
 #[test]

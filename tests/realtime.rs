@@ -165,6 +165,11 @@ fn process_takes_and_frees_no_memory_at_any_block_size() {
             set("capture", f64::from(u8::from(step % 7 > 3)));
             set("capture_loop", f64::from(u8::from(step % 5 > 2)));
             set("start", if step % 11 == 10 { 0.001 } else { 0.0 });
+            set("at_end", f64::from(step as u8 % 4));
+            set("loop_bars", f64::from(u8::from(step % 3 == 1)));
+            set("loop_crossfade", f64::from(step as u8 % 5) / 4.0);
+            set("tempo_mode", f64::from(u8::from(step % 4 >= 2)));
+            set("level_match", f64::from(u8::from(step % 13 != 12)));
             if step % 2 == 0 {
                 let key = 40 + (step % 30) as u16;
                 deck.note_on((frames / 2) as u32, key, 0.8);
@@ -180,6 +185,7 @@ fn process_takes_and_frees_no_memory_at_any_block_size() {
             // A loop, a stop and a pre-roll besides plain running.
             deck.position = if step % 9 == 8 { -100 } else { 10_000 + step * frames as i64 };
             deck.playing = step % 10 != 9;
+            deck.tempo = if step % 8 < 5 { 120.0 } else { 180.0 };
             let (loudest, count) = watched_block(&mut deck, frames);
             caught += count;
             blocks += 1;

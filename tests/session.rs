@@ -154,7 +154,10 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     wait(&instance, "no error any more", |snapshot| snapshot.error.is_none());
 
     // A whole render, without a host.
-    write_wav(&path("seed.wav"), &common::seed_clip(), WavFormat::I24).unwrap();
+    let mut seed = common::seed_clip();
+    // Quieter than what a model of random weights plays.
+    seed.channels.iter_mut().flatten().for_each(|value| *value *= 0.2);
+    write_wav(&path("seed.wav"), &seed, WavFormat::I24).unwrap();
     send(&instance, Command::ChooseSeed(path("seed.wav")));
     let before = params.session.revision();
     send(&instance, Command::Render);
@@ -172,12 +175,20 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     send(&instance, Command::ExportTake(path("phrase.wav")));
     wait(&instance, "the notice", |snapshot| snapshot.notice.as_ref().is_some_and(|text| text.contains("phrase.wav")));
     let phrase = read(&path("phrase.wav")).unwrap();
-    let seed = common::seed_clip();
     assert_eq!((phrase.sample_rate_hz, phrase.frames()), (48_000, 48_000));
     for (written, wanted) in phrase.channels.iter().zip(&seed.channels) {
         let exact = &wanted[..24_000 - 240];
         assert!(written.iter().zip(exact).all(|(a, b)| (a - b).abs() < 1.0 / 4_194_304.0));
     }
+    // The continuation has the level at which it plays, and the file says so.
+    let made = params.session.map(|saved| saved.take.clone()).unwrap().unpack(None).unwrap();
+    let matched = common::heard_of(&made, 48_000, 0, (true, true));
+    assert!(matched != common::sound(&made, 48_000, 0, true));
+    for (written, wanted) in phrase.channels.iter().zip(&matched) {
+        assert!(written.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1.0 / 4_194_304.0));
+    }
+    let text = String::from_utf8_lossy(&std::fs::read(path("phrase.wav")).unwrap()).into_owned();
+    assert!(text.contains("level matched to the clip") && text.contains("at 120 BPM"));
     // What is there already is replaced only if the user says so.
     let exported = std::fs::metadata(path("phrase.wav")).unwrap().modified().unwrap();
     let asks = |snapshot: &Snapshot| snapshot.overwrite.as_deref() == Some(&path("phrase.wav"));
@@ -281,4 +292,35 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     let whole = &long.channels[0];
     assert!(goes_on_from(SeedTrim::new(65.5, 66.0), "long.wav 65.5-66.0 s") == whole[524_000..528_000]);
     assert!(goes_on_from(None, "long.wav 10.0-70.0 s") == whole[80_000..]);
+
+    // A model that is lost is named with what it was, and found again under another name. Another one is asked about.
+    send(&instance, Command::ChooseModel(path("model.continuo")));
+    wait(&instance, "the model's hash", |_| params.session.map(|saved| saved.model_sha256.clone()).is_some());
+    let saved = params.session.map(Clone::clone);
+    std::fs::rename(path("model.continuo"), path("moved.continuo")).unwrap();
+    common::write_model_of(&path("other.continuo"), 8);
+    let third = Continuo::default();
+    third.parameters().session.set(saved.clone());
+    set_length(&third, 0.25);
+    let told = watch(&third, "the lost model", |snapshot| snapshot.lost_model().is_some());
+    assert_eq!(told.lost_model().unwrap().sha256, saved.model_sha256);
+    let words = told.error.unwrap();
+    assert!(words.contains("model.continuo") && words.contains(&saved.model_sha256.unwrap()[..12]), "{words}");
+    send(&third, Command::LocateModel(path("other.continuo")));
+    let asked = wait(&third, "a question", |snapshot| snapshot.other_model.is_some());
+    assert_eq!(asked.model.path, Some(path("model.continuo")), "nothing is used unasked");
+    send(&third, Command::LeaveModel);
+    wait(&third, "no question", |snapshot| snapshot.other_model.is_none());
+    send(&third, Command::LocateModel(path("moved.continuo")));
+    let found = |snapshot: &Snapshot| snapshot.model.path == Some(path("moved.continuo")) && snapshot.error.is_none();
+    wait(&third, "the model again", found);
+    let before = third.parameters().session.snapshot().takes.len();
+    send(&third, Command::Render);
+    wait(&third, "a take", |snapshot| snapshot.takes.len() == before + 1 && snapshot.error.is_none());
+    send(&third, Command::LocateModel(path("other.continuo")));
+    let asked = wait(&third, "a question", |snapshot| snapshot.other_model.is_some()).other_model.unwrap();
+    send(&third, Command::ChooseModel(asked.path.clone()));
+    wait(&third, "the other one", |snapshot| {
+        snapshot.model.path == Some(path("other.continuo")) && snapshot.other_model.is_none()
+    });
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use egui::{Align, Button, Key, Layout, Popup, PopupCloseBehavior, Response, RichText, Sense, TextEdit, Ui};
 
 use super::context::Cx;
-use super::dialog::{EXPORT_NAME, Purpose, typed_path};
+use super::dialog::{Purpose, export_name, typed_path, with_ending};
 use super::library::{Entry, display_name};
 use super::widgets::list_button;
 use super::{listen, theme};
-use crate::session::{Command, FileChoice, Origin, Sound};
+use crate::session::{Command, ExportFormat, FileChoice, Origin, Sound};
 
 /// Width of the button beside a path.
 pub(super) const GO: f32 = 64.0;
@@ -54,27 +54,37 @@ pub fn export(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
     let button = ui.add_enabled(can, Button::new("Export…").min_size(egui::vec2(width, 34.0)));
     if button.clicked() && cx.state.export_path.is_empty() {
         let folder = music_folder().unwrap_or_default();
-        cx.state.export_path = folder.join(EXPORT_NAME).display().to_string();
+        cx.state.export_path = folder.join(export_name(cx.snapshot.export.format)).display().to_string();
     }
     popup(&button, 420.0, |ui| {
         export_options(ui, cx);
-        heading(ui, "Write the variation that plays to a WAV file");
+        heading(ui, "Write the variation that plays to a file");
         let near = typed_path(&cx.state.export_path, home().as_deref());
-        file_choices(ui, cx, Purpose::Export, near.as_deref(), "Path of the WAV file");
+        let purpose = Purpose::Export(cx.snapshot.export.format);
+        file_choices(ui, cx, purpose, near.as_deref(), "Path of the file");
         export_starred(ui, cx, near.as_deref());
     });
     button
         .on_hover_text(
-            "Writes seed clip and continuation of the take that plays to a 24-bit WAV file at the host's rate.",
+            "Writes the variation that plays to a WAV or FLAC file: with or without the seed clip, at the host's rate or the model's.",
         )
         .on_disabled_hover_text("There is nothing to export until a take is finished.");
 }
 
 /// What of a variation is written.
-fn export_options(ui: &mut Ui, cx: &Cx<'_>) {
+fn export_options(ui: &mut Ui, cx: &mut Cx<'_>) {
     let mut options = cx.snapshot.export;
     ui.checkbox(&mut options.with_seed, "Begin with the seed clip");
     ui.checkbox(&mut options.model_rate, "The model's own rate in place of the host's");
+    ui.horizontal(|ui| {
+        for format in ExportFormat::ALL {
+            ui.radio_value(&mut options.format, format, format.words());
+        }
+    });
+    if options.format != cx.snapshot.export.format && !cx.state.export_path.is_empty() {
+        let path = with_ending(PathBuf::from(&cx.state.export_path), options.format);
+        cx.state.export_path = path.display().to_string();
+    }
     if options != cx.snapshot.export {
         cx.session.send(Command::SetExport(options));
     }
@@ -144,15 +154,16 @@ pub(super) fn file_choices(ui: &mut Ui, cx: &mut Cx<'_>, purpose: Purpose, near:
     ui.add_space(4.0);
     ui.separator();
     ui.add_space(4.0);
-    let words = if purpose == Purpose::Export { "Save as…" } else { "Open file…" };
+    let exports = matches!(purpose, Purpose::Export(_));
+    let words = if exports { "Save as…" } else { "Open file…" };
     if ui.add_enabled(!cx.state.dialogs.is_open(), Button::new(words)).clicked() {
         cx.state.dialogs.ask(purpose, near, cx.session);
         ui.close();
     }
     let text = match purpose {
-        Purpose::Model => &mut cx.state.model_path,
+        Purpose::Model | Purpose::Locate => &mut cx.state.model_path,
         Purpose::Seed => &mut cx.state.seed_path,
-        Purpose::Export => &mut cx.state.export_path,
+        Purpose::Export(_) => &mut cx.state.export_path,
     };
     let (go, entered) = ui
         .horizontal(|ui| {
@@ -160,7 +171,7 @@ pub(super) fn file_choices(ui: &mut Ui, cx: &mut Cx<'_>, purpose: Purpose, near:
             let field = TextEdit::singleline(text).hint_text(hint).desired_width(room).margin(egui::vec2(8.0, 6.0));
             let field = ui.add(field);
             let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-            let go = if purpose == Purpose::Export { "Write" } else { "Open" };
+            let go = if exports { "Write" } else { "Open" };
             let can = !text.trim().is_empty();
             (ui.add_enabled(can, Button::new(go).min_size(egui::vec2(GO, theme::ROW))).clicked(), entered)
         })

@@ -2,16 +2,18 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::browser::Browser;
 use super::dialog::Dialogs;
+use super::drag::Drags;
 use super::drop::Drops;
 use super::gesture::{Setter, Turns};
 use super::library::Library;
+use super::looks::Looks;
 use super::notices::Notices;
 use super::opening::Openings;
 use super::order::TakeOrder;
 use super::pace::Pace;
-use super::patches::Browser;
-use super::spectrogram::Spectra;
+use super::spectra::Spectra;
 use super::trimming::Trimming;
 use crate::params::ContinuoParams;
 use crate::session::{FileChoice, Session, Snapshot, TakeId};
@@ -25,6 +27,7 @@ pub(super) struct State {
     pub(super) drops: Drops,
     pub(super) openings: Openings,
     pub(super) pace: Pace,
+    pub(super) drags: Drags,
     pub(super) browser: Browser,
     pub(super) model_path: String,
     pub(super) seed_path: String,
@@ -37,6 +40,8 @@ pub(super) struct State {
     pub(super) turns: Arc<Mutex<Turns>>,
     /// How far the lanes are scrolled.
     pub(super) lanes: Lanes,
+    /// The window as the project keeps it.
+    pub(super) looks: Looks,
     /// Whether the likeliest variation is at the top, in place of the first one.
     pub(super) likeliest_first: bool,
     /// The spectrum in place of a waveform.

@@ -1,12 +1,16 @@
 //! What went wrong and what went well, in words, until the user has read it, and what the user is asked.
 
-use egui::{Align, Color32, Frame, Layout, Margin, RichText, Stroke, Ui};
+use egui::{Align, Button, Color32, Frame, Layout, Margin, RichText, Stroke, Ui, vec2};
 
 use super::context::Cx;
+use super::dialog::Purpose;
 use super::theme;
 use super::widgets::{draw_cross, icon_button};
 use super::words::capitalised;
-use crate::session::Command;
+use crate::session::{Command, OtherModel, short};
+
+/// Width of the button that shows a file.
+const SHOW: f32 = 112.0;
 
 /// What there is to say and whether it is an error; an error comes before a notice.
 pub fn pending(cx: &mut Cx<'_>) -> Option<(String, bool)> {
@@ -48,6 +52,30 @@ pub fn question(ui: &mut Ui, cx: &mut Cx<'_>, file: &std::path::Path) {
     });
 }
 
+/// Asks whether a model is to be used that was found in place of the lost one and is another.
+pub fn another_model(ui: &mut Ui, cx: &mut Cx<'_>, other: &OtherModel) {
+    bar(ui, theme::SEED, |ui| {
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if ui.button("Leave it").on_hover_text("The project goes on naming the model that is lost.").clicked() {
+                cx.session.send(Command::LeaveModel);
+            }
+            let uses = ui.button("Use it").on_hover_text("The next take is made with this model.");
+            if uses.clicked() {
+                cx.session.send(Command::ChooseModel(other.path.clone()));
+            }
+            let words = format!(
+                "{} is another model (SHA-256 {}… in place of {}…). Use it all the same?",
+                other.path.display(),
+                short(&other.sha256),
+                short(&other.wanted)
+            );
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.add(egui::Label::new(RichText::new(&words).color(theme::TEXT)).truncate()).on_hover_text(words);
+            });
+        });
+    });
+}
+
 /// A bar across the window.
 fn bar(ui: &mut Ui, hue: Color32, content: impl FnOnce(&mut Ui)) {
     Frame::new()
@@ -61,7 +89,10 @@ fn bar(ui: &mut Ui, hue: Color32, content: impl FnOnce(&mut Ui)) {
 /// The bar with the message and its cross.
 pub fn message(ui: &mut Ui, cx: &mut Cx<'_>, text: &str, is_error: bool) {
     bar(ui, if is_error { theme::ERROR } else { theme::CONTINUATION }, |ui| {
-        let room = ui.available_width() - 24.0 - theme::GAP;
+        let file = cx.snapshot.told_file().filter(|_| !is_error).cloned();
+        let lost = cx.snapshot.lost_model().filter(|_| is_error).cloned();
+        let button = if file.is_some() || lost.is_some() { SHOW + theme::GAP } else { 0.0 };
+        let room = ui.available_width() - 24.0 - theme::GAP - button;
         ui.scope(|ui| {
             ui.set_max_width(room);
             ui.add(egui::Label::new(RichText::new(text).color(theme::TEXT)).wrap());
@@ -72,6 +103,19 @@ pub fn message(ui: &mut Ui, cx: &mut Cx<'_>, text: &str, is_error: bool) {
                     cx.session.send(Command::DismissError);
                 } else {
                     cx.state.notices.dismiss();
+                }
+            }
+            if let Some(lost) = lost {
+                let locate = Button::new("Locate…").min_size(vec2(SHOW, 22.0));
+                let locate = ui.add_enabled(!cx.state.dialogs.is_open(), locate);
+                if locate.on_hover_text("Find the model's file, wherever it lies now.").clicked() {
+                    cx.state.dialogs.ask(Purpose::Locate, Some(&lost.path), cx.session);
+                }
+            }
+            if let Some(file) = file {
+                let show = ui.add(Button::new("Show in folder").min_size(vec2(SHOW, 22.0)));
+                if show.on_hover_text("Opens the folder in the system's file manager.").clicked() {
+                    cx.session.send(Command::Reveal(file));
                 }
             }
         });

@@ -6,10 +6,13 @@
 //! [`Session::repaint`](crate::session::Session::repaint), and for what `process()` moves the service thread does.
 
 mod bar;
+mod browser;
+mod carry;
 mod chooser;
 mod context;
 mod controls;
 mod dialog;
+mod drag;
 mod drop;
 mod dropping;
 mod footer;
@@ -20,6 +23,8 @@ mod keys;
 mod lane;
 mod library;
 mod listen;
+mod look;
+mod looks;
 mod messages;
 mod models;
 mod notices;
@@ -30,6 +35,7 @@ mod patches;
 mod peaks;
 mod render_bar;
 mod shield;
+mod spectra;
 mod spectrogram;
 mod stepper;
 mod takes;
@@ -37,6 +43,7 @@ mod takes;
 mod tests;
 mod theme;
 mod ticks;
+mod timeline;
 mod trim;
 mod trimming;
 mod waveform;
@@ -107,6 +114,7 @@ impl NiceEguiApp for ContinuoApp {
         self.state.previewed = None;
         self.state.spectra.detach();
         self.state.drops.detach();
+        self.state.drags.stop();
         self.state.openings.begin(&egui, &self.params.session, &self.state.drops);
         Ok(())
     }
@@ -135,6 +143,7 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     let min_size = egui::vec2(theme::MIN_SIZE.0, theme::MIN_SIZE.1);
     ResizableWindow::new("continuo").min_size(min_size).show(ui, |ui| layout(ui, &mut cx));
     dropping::heed(ui, &mut cx);
+    look::keep(ui, &mut cx);
 
     note_turns(&cx);
     let moves = session.playhead_seconds().is_some() || session.heard().is_some();
@@ -173,6 +182,9 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     if let Some(file) = cx.snapshot.overwrite.clone() {
         below("question").show(ui, |ui| messages::question(ui, cx, &file));
+    }
+    if let Some(other) = cx.snapshot.other_model.clone() {
+        below("another model").show(ui, |ui| messages::another_model(ui, cx, &other));
     }
     takes::shortcuts(ui, cx);
     if takes::wanted(cx) {

@@ -5,6 +5,7 @@
 mod patches;
 mod seeds;
 mod takes;
+mod timeline;
 mod values;
 
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ use nice_plug::prelude::{Param as _, PluginState};
 use super::library::{Entry, Listing};
 use super::{State, show, theme};
 use crate::params::{ContinuoParams, Playback};
-use crate::session::{Command, Peak, Preferences, Sound, Status, TakeOverview};
+use crate::session::{Command, Look, OtherModel, Peak, Preferences, Sound, Status, TakeOverview};
 
 /// What a host hears of a change.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -167,6 +168,8 @@ fn take(variations: usize) -> TakeOverview {
         columns: 64,
         peaks: vec![vec![Peak { min: -0.5, max: 0.5 }; 64]; variations],
         collapses: vec![None; variations],
+        levels: vec![Some(1.5); variations],
+        tempo: Some(120.0),
         recipe: "a test".to_owned(),
     }
 }
@@ -303,6 +306,17 @@ fn export_asks_for_a_path_and_only_with_a_take() {
     bench.params.session.post(|snapshot| snapshot.take = Some(Arc::new(take(1))));
     bench.harness.run();
     bench.click("Export…");
+    bench.click("FLAC, 16 bits");
+    let [Command::SetExport(options)] = bench.commands()[..] else { panic!("one command") };
+    bench.params.session.post(|snapshot| snapshot.export = options);
+    bench.harness.run();
+    bench.click("Write");
+    let commands = bench.commands();
+    let flac = |path: &std::path::Path| path.extension().is_some_and(|it| it == "flac");
+    assert!(matches!(&commands[..], [Command::ExportTake(path)] if flac(path)), "{commands:?}");
+    bench.params.session.post(|snapshot| snapshot.export = crate::session::ExportOptions::default());
+    bench.harness.run();
+    bench.click("Export…");
     bench.click("Write");
     let commands = bench.commands();
     assert!(matches!(&commands[..], [Command::ExportTake(path)] if path.extension().is_some_and(|it| it == "wav")));
@@ -328,6 +342,20 @@ fn a_file_is_replaced_only_when_the_user_says_so() {
 }
 
 #[test]
+fn a_file_that_was_written_is_shown_in_its_folder() {
+    let mut bench = Bench::open();
+    let file = std::path::Path::new("/music/a phrase.wav");
+    bench.params.session.tell_of_file("Exported to /music/a phrase.wav.", file);
+    bench.harness.run();
+    bench.click("Show in folder");
+    assert_eq!(bench.commands(), [Command::Reveal(file.into())]);
+    // What is said after that is about something else.
+    bench.params.session.post(|snapshot| snapshot.notice = Some("It is done.".into()));
+    bench.harness.run();
+    assert!(bench.harness.query_by_label("Show in folder").is_none());
+}
+
+#[test]
 fn what_keys_do_is_shown_where_they_play_and_the_rest_behind_a_button() {
     let mut bench = Bench::open();
     for name in ["Key tracking", "Root key", "Keys…"] {
@@ -337,7 +365,7 @@ fn what_keys_do_is_shown_where_they_play_and_the_rest_behind_a_button() {
     bench.click("MIDI");
     assert!(bench.harness.query_by_label("Start").is_none());
     let screen = egui::Rect::from_min_size(Pos2::ZERO, vec2(theme::MIN_SIZE.0, theme::MIN_SIZE.1));
-    let row = ["Key tracking", "Root key", "Keys…", "Play seed", "Gain"];
+    let row = ["Key tracking", "Root key", "Keys…", "Play seed", "Gain", "Timeline…"];
     let places = row.map(|name| bench.harness.get_by_label(name).rect());
     assert!(places.windows(2).all(|pair| pair[0].right() <= pair[1].left()), "{places:?}");
     assert!(places.iter().all(|place| screen.contains_rect(*place)), "{places:?}");
@@ -435,4 +463,45 @@ fn missing_frames_are_shown_until_they_are_clicked_away() {
     bench.click("480 missing frames · 10 ms");
     assert!(bench.harness.query_by_label_contains("missing").is_none());
     assert_eq!(bench.params.session.missing_frames(), 0);
+}
+
+#[test]
+fn a_lost_model_is_located_and_another_one_is_used_only_when_the_user_says_so() {
+    let mut bench = Bench::open();
+    let lost = std::path::Path::new("/models/a.continuo");
+    bench.params.session.miss_model(lost);
+    bench.harness.run();
+    bench.harness.get_by_label_contains("/models/a.continuo is not there any more");
+    bench.harness.get_by_label("Locate…");
+    let other = OtherModel { path: "/models/b.continuo".into(), sha256: "b".repeat(64), wanted: "a".repeat(64) };
+    bench.params.session.post(|snapshot| snapshot.other_model = Some(Arc::new(other)));
+    bench.harness.run();
+    bench.harness.get_by_label_contains("/models/b.continuo is another model (SHA-256 bbbbbbbbbbbb…");
+    bench.click("Leave it");
+    bench.click("Use it");
+    assert_eq!(bench.commands(), [Command::LeaveModel, Command::ChooseModel("/models/b.continuo".into())]);
+    // Another error has nothing to do with it.
+    bench.params.session.post(|snapshot| snapshot.error = Some("the disk is full".into()));
+    bench.harness.run();
+    assert!(bench.harness.query_by_label("Locate…").is_none());
+}
+
+#[test]
+fn the_window_is_kept_and_found_again() {
+    let mut bench = Bench::open();
+    let session = Arc::clone(&bench.params.session);
+    let (width, height) = theme::MIN_SIZE;
+    assert_eq!(session.look().window, Some((width, height)), "it is smaller than it is at first");
+    bench.harness.ctx.set_zoom_factor(1.25);
+    bench.harness.run();
+    assert_eq!(session.look().zoom, Some(1.25));
+    // What a project brings along is followed.
+    session.keep_look(Look { zoom: Some(1.5), trim_view: Some((1.0, 2.5)), ..session.look() });
+    bench.harness.run();
+    assert!((bench.harness.ctx.zoom_factor() - 1.5).abs() < 1e-6);
+    let look = session.look();
+    assert_eq!((look.zoom, look.trim_view), (Some(1.5), Some((1.0, 2.5))));
+    session.keep_look(Look::default());
+    bench.harness.run();
+    assert!((bench.harness.ctx.zoom_factor() - 1.0).abs() < 1e-6);
 }

@@ -50,6 +50,8 @@ pub struct Trimming {
     pub drag: Option<Drag>,
     /// What the session had, and what it was asked for since: until it has heard, the editor shows what it was asked for.
     sent: Option<(Option<SeedTrim>, Option<SeedTrim>)>,
+    /// The stretch that a project brings along for the clip that is about to be read.
+    awaited: Option<View>,
     /// The clip that all of this is about.
     of: Option<Arc<SeedPreview>>,
 }
@@ -58,9 +60,20 @@ impl Trimming {
     /// Looks at the clip that is chosen now and at its trim in the session: another clip begins anew.
     pub fn follow(&mut self, clip: &Arc<SeedPreview>, trim: Option<SeedTrim>) {
         if self.of.as_ref().is_none_or(|of| !Arc::ptr_eq(of, clip)) {
-            *self = Self { open: self.open, of: Some(Arc::clone(clip)), ..Self::default() };
+            *self = Self { open: self.open, view: self.awaited, of: Some(Arc::clone(clip)), ..Self::default() };
         }
         self.sent.take_if(|(before, _)| *before != trim);
+    }
+
+    /// Looks at a stretch as a project keeps it; of a clip that is still to be read, as soon as it is.
+    pub fn look_at(&mut self, view: Option<View>) {
+        self.view = view;
+        self.awaited = view.filter(|_| self.of.is_none());
+    }
+
+    /// The stretch that the user looks at, as a project keeps it.
+    pub fn looks_at(&self) -> Option<View> {
+        self.view
     }
 
     /// The part that is used.

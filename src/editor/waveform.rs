@@ -10,8 +10,8 @@ use super::lane;
 use super::peaks::column;
 use super::ticks::{Bars, Tick, duration, in_bars, in_seconds};
 use super::widgets::elided;
-use super::{listen, order, spectrogram, theme, trim};
-use crate::params::{LengthUnit, Mode, Playback, SeedSource};
+use super::{carry, listen, order, spectrogram, theme, trim};
+use crate::params::{LengthUnit, Mode, Playback, SeedSource, TempoMode};
 use crate::session::{Peak, Sound, Status, TakeEntry, TakeOverview};
 
 const TOP: f32 = 28.0;
@@ -43,8 +43,9 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
     };
     let chosen = chosen_take(cx).cloned();
     let several = take.peaks.len() > 1;
-    let numbers =
-        BUTTONS + if several { lane::NUMBERS } else { 0.0 } + if chosen.is_some() { lane::STARS } else { 0.0 };
+    let numbers = BUTTONS
+        + if several { lane::NUMBERS } else { 0.0 }
+        + if chosen.is_some() { lane::STARS + carry::GRIP } else { 0.0 };
     let inner = Rect::from_min_max(rect.min + vec2(SIDE + numbers, TOP), rect.max - vec2(SIDE, BOTTOM));
     let seconds = take.seed_seconds + take.continuation_seconds;
     if inner.width() < 20.0 || inner.height() < 20.0 || seconds <= 0.0 {
@@ -117,9 +118,15 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
                 vec2(lane::STARS, side),
             );
             lane::star(ui, cx, place, entry, index);
+            left += lane::STARS;
+            let place = pos2(left + carry::GRIP / 2.0 - 3.0, visible.center().y);
+            carry::grip(ui, cx, Rect::from_center_size(place, vec2(carry::GRIP, side)), index);
         }
         if let Some(Some(collapse)) = take.collapses.get(index) {
             lane::collapse(ui, cx, (visible, axis), index, collapse, take.seed_seconds);
+        }
+        if let Some(Some(decibels)) = take.levels.get(index).filter(|_| cx.params.timeline.level_match.value()) {
+            lane::level(ui, (visible, axis.x(take.seed_seconds)), index, *decibels, plays || hovered);
         }
         if let Some(bits) = chosen.as_ref().and_then(|entry| entry.bits_per_frame.get(index)) {
             lane::likelihood(ui, visible, *bits, plays || hovered);
@@ -129,6 +136,10 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
     }
     lane::keys(ui, cx, chosen.as_ref(), shown, &order);
+    if chosen.is_some() {
+        carry::shortcut(ui, cx, shown);
+    }
+    carry::cursor(ui, cx);
     let sound = Sound::Take { variation: shown };
     let from = if cx.state.cursor_seconds < seconds { cx.state.cursor_seconds } else { 0.0 };
     listen::space_bar(ui, cx, &sound, from);
@@ -217,7 +228,9 @@ fn ticks(cx: &Cx<'_>, take: &TakeOverview, axis: Axis) -> Vec<Tick> {
         return in_seconds(axis.seconds, most);
     }
     let meter = cx.session.link.meter();
-    let seconds = meter.beats_per_bar * 60.0 / meter.tempo;
+    // In bars, the take's own time is that of the tempo at which it was made.
+    let stays = cx.params.timeline.tempo.value() == TempoMode::StayInBars;
+    let seconds = meter.beats_per_bar * 60.0 / take.tempo.filter(|_| stays).unwrap_or(meter.tempo);
     let pinned = if cx.params.playback.value() == Playback::Timeline { cx.params.pin_bars() + 1.0 } else { 1.0 };
     // Without the seed clip, the continuation is what lies at the pin.
     let before = if cx.params.play_seed.value() { 0.0 } else { take.seed_seconds / seconds };

@@ -3,6 +3,7 @@
 mod audio;
 mod block;
 pub mod clap;
+mod course;
 mod keys;
 mod midi;
 mod patches;

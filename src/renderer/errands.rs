@@ -12,8 +12,13 @@ use crate::threads;
 
 /// Takes a model, and takes it back if its package cannot be opened.
 pub(super) fn choose_model(shared: &Arc<Shared>, session: &Arc<Session>, path: PathBuf) -> Result<(), RenderError> {
-    let shared = Arc::clone(shared);
-    choose(session, Chosen::Model, path, move |path| shared.models.load(path, shared.watched()).map(drop))
+    session.post(|snapshot| snapshot.other_model = None);
+    let (shared, knows) = (Arc::clone(shared), Arc::clone(session));
+    choose(session, Chosen::Model, path, move |path| {
+        let loaded = shared.models.load(path, shared.watched())?;
+        knows.know_model(path, loaded.model.content_hash());
+        Ok(())
+    })
 }
 
 /// Takes a seed clip, and takes it back if there is no such file.

@@ -7,8 +7,9 @@ use continuo_engine::audio::AudioError;
 
 use crate::patch::PatchError;
 use crate::resources::ResourceError;
-use crate::session::{Concern, MAX_TAKES};
+use crate::session::{Concern, CropError, MAX_TAKES, TakeError};
 use crate::take::bench::BenchError;
+use crate::take::crop::SHORTEST_SECONDS;
 use crate::take::pack::PackError;
 
 /// Why a request failed.
@@ -86,6 +87,12 @@ pub enum RenderError {
         "{MAX_TAKES} takes are kept and each of them has a star, so there is no room for another; delete one, or take a star away"
     )]
     ShelfFull,
+    /// There is nothing to crop.
+    #[error("there is no finished take to crop; render one first")]
+    NothingToCrop,
+    /// Hardly anything would be left of a take.
+    #[error("less than {SHORTEST_SECONDS} s of the continuation would be left; crop somewhere else")]
+    CroppedAway,
     /// There is no finished take.
     #[error("there is no finished take to export; render one first")]
     NothingToExport,
@@ -100,6 +107,27 @@ pub enum RenderError {
         "this account has no folder for user data, where a part of a take could be kept as a seed clip; export the take and choose the file"
     )]
     NoDataFolder,
+    /// This system names no folder for user data.
+    #[error(
+        "this account has no folder for user data, where a take could be written that is dragged out; export it to a file instead"
+    )]
+    NoDragFolder,
+    /// The folder for what is dragged out cannot be made.
+    #[error("{}: a take that is dragged out could not be written there ({reason}); make the folder writable, or export the take to a file instead", path.display())]
+    NotDragged {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// No file manager.
+    #[error("no file manager could be opened ({reason}); the file lies at {}", path.display())]
+    NotShown {
+        /// The file or the folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// A part of a take cannot be kept as a seed clip.
     #[error("{}: a part of the take could not be kept there as a seed clip ({reason}); free some space or make the folder writable", path.display())]
     SeedNotWritten {
@@ -141,6 +169,18 @@ pub enum RenderError {
     Cancelled,
 }
 
+impl From<CropError> for RenderError {
+    fn from(error: CropError) -> Self {
+        match error {
+            CropError::Take(TakeError::Pack(error)) => Self::Unpacked(error),
+            CropError::Take(TakeError::Bench(error)) => Self::Bench(error),
+            CropError::Nothing => Self::NothingToCrop,
+            CropError::TooShort => Self::CroppedAway,
+            CropError::Full => Self::ShelfFull,
+        }
+    }
+}
+
 impl RenderError {
     /// What it is about: when that has changed, the error goes.
     pub(crate) fn concern(&self) -> Concern {
@@ -165,12 +205,17 @@ impl RenderError {
             | Self::NoStars
             | Self::Unpacked(_)
             | Self::NoDataFolder
+            | Self::NoDragFolder
+            | Self::NotDragged { .. }
+            | Self::NotShown { .. }
             | Self::SeedNotWritten { .. } => Concern::Export,
             Self::Patch(_) => Concern::Patch,
             Self::NoAudio | Self::NothingToHear | Self::NoPreview(_) => Concern::Listening,
             Self::Resource(ResourceError::NoFolder { .. })
             | Self::NoThread(_)
             | Self::ShelfFull
+            | Self::NothingToCrop
+            | Self::CroppedAway
             | Self::Fault
             | Self::Cancelled => Concern::Other,
         }

@@ -30,6 +30,7 @@ fn ask(shared: &Shared, session: &Arc<Session>, rng_seed: u64) {
         rng_seed,
         variations: VARIATIONS,
         seed_source: SeedSource::Clip,
+        tempo: 120.0,
     };
     shared.submit(session, settings);
 }

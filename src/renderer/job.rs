@@ -75,6 +75,7 @@ pub(super) fn serve(shared: &Shared, mut request: Request) {
             return;
         }
         Err(RenderError::Cancelled) => ending.status = Status::Cancelled,
+        Err(RenderError::NoModel(path)) => session.miss_model(&path),
         Err(error) => session.complain_of(error.concern(), &error),
     }
     // Whatever was not finished goes before the request ends, so that an offline host sees the take before it again.
@@ -191,6 +192,7 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
     };
     let loaded = shared.models.load(&path, shared.watched())?;
     let model = &loaded.model;
+    session.know_model(&path, model.content_hash());
     let (manifest, abilities) = (model.manifest(), model.abilities());
     let (seed_name, seed) = match settings.mode {
         Mode::Unconditional => (None, None),
@@ -207,6 +209,7 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         model_name: manifest.name.clone(),
         model_file: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
         model_sha256: model.content_hash().to_owned(),
+        model_licence: manifest.licence.clone(),
         model_rate_hz,
         channels: abilities.channels,
         variations: if heeds(Setting::Variations) { settings.variations } else { 1 },
@@ -216,6 +219,7 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         signal: Some(manifest.signal),
         seed_name,
         rng_seed: settings.rng_seed,
+        tempo: Some(settings.tempo).filter(|tempo| tempo.is_finite()),
         engine_version: continuo_engine::VERSION.to_owned(),
         ..Recipe::default()
     };

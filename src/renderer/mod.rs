@@ -5,6 +5,7 @@
 //! other, and where others wait, a request's first variation before anybody's further ones; files are written and looked at by threads of their own. All end with the process's last instance. Instances talk
 //! to it through their [`Session`] alone.
 
+mod dragged;
 mod errands;
 mod error;
 mod export;
@@ -14,11 +15,13 @@ mod forecast;
 mod from_take;
 mod job;
 mod listening;
+mod locate;
 mod making;
 mod models;
 mod patches;
 mod preferences;
 mod priority;
+mod reveal;
 mod service;
 mod shared;
 #[cfg(test)]

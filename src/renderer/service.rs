@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::error::RenderError;
 use super::shared::Shared;
-use super::{errands, export, forecast, from_take, job, listening, patches};
+use super::{dragged, errands, export, forecast, from_take, job, listening, locate, patches, reveal};
 use crate::session::{AudioCommand, BELL, Command, Deed, FileChoice, Session, lock};
 use crate::settings::Settings;
 
@@ -135,6 +135,8 @@ fn obey(
 ) -> Result<(), RenderError> {
     match command {
         Command::ChooseModel(path) => errands::choose_model(shared, session, path)?,
+        Command::LocateModel(path) => locate::locate(shared, session, path)?,
+        Command::LeaveModel => session.post(|snapshot| snapshot.other_model = None),
         Command::ChooseSeed(path) => errands::choose_seed(session, path)?,
         Command::TrimSeed(trim) => session.trim_seed(trim),
         Command::FactoryModel => {
@@ -158,6 +160,11 @@ fn obey(
         Command::Star { take, variation, on } => session.star(take, variation, on),
         Command::RenameTake(id, name) => session.rename_take(id, &name),
         Command::DeleteTake(id) => errands::with_takes(session, move |session| session.delete_take(id))?,
+        Command::CropTake { variation, begin_seconds, end_seconds } => {
+            errands::errand(session, "continuo-crop", move |session| {
+                session.crop_take(variation, begin_seconds, end_seconds).map_err(RenderError::from)
+            })?;
+        }
         Command::Undo => errands::with_takes(session, |session| session.go(true))?,
         Command::Redo => errands::with_takes(session, |session| session.go(false))?,
         Command::SeedFromTake { variation, until_seconds, render } => {
@@ -169,6 +176,8 @@ fn obey(
         Command::ExportTake(path) => export::one(shared, session, path, false)?,
         Command::ExportOver(path) => export::one(shared, session, path, true)?,
         Command::ExportStarred(folder) => export::starred(shared, session, folder)?,
+        Command::WriteOut { variation, parcel } => dragged::write_out(shared, session, variation, parcel)?,
+        Command::Reveal(path) => reveal::reveal(session, path)?,
         Command::SetExport(options) => session.post(|snapshot| snapshot.export = options),
         Command::KeepFile => session.post(|snapshot| snapshot.overwrite = None),
         Command::InlineLimit(bytes) => {

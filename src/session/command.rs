@@ -1,8 +1,10 @@
 //! What a session can be asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::export_options::ExportOptions;
+use super::parcel::Parcel;
 use super::preferences::Preferences;
 use super::sound::Sound;
 use super::trim::SeedTrim;
@@ -15,6 +17,11 @@ use crate::take::shelf::TakeId;
 pub enum Command {
     /// Use this model package from the next render on. One that cannot be opened is refused, and the model before stays.
     ChooseModel(PathBuf),
+    /// Use this model package if it is the one that is lost; else ask whether it is to be used:
+    /// [`Snapshot::other_model`](super::Snapshot::other_model).
+    LocateModel(PathBuf),
+    /// The other model that was found is not to be used.
+    LeaveModel,
     /// Use this audio file as the seed clip from the next render on.
     ChooseSeed(PathBuf),
     /// Use this part of the chosen seed clip from the next render on; `None` for all of it, of a long one the last minute.
@@ -46,6 +53,15 @@ pub enum Command {
     RenameTake(TakeId, String),
     /// Take a take away. Undo brings it back.
     DeleteTake(TakeId),
+    /// Make a take of a part of the chosen one, and choose it; the old one stays.
+    CropTake {
+        /// Which variation, from 0.
+        variation: usize,
+        /// From where on, in seconds from its seed clip's first frame; `None`: from its beginning.
+        begin_seconds: Option<f64>,
+        /// Up to where, likewise; `None`: to its end.
+        end_seconds: Option<f64>,
+    },
     /// Undo the last change of takes, model or seed clip.
     Undo,
     /// Do again what was undone last.
@@ -68,13 +84,23 @@ pub enum Command {
     },
     /// End what is played to the user.
     StopListening,
-    /// Write the take's variation that plays to this file as 24-bit WAV, as [`Command::SetExport`] says.
+    /// Write the take's variation that plays to this file, as [`Command::SetExport`] says.
     /// A file that is there already stays: [`Snapshot::overwrite`](super::Snapshot::overwrite) asks.
     ExportTake(PathBuf),
     /// As [`Command::ExportTake`], in place of the file that is there.
     ExportOver(PathBuf),
     /// Write every variation with a star, of all takes, to files of their own in this folder; none that is there is replaced.
     ExportStarred(PathBuf),
+    /// Write a variation of the chosen take to a file of its own in the data folder, as an export would be, to be carried out of the
+    /// window: dragged, or copied.
+    WriteOut {
+        /// Which variation, from 0.
+        variation: usize,
+        /// Where to say what came of it.
+        parcel: Parcel,
+    },
+    /// Show this file or folder in the system's file manager.
+    Reveal(Arc<Path>),
     /// Export like this from now on.
     SetExport(ExportOptions),
     /// The file that an export would have replaced is to stay.

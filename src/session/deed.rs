@@ -13,6 +13,8 @@ pub enum Deed {
     Star,
     /// A take was taken away.
     DeleteTake,
+    /// A part of a take became a take.
+    CropTake,
     /// Another model was chosen.
     ChooseModel,
     /// Another seed clip was chosen.
@@ -34,6 +36,7 @@ impl Deed {
             Self::RenameTake => "rename take",
             Self::Star => "star",
             Self::DeleteTake => "delete take",
+            Self::CropTake => "crop take",
             Self::ChooseModel => "choose model",
             Self::ChooseSeed => "choose seed clip",
             Self::TrimSeed => "trim seed clip",

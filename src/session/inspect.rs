@@ -26,6 +26,9 @@ impl Session {
     /// Reads the card of a model, and shows it if that is still the chosen one. With `suggest`, an open editor then sets the
     /// settings that suit it: the user has chosen it just now. Opens a file.
     pub(crate) fn describe(&self, choice: &FileChoice, suggest: bool) {
+        if let Some(path) = choice.path.as_deref().filter(|path| !path.exists()) {
+            self.miss_model(path);
+        }
         let path = choice.path.clone().or_else(|| resources::default_model().ok());
         // Why a model cannot be read is told where it is chosen or rendered with.
         let card = path.and_then(|path| ModelCard::read(&path).ok()).map(Arc::new);

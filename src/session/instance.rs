@@ -18,6 +18,7 @@ use super::herald::Herald;
 use super::history::{History, Wishes};
 use super::link::AudioLink;
 use super::lock::lock;
+use super::look_kept::Look;
 use super::saved::{DEFAULT_INLINE_LIMIT, Unread};
 use super::snapshot::Snapshot;
 use super::sound::{Listening, Prepared};
@@ -38,8 +39,14 @@ pub(crate) struct Board {
     pub(super) trimmed: Trimmed,
     /// The model whose card is there or is being read.
     pub(super) described: Option<FileChoice>,
+    /// The model whose content is known, and its SHA-256.
+    pub(super) model_hash: Option<(PathBuf, String)>,
+    /// How the editor's window looks.
+    pub(super) look: Look,
     /// What suits a model that was chosen just now, until an editor has set it.
     pub(super) suggestion: Option<Suggestion>,
+    /// Models whose speed an editor shows or would.
+    pub(super) curious: Vec<PathBuf>,
     /// Parameters that a patch turns, until somebody has asked the host for them.
     pub(super) wishes: Wishes,
     /// What is played to the user.
@@ -82,7 +89,10 @@ impl Session {
                 pending: PendingChoices::default(),
                 trimmed: Trimmed::default(),
                 described: None,
+                model_hash: None,
+                look: Look::default(),
                 suggestion: None,
+                curious: Vec::new(),
                 wishes: Wishes::new(),
                 listening: None,
                 prepared: None,
@@ -130,8 +140,10 @@ impl Session {
     pub fn look_away(&self) {
         self.link.set_looked_at(false);
         self.link.end_audition();
+        let mut board = lock(&self.board);
         // It was kept for the next click.
-        lock(&self.board).prepared = None;
+        board.prepared = None;
+        board.curious.clear();
     }
 
     /// Whether somebody sees what is posted: only then is it worth opening a model or measuring it ahead of a render.

@@ -57,6 +57,8 @@ pub struct AudioLink {
     host_rate: AtomicU32,
     tempo: AtomicU64,
     beats_per_bar: AtomicU64,
+    /// Whether a host has named them.
+    meter_known: AtomicBool,
     missing: AtomicU64,
     /// Frame of the take that playback stands at, or -1.
     playhead: AtomicI64,
@@ -100,6 +102,7 @@ impl AudioLink {
             host_rate: AtomicU32::new(0),
             tempo: AtomicU64::new(meter.tempo.to_bits()),
             beats_per_bar: AtomicU64::new(meter.beats_per_bar.to_bits()),
+            meter_known: AtomicBool::new(false),
             missing: AtomicU64::new(0),
             playhead: AtomicI64::new(-1),
             blocks: AtomicU32::new(0),
@@ -196,6 +199,11 @@ impl AudioLink {
         self.beats_per_bar.store(meter.beats_per_bar.to_bits(), Ordering::Relaxed);
     }
 
+    /// The host has named its tempo.
+    pub fn know_meter(&self) {
+        self.meter_known.store(true, Ordering::Relaxed);
+    }
+
     /// Looks at the `render` and `cancel` switches; says which of them have gone on since anybody last looked.
     pub fn turned_on(&self, render: bool, cancel: bool) -> (bool, bool) {
         let turned = |switch: &AtomicBool, now: bool| now != switch.swap(now, Ordering::AcqRel) && now;
@@ -290,6 +298,11 @@ impl AudioLink {
             tempo: f64::from_bits(self.tempo.load(Ordering::Relaxed)),
             beats_per_bar: f64::from_bits(self.beats_per_bar.load(Ordering::Relaxed)),
         }
+    }
+
+    /// Whether the meter is the host's, and not what is assumed until one has named its own.
+    pub(crate) fn meter_is_known(&self) -> bool {
+        self.meter_known.load(Ordering::Relaxed)
     }
 
     pub(crate) fn missing_frames(&self) -> u64 {

@@ -61,11 +61,15 @@ impl Session {
             };
             (chosen.map(|kept| Arc::clone(&kept.packed)), shelf)
         };
+        let model = chosen(&snapshot.model);
+        let hash = lock(&self.board).model_hash.clone().filter(|(of, _)| Some(of) == model.as_ref());
         SavedSession {
-            model: chosen(&snapshot.model),
+            model,
+            model_sha256: hash.map(|(_, sha256)| sha256),
             seed: chosen(&snapshot.seed),
             seed_trim: snapshot.seed_trim,
             inline_limit: snapshot.inline_limit,
+            look: self.look(),
             take,
             shelf,
             unread: lock(&self.unread).clone(),

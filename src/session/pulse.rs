@@ -61,6 +61,7 @@ mod tests {
                 rng_seed: 0,
                 variations: 1,
                 seed_source: SeedSource::Clip,
+                tempo: 120.0,
             }
         }
 
@@ -82,6 +83,10 @@ mod tests {
 
         fn turns_to(&self, _values: &BTreeMap<String, Value>) -> Vec<Turned> {
             Vec::new()
+        }
+
+        fn level_match(&self) -> bool {
+            false
         }
 
         fn values(&self) -> u64 {

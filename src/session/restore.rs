@@ -24,11 +24,15 @@ use crate::take::store::{Store, StoreError};
 struct RestoreProblems(Vec<String>);
 
 /// A take that has all its frames and is not on the bench yet.
-struct Completed {
-    take: Take,
-    play: Option<Arc<PlayTake>>,
+pub(super) struct NewTake {
+    pub(super) take: Take,
+    pub(super) play: Option<Arc<PlayTake>>,
     /// Which of the sessions that were restored here it was made for.
-    session: u64,
+    pub(super) session: u64,
+    /// What was done to make it.
+    pub(super) deed: Deed,
+    /// A name that it has from the beginning.
+    pub(super) name: Option<String>,
 }
 
 impl Session {
@@ -45,6 +49,8 @@ impl Session {
         *lock(&self.unread) = saved.unread;
         let mut board = lock(&self.board);
         board.trimmed = Trimmed { trim: saved.seed_trim, path: saved.seed.clone() };
+        board.look = saved.look.checked();
+        board.model_hash = saved.model.clone().zip(saved.model_sha256);
         // The host has set every parameter by now.
         board.wishes.clear();
         drop(board);
@@ -56,6 +62,7 @@ impl Session {
             snapshot.notice = None;
             snapshot.patch = None;
             snapshot.overwrite = None;
+            snapshot.other_model = None;
             snapshot.take = None;
             snapshot.storage = None;
         });
@@ -139,34 +146,38 @@ impl Session {
     }
 
     /// Ends the growing take. Its sound plays on.
-    fn complete(&self, ticket: &Ticket, bits_per_frame: Vec<f32>) -> Result<Option<Completed>, BenchError> {
+    fn complete(&self, ticket: &Ticket, bits_per_frame: Vec<f32>) -> Result<Option<NewTake>, BenchError> {
         let mut bench = lock(&self.bench);
         let Some(mut live) = bench.live.take_if(|live| live.ticket == ticket.id) else { return Ok(None) };
         live.set_bits(bits_per_frame);
         let (take, play) = live.finish()?;
-        Ok(Some(Completed { take, play, session: bench.restored }))
+        Ok(Some(NewTake { take, play, session: bench.restored, deed: Deed::Render, name: None }))
     }
 
     /// Packs a completed take, which takes a moment in which nobody should wait for the lock, and puts it on the shelf.
-    fn shelve(&self, Completed { take, play, session }: Completed) {
+    pub(super) fn shelve(&self, NewTake { take, play, session, deed, name }: NewTake) {
         let limit = self.snapshot().inline_limit;
         let inline = lock(&self.bench).shelf.inline_bytes_beside(None);
         let (packed, failure) = pack_beside(&take, limit, inline);
         let packed = Arc::new(packed);
         let overview = Arc::new(OverviewBuilder::of(&take));
         if lock(&self.bench).restored == session {
-            self.note(Deed::Render);
+            self.note(deed);
         }
         let mut bench = lock(&self.bench);
         if bench.restored != session {
             // The host has put another session in this one's place, with takes of its own or with none.
             return;
         }
-        let label = Label { number: bench.shelf.next_number(), ..Label::default() };
+        let label = Label { number: bench.shelf.next_number(), name, ..Label::default() };
         let stored = failure.is_none();
         let kept = Kept { take: Some(Arc::new(take)), play, stored, ..Kept::new(label, Arc::clone(&packed)) };
+        if deed == Deed::CropTake {
+            // What is shown from here on is the part, whatever is being rendered.
+            bench.looks_away = bench.live.is_some();
+        }
         // Who looks at another take meanwhile goes on doing so.
-        let shows = !std::mem::take(&mut bench.looks_away) || bench.shelf.chosen().is_none();
+        let shows = deed != Deed::Render || !std::mem::take(&mut bench.looks_away) || bench.shelf.chosen().is_none();
         bench.shelf.add(kept, shows);
         self.post_takes(&bench);
         if shows {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::look_kept::Look;
 use super::saved_path::SavedPath;
 pub use super::saved_shelf::SavedShelf;
 use super::trim::SeedTrim;
@@ -19,7 +20,7 @@ use crate::take::pack::PackedTake;
 pub const DEFAULT_INLINE_LIMIT: u64 = 16 << 20;
 
 /// The keys that this version reads.
-const KEYS: [&str; 6] = ["model", "seed", "seed_trim", "inline_limit", "take", "takes"];
+const KEYS: [&str; 8] = ["model", "seed", "seed_trim", "inline_limit", "take", "takes", "model_sha256", "editor"];
 
 /// What a project holds that this version cannot open, in sentences for the user.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -46,12 +47,16 @@ pub enum UnreadError {
 pub struct SavedSession {
     /// The chosen model package; `None` for the factory model.
     pub model: Option<PathBuf>,
+    /// The SHA-256 of that package as it was when it was last there, hexadecimal.
+    pub model_sha256: Option<String>,
     /// The chosen seed clip; `None` for the factory one.
     pub seed: Option<PathBuf>,
     /// The part of the seed clip that is used; `None` for all of it.
     pub seed_trim: Option<SeedTrim>,
     /// Limit for takes inside the host's session, in packed bytes.
     pub inline_limit: u64,
+    /// How the editor's window looks.
+    pub look: Look,
     /// The chosen take. It has a key of its own, so that versions that know of one take alone open it.
     pub take: Option<Arc<PackedTake>>,
     /// The takes beside it.
@@ -110,9 +115,11 @@ impl Default for SavedSession {
     fn default() -> Self {
         Self {
             model: None,
+            model_sha256: None,
             seed: None,
             seed_trim: None,
             inline_limit: DEFAULT_INLINE_LIMIT,
+            look: Look::default(),
             take: None,
             shelf: SavedShelf::default(),
             unread: Unread::default(),
@@ -135,9 +142,11 @@ impl SavedSession {
             saved.take("takes").map(|takes| SavedShelf::read(takes, take.as_deref())).unwrap_or_default();
         Self {
             model: path(&mut saved, "model"),
+            model_sha256: saved.take::<Option<String>>("model_sha256").flatten(),
             seed: path(&mut saved, "seed"),
             seed_trim: saved.take::<Option<SeedTrim>>("seed_trim").flatten(),
             inline_limit: saved.take("inline_limit").unwrap_or(DEFAULT_INLINE_LIMIT),
+            look: saved.take("editor").unwrap_or_default(),
             take,
             shelf,
             unread: Unread { kept: saved.take("kept").unwrap_or_default(), takes, session: saved },
@@ -148,11 +157,17 @@ impl SavedSession {
         let mut saved = Object::default();
         let path = |path: &Option<PathBuf>| path.clone().map(SavedPath);
         saved.set("model", &path(&self.model))?;
+        if let Some(sha256) = &self.model_sha256 {
+            saved.set("model_sha256", sha256)?;
+        }
         saved.set("seed", &path(&self.seed))?;
         if let Some(trim) = &self.seed_trim {
             saved.set("seed_trim", trim)?;
         }
         saved.set("inline_limit", &self.inline_limit)?;
+        if self.look != Look::default() {
+            saved.set("editor", &self.look)?;
+        }
         saved.set("take", &self.take)?;
         let takes = self.shelf.write(self.take.as_deref(), &self.unread.takes)?;
         if let Some(takes) = &takes {
@@ -169,6 +184,8 @@ impl SavedSession {
             self.inline_limit != DEFAULT_INLINE_LIMIT,
             self.take.is_some(),
             takes.is_some(),
+            self.model_sha256.is_some(),
+            self.look != Look::default(),
         ];
         for (key, _) in KEYS.iter().zip(chosen).filter(|(_, chosen)| *chosen) {
             whole.remove(key);

@@ -7,6 +7,7 @@ use super::card::ModelCard;
 use super::deed::Deed;
 use super::export_options::ExportOptions;
 use super::file_choice::FileChoice;
+use super::lost_model::{LostModel, OtherModel};
 use super::overview::TakeOverview;
 use super::preferences::Preferences;
 use super::preview::SeedPreview;
@@ -84,8 +85,15 @@ pub struct Snapshot {
     pub status: Status,
     /// What went wrong and what to do about it, in a sentence.
     pub error: Option<Arc<str>>,
+    /// The model that is lost, and the error that says so.
+    pub lost: Option<(Arc<str>, Arc<LostModel>)>,
+    /// A model that was found in place of a lost one and is another: the user is to say whether it is used all the same, with
+    /// [`Command::ChooseModel`](super::Command::ChooseModel) or [`Command::LeaveModel`](super::Command::LeaveModel).
+    pub other_model: Option<Arc<OtherModel>>,
     /// What went well and is worth a line (a file was written, …).
     pub notice: Option<Arc<str>>,
+    /// The file that was written last, and the notice that is about it.
+    pub written: Option<(Arc<str>, Arc<Path>)>,
     /// What the chosen model can do; `None` until its package was read, for an editor that looks or because it was chosen.
     pub card: Option<Arc<ModelCard>>,
     /// How the model steps: its kernel, or why it falls back to ONNX Runtime. `None` before it was opened, for a render or
@@ -139,7 +147,10 @@ impl Snapshot {
             seed_trim: None,
             status: Status::Idle,
             error: None,
+            lost: None,
+            other_model: None,
             notice: None,
+            written: None,
             card: None,
             stepper: None,
             forecast_seconds: None,

@@ -5,6 +5,8 @@
 //! host's rate is computed from it again ([`play`]).
 
 pub mod bench;
+pub mod crop;
+pub mod level;
 pub mod pack;
 pub mod play;
 pub mod recipe;

@@ -25,6 +25,8 @@ pub struct Recipe {
     pub model_file: String,
     /// SHA-256 of the model package, hexadecimal.
     pub model_sha256: String,
+    /// The model's licence as its manifest gives it; empty for takes of before this was kept.
+    pub model_licence: String,
     /// The model's rate in Hz; the rate of the continuation.
     pub model_rate_hz: u32,
     /// Channels of the continuation, 1 or 2.
@@ -41,6 +43,8 @@ pub struct Recipe {
     pub settings: Object,
     /// How the model rounds what it hears; `None` for takes of before this was kept, and where it is not understood.
     pub signal: Option<Signal>,
+    /// The song's tempo when it was made, in quarter notes per minute; `None` for takes of before this was kept.
+    pub tempo: Option<f64>,
     /// How unlikely each variation is under the model itself, in bits per frame; empty where that is not known.
     pub bits_per_frame: Vec<f32>,
     /// Version of the engine that generated it.
@@ -79,6 +83,9 @@ impl Recipe {
             let _ = write!(text, " · top {top_k}");
         }
         let _ = write!(text, " · RNG seed {}", self.rng_seed);
+        if let Some(tempo) = self.tempo {
+            let _ = write!(text, " · at {} BPM", (tempo * 100.0).round() / 100.0);
+        }
         if let Some(precision) = setting("precision").filter(|precision| precision != "f32") {
             let _ = write!(text, " · {precision}");
         }
@@ -113,6 +120,7 @@ impl Recipe {
             model_name: saved.take("model_name").unwrap_or_default(),
             model_file: saved.take("model_file").unwrap_or_default(),
             model_sha256: saved.take("model_sha256").unwrap_or_default(),
+            model_licence: saved.take("model_licence").unwrap_or_default(),
             model_rate_hz: extent.rate_hz,
             channels: extent.channels,
             variations: extent.variations,
@@ -121,6 +129,8 @@ impl Recipe {
             rng_seed: saved.take("rng_seed").unwrap_or_default(),
             settings,
             signal: saved.take::<Option<Signal>>("signal").flatten(),
+            // One that is no tempo is kept as what is not understood.
+            tempo: saved.get("tempo").filter(|tempo| is_tempo(*tempo)).inspect(|_| drop(saved.remove("tempo"))),
             bits_per_frame: saved.take("bits_per_frame").unwrap_or_default(),
             engine_version: saved.take("engine_version").unwrap_or_default(),
             other: saved,
@@ -134,12 +144,18 @@ impl Recipe {
         saved.set("model_name", &self.model_name)?;
         saved.set("model_file", &self.model_file)?;
         saved.set("model_sha256", &self.model_sha256)?;
+        if !self.model_licence.is_empty() {
+            saved.set("model_licence", &self.model_licence)?;
+        }
         saved.set("model_rate_hz", &self.model_rate_hz)?;
         saved.set("seed_name", &self.seed_name)?;
         saved.set("rng_seed", &self.rng_seed)?;
         saved.set("settings", &self.settings)?;
         if let Some(signal) = self.signal {
             saved.set("signal", &signal)?;
+        }
+        if let Some(tempo) = self.tempo {
+            saved.set("tempo", &tempo)?;
         }
         if !self.bits_per_frame.is_empty() {
             saved.set("bits_per_frame", &self.bits_per_frame)?;
@@ -150,6 +166,11 @@ impl Recipe {
         whole.complete(saved);
         Ok(whole)
     }
+}
+
+/// Whether a song can go at so many quarter notes per minute.
+fn is_tempo(tempo: f64) -> bool {
+    tempo.is_finite() && (1.0..=10_000.0).contains(&tempo)
 }
 
 /// A setting's JSON as people write it: words without quotation marks.
@@ -176,6 +197,19 @@ mod tests {
         let off = text.replace("40", "0").replace("fp4", "f32");
         let recipe = Recipe::read(serde_json::from_str(&off).unwrap(), EXTENT);
         assert_eq!(recipe.describe(), "Piano continues clip.wav · temperature 0.9 · RNG seed 7");
+    }
+
+    #[test]
+    fn a_tempo_is_kept_and_what_is_none_too() {
+        let recipe = Recipe { tempo: Some(97.5), ..Recipe::read(Object::default(), EXTENT) };
+        let again = Recipe::read(recipe.write().unwrap(), EXTENT);
+        assert_eq!((again.tempo, again.other.is_empty()), (Some(97.5), true));
+        assert!(again.describe().ends_with("at 97.5 BPM"));
+        for text in [r#"{"tempo":-3.0}"#, r#"{"tempo":"fast"}"#, r#"{"tempo":1e300}"#] {
+            let recipe = Recipe::read(serde_json::from_str(text).unwrap(), EXTENT);
+            assert_eq!(recipe.tempo, None);
+            assert!(recipe.write().unwrap().contains("tempo"), "{text}");
+        }
     }
 
     #[test]

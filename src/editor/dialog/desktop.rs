@@ -10,7 +10,7 @@ use ashpd::desktop::ResponseError;
 use ashpd::desktop::file_chooser::{FileFilter, SelectedFiles};
 use url::Url;
 
-use super::request::{DialogError, EXPORT_NAME, Purpose};
+use super::request::{DialogError, Purpose, export_name};
 
 /// Nobody can close a dialog faster than this: it was never open.
 const NEVER_OPEN: Duration = Duration::from_millis(300);
@@ -37,8 +37,10 @@ async fn portal(purpose: Purpose, folder: Option<&Path>) -> Result<Option<PathBu
         extensions.iter().fold(all, |filter, extension| filter.glob(&any_case(extension)))
     });
     let answer = async {
-        let request = if purpose == Purpose::Export {
-            let request = SelectedFiles::save_file().title(purpose.title()).filters(filters).current_name(EXPORT_NAME);
+        let request = if let Purpose::Export(format) = purpose {
+            let name = export_name(format);
+            let request =
+                SelectedFiles::save_file().title(purpose.title()).filters(filters).current_name(name.as_str());
             request.current_folder::<&Path>(folder)?.send().await?
         } else {
             let request = SelectedFiles::open_file().title(purpose.title()).filters(filters);
@@ -70,9 +72,9 @@ fn zenity(program: &OsStr, purpose: Purpose, folder: Option<&Path>) -> Result<Op
     let mut command = Command::new(program);
     command.args(["--file-selection", "--title", purpose.title()]);
     let mut start = folder.map_or_else(PathBuf::new, |folder| folder.join(""));
-    if purpose == Purpose::Export {
+    if let Purpose::Export(format) = purpose {
         command.args(["--save", "--confirm-overwrite"]);
-        start.push(EXPORT_NAME);
+        start.push(export_name(format));
     }
     if !start.as_os_str().is_empty() {
         command.arg("--filename").arg(start);
@@ -115,7 +117,8 @@ mod tests {
         let program = folder.path().join("zenity");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        zenity(program.as_os_str(), Purpose::Export, Some(Path::new("/music")))
+        let purpose = Purpose::Export(crate::session::ExportFormat::Wav24);
+        zenity(program.as_os_str(), purpose, Some(Path::new("/music")))
     }
 
     #[test]

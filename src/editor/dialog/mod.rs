@@ -19,9 +19,9 @@ use desktop as system;
 #[cfg(any(windows, target_os = "macos"))]
 use native as system;
 
-pub use path::typed_path;
+pub use path::{typed_path, with_ending};
 use request::DialogError;
-pub use request::{EXPORT_NAME, Purpose};
+pub use request::{Purpose, export_name};
 
 use crate::session::{Concern, Session};
 use crate::threads;
@@ -92,15 +92,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::session::Command;
+    use crate::session::{Command, ExportFormat};
 
     #[test]
     fn an_export_is_called_wav_and_asks_unless_a_dialog_has() {
         let path = |path: &str| PathBuf::from(path);
-        let typed = |text: &str| Purpose::Export.command(path(text));
+        let export = Purpose::Export(ExportFormat::Wav24);
+        let typed = |text: &str| export.command(path(text));
         assert_eq!(typed("/a/take"), Command::ExportTake(path("/a/take.wav")));
         assert_eq!(typed("/a/take.wav"), Command::ExportTake(path("/a/take.wav")));
-        let picked = |text: &str| Purpose::Export.command_after_dialog(&path(text));
+        let picked = |text: &str| export.command_after_dialog(&path(text));
         assert_eq!(picked("/a/take.wav"), Command::ExportOver(path("/a/take.wav")));
         assert_eq!(picked("/a/take"), Command::ExportTake(path("/a/take.wav")), "nobody was asked about this name");
         assert_eq!(Purpose::Seed.command_after_dialog(&path("/a/b.wav")), Command::ChooseSeed(path("/a/b.wav")));

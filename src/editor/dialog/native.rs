@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::request::{DialogError, EXPORT_NAME, Purpose};
+use super::request::{DialogError, Purpose, export_name};
 
 /// Shows a dialog until the user has answered: a file, or none.
 #[allow(clippy::unnecessary_wraps, reason = "other systems may have no dialog")]
@@ -14,5 +14,8 @@ pub(super) fn show(purpose: Purpose, folder: Option<&Path>) -> Result<Option<Pat
     for (name, extensions) in purpose.filters() {
         dialog = dialog.add_filter(name, if extensions.is_empty() { &["*"] } else { extensions });
     }
-    Ok(if purpose == Purpose::Export { dialog.set_file_name(EXPORT_NAME).save_file() } else { dialog.pick_file() })
+    Ok(match purpose {
+        Purpose::Export(format) => dialog.set_file_name(export_name(format)).save_file(),
+        _ => dialog.pick_file(),
+    })
 }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
+use crate::session::ExportFormat;
+
 /// The path that somebody typed or pasted: quotes, `file:` addresses and `~` are understood. `None` for nothing.
 pub fn typed_path(text: &str, home: Option<&Path>) -> Option<PathBuf> {
     let text = text.trim();
@@ -22,14 +24,19 @@ pub fn typed_path(text: &str, home: Option<&Path>) -> Option<PathBuf> {
     }
 }
 
-/// An export is a WAV file whatever it is called, so that it is called that.
-pub(super) fn with_wav(path: PathBuf) -> PathBuf {
-    let is_wav = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav"));
-    if is_wav || path.file_name().is_none() {
+/// An export is a file of its form whatever it is called, so that it is called that; the ending of another form goes.
+pub fn with_ending(path: PathBuf, format: ExportFormat) -> PathBuf {
+    let ends_in = |ending: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(ending));
+    let ending = format.ending();
+    if ends_in(ending) || path.file_name().is_none() {
         return path;
     }
+    if ExportFormat::ALL.iter().any(|other| ends_in(other.ending())) {
+        return path.with_extension(ending);
+    }
     let mut name = path.into_os_string();
-    name.push(".wav");
+    name.push(".");
+    name.push(ending);
     PathBuf::from(name)
 }
 
@@ -74,11 +81,14 @@ mod tests {
     }
 
     #[test]
-    fn an_export_is_called_wav() {
-        let named = |path: &str| with_wav(PathBuf::from(path));
+    fn an_export_is_called_what_it_is() {
+        let named = |path: &str| with_ending(PathBuf::from(path), ExportFormat::Wav24);
         assert_eq!(named("/a/take"), PathBuf::from("/a/take.wav"));
         assert_eq!(named("/a/take.WAV"), PathBuf::from("/a/take.WAV"));
         assert_eq!(named("/a/take.1"), PathBuf::from("/a/take.1.wav"));
+        assert_eq!(named("/a/take.FLAC"), PathBuf::from("/a/take.wav"));
         assert_eq!(named("/"), PathBuf::from("/"));
+        let flac = with_ending(PathBuf::from("/a/take.1.wav"), ExportFormat::Flac16);
+        assert_eq!(flac, PathBuf::from("/a/take.1.flac"));
     }
 }

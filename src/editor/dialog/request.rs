@@ -2,24 +2,28 @@
 
 use std::path::{Path, PathBuf};
 
-use super::path::with_wav;
-use crate::session::Command;
+use super::path::with_ending;
+use crate::session::{Command, ExportFormat};
 
 /// Audio files that can be a seed clip.
 const AUDIO: [&str; 10] = ["wav", "aif", "aiff", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac"];
 
 /// What an exported take is called unless the user says otherwise.
-pub const EXPORT_NAME: &str = "continuo-take.wav";
+pub fn export_name(format: ExportFormat) -> String {
+    format!("continuo-take.{}", format.ending())
+}
 
 /// What a file is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// A model package to open.
     Model,
+    /// A model that is not where it was.
+    Locate,
     /// A seed clip to open.
     Seed,
-    /// A WAV file to write the take to.
-    Export,
+    /// A file of this form to write the take to.
+    Export(ExportFormat),
 }
 
 impl Purpose {
@@ -27,8 +31,9 @@ impl Purpose {
     pub fn command(self, path: PathBuf) -> Command {
         match self {
             Self::Model => Command::ChooseModel(path),
+            Self::Locate => Command::LocateModel(path),
             Self::Seed => Command::ChooseSeed(path),
-            Self::Export => Command::ExportTake(with_wav(path)),
+            Self::Export(format) => Command::ExportTake(with_ending(path, format)),
         }
     }
 
@@ -43,8 +48,9 @@ impl Purpose {
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Model => "Choose a model",
+            Self::Locate => "Locate the model",
             Self::Seed => "Choose a seed clip",
-            Self::Export => "Export the take",
+            Self::Export(_) => "Export the take",
         }
     }
 
@@ -52,9 +58,10 @@ impl Purpose {
     pub(super) fn filters(self) -> Vec<(&'static str, &'static [&'static str])> {
         const ALL: (&str, &[&str]) = ("All files", &[]);
         match self {
-            Self::Model => vec![("Continuo models", &["continuo"]), ALL],
+            Self::Model | Self::Locate => vec![("Continuo models", &["continuo"]), ALL],
             Self::Seed => vec![("Audio", &AUDIO), ALL],
-            Self::Export => vec![("WAV", &["wav"])],
+            Self::Export(ExportFormat::Wav24) => vec![("WAV", &["wav"])],
+            Self::Export(ExportFormat::Flac24 | ExportFormat::Flac16) => vec![("FLAC", &["flac"])],
         }
     }
 }

@@ -43,6 +43,13 @@ impl Drops {
     #[cfg(not(all(unix, not(target_os = "macos"))))]
     pub fn attach(&mut self, _: &WindowContext, _: &RepaintNotifier) {}
 
+    /// The windows on which what is dropped comes here, by their numbers.
+    #[cfg(all(unix, not(target_os = "macos")))]
+    pub fn windows(&self) -> Vec<u32> {
+        let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        target.as_ref().map(x11::Target::windows).unwrap_or_default()
+    }
+
     /// The window is gone.
     pub fn detach(&self) {
         #[cfg(all(unix, not(target_os = "macos")))]

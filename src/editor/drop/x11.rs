@@ -53,6 +53,8 @@ x11rb::atom_manager! {
 /// The target of an editor's window. Ends with the window, or when dropped.
 #[derive(Debug)]
 pub struct Target {
+    /// The editor's window.
+    window: Window,
     /// Once the thread has a connection: that, and the window that it listens on.
     listening: Arc<OnceLock<(Arc<RustConnection>, Window, u32)>>,
 }
@@ -85,7 +87,13 @@ impl Target {
             notify();
         });
         thread.inspect_err(|error| tracing::warn!("files cannot be dropped on the window: {error}")).ok()?;
-        Some(Self { listening })
+        Some(Self { window, listening })
+    }
+
+    /// The windows that take drops for this editor.
+    pub fn windows(&self) -> Vec<Window> {
+        let proxy = self.listening.get().map(|(_, proxy, _)| *proxy);
+        [self.window].into_iter().chain(proxy).collect()
     }
 }
 

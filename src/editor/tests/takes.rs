@@ -226,6 +226,70 @@ fn a_variation_that_becomes_noise_is_rendered_on_from_the_last_good_second() {
 }
 
 #[test]
+fn a_take_is_cropped_where_the_menu_was_opened() {
+    let (mut bench, _) = with_takes();
+    let lane = bench.harness.get_by_label("Variation 2").rect();
+    let at = egui::pos2(lane.left() + lane.width() / 2.0, lane.center().y);
+    for (entry, from) in [("Crop: a take from", true), ("Crop: a take up to", false)] {
+        for pressed in [true, false] {
+            let (button, modifiers) = (egui::PointerButton::Secondary, Modifiers::NONE);
+            bench.harness.event(egui::Event::PointerMoved(at));
+            bench.harness.event(egui::Event::PointerButton { pos: at, button, pressed, modifiers });
+            bench.harness.step();
+        }
+        bench.harness.run();
+        bench.harness.get_by_label_contains(entry).click();
+        bench.harness.run();
+        let commands = bench.commands();
+        let Some(Command::CropTake { variation, begin_seconds, end_seconds }) = commands.last() else {
+            panic!("{commands:?}")
+        };
+        assert_eq!((*variation, begin_seconds.is_some(), end_seconds.is_some()), (1, from, !from));
+        let seconds = begin_seconds.or(*end_seconds).unwrap();
+        assert!((seconds - 4.0).abs() < 0.02, "{seconds}");
+    }
+}
+
+#[cfg(all(unix, not(target_os = "macos")))]
+#[test]
+fn a_variation_is_carried_out_by_its_grip_and_copied_by_key_and_menu() {
+    let (mut bench, _) = with_takes();
+    let written = |bench: &Bench| {
+        let commands = bench.commands();
+        assert!(commands.len() <= 1, "{commands:?}");
+        commands.into_iter().next().map(|command| match command {
+            Command::WriteOut { variation, .. } => variation,
+            other => panic!("{other:?}"),
+        })
+    };
+    let grip = bench.middle("Drag variation 2");
+    bench.press_and_release(grip, Modifiers::NONE);
+    assert_eq!(written(&bench), None, "a click drags nothing");
+    bench.pointer(grip, Some(true), Modifiers::NONE);
+    for step in 1_u8..8 {
+        bench.pointer(grip + egui::vec2(f32::from(step) * 5.0, 0.0), None, Modifiers::NONE);
+    }
+    assert_eq!(written(&bench), Some(1));
+    bench.pointer(grip, Some(false), Modifiers::NONE);
+
+    bench.harness.event(egui::Event::Copy);
+    bench.harness.step();
+    assert_eq!(written(&bench), Some(0), "the one that plays");
+    // Who types copies text.
+    bench.click("Export…");
+    bench.commands();
+    bench.harness.get_by_role(Role::TextInput).focus();
+    bench.harness.step();
+    bench.harness.event(egui::Event::Copy);
+    bench.harness.step();
+    assert_eq!(written(&bench), None);
+    // A take in the making is no file yet.
+    bench.params.session.post(|snapshot| snapshot.live = Some(true));
+    bench.harness.step();
+    assert!(bench.harness.query_by_label("Drag variation 2").is_none());
+}
+
+#[test]
 fn variations_and_takes_are_sorted_by_likelihood() {
     let (mut bench, mut takes) = with_takes();
     takes[1].bits_per_frame = vec![3.5, 2.0];

@@ -109,12 +109,8 @@ impl WavSink {
                 }
                 match self.format {
                     WavFormat::F32 => self.writer.write_sample(x),
-                    WavFormat::I16 => {
-                        self.writer.write_sample((x * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16)
-                    }
-                    WavFormat::I24 => self
-                        .writer
-                        .write_sample((f64::from(x) * 8_388_608.0).round().clamp(-8_388_608.0, 8_388_607.0) as i32),
+                    WavFormat::I16 => self.writer.write_sample(integer(x, 16)),
+                    WavFormat::I24 => self.writer.write_sample(integer(x, 24)),
                 }
                 .map_err(|e| write_error(&self.path, e))?;
             }
@@ -136,12 +132,19 @@ impl WavSink {
     /// # Errors
     /// As [`WavSink::finish`].
     pub fn finish_with(self, annotations: &Annotations) -> Result<(), AudioError> {
-        let Self { path, writer, file, .. } = self;
+        let Self { path, writer, file, frames, .. } = self;
+        let seconds = frames as f64 / f64::from(writer.spec().sample_rate);
         writer.finalize().map_err(|e| write_error(&path, e))?;
-        let annotated = file.reopen().and_then(|mut handle| annotations.append(&mut handle));
+        let annotated = file.reopen().and_then(|mut handle| annotations.append(&mut handle, seconds));
         annotated.map_err(|e| AudioError::io(&path, "write", e))?;
         file.commit().map_err(|e| AudioError::io(&path, "write", e))
     }
+}
+
+/// A sample as an integer of so many bits, rounded, without dither; clamped at full scale.
+pub(super) fn integer(x: f32, bits: u32) -> i32 {
+    let full = f64::from(1_u32 << (bits - 1));
+    (f64::from(x) * full).round().clamp(-full, full - 1.0) as i32
 }
 
 fn write_error(path: &Path, error: hound::Error) -> AudioError {
