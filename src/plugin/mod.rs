@@ -3,6 +3,9 @@
 mod audio;
 mod block;
 pub mod clap;
+#[cfg(test)]
+#[cfg(all(unix, not(target_os = "macos")))]
+mod dragged;
 mod keys;
 mod midi;
 mod patches;
