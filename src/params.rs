@@ -5,9 +5,11 @@
 
 mod keys;
 mod text;
+mod timeline;
 mod values;
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 
 use nice_plug::prelude::*;
@@ -15,11 +17,12 @@ use nice_plug_egui::EguiEditorState;
 
 pub use keys::KeyParams;
 use text::{decimals, number};
+pub use timeline::TimelineParams;
 
 use crate::patch::Value;
 use crate::session::PersistentSession;
+pub use crate::settings::{AtEnd, LengthUnit, Meter, Mode, Playback, SeedSource, Settings, TempoMode};
 use crate::settings::{Controls, Turned};
-pub use crate::settings::{LengthUnit, Meter, Mode, Playback, SeedSource, Settings};
 use crate::wildness::{self, MOST_TEMPERATURE};
 
 /// Ticks per bar to which `start` is rounded: fine enough for triplets of sixty-fourths, coarse enough that the `f32` a
@@ -105,6 +108,10 @@ pub struct ContinuoParams {
     #[nested(group = "Keys")]
     pub keys: KeyParams,
 
+    /// How the take goes with the song.
+    #[nested(group = "Timeline")]
+    pub timeline: TimelineParams,
+
     /// Model and seed file, and the take with its sound.
     #[persist = "session"]
     pub session: PersistentSession,
@@ -168,6 +175,7 @@ impl Default for ContinuoParams {
                 .hide()
                 .hide_in_generic_ui(),
             keys: KeyParams::default(),
+            timeline: TimelineParams::default(),
             session: PersistentSession::default(),
             editor: EguiEditorState::from_size(
                 nice_plug_egui::baseview::dpi::Size::Logical(nice_plug_egui::baseview::dpi::LogicalSize::new(
@@ -204,6 +212,20 @@ impl Controls for ContinuoParams {
         self.pin_bars()
     }
 
+    fn level_match(&self) -> bool {
+        self.timeline.level_match.value()
+    }
+
+    fn values(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for (_, parameter, _) in self.param_map() {
+            // SAFETY: the parameter is one of `self`'s, which is there for as long as this runs.
+            let value = unsafe { parameter.unmodulated_normalized_value() };
+            hasher.write_u32(value.to_bits());
+        }
+        hasher.finish()
+    }
+
     fn patch_values(&self) -> BTreeMap<String, Value> {
         self.patch_values()
     }
@@ -233,10 +255,12 @@ impl ContinuoParams {
             rng_seed: u64::from(self.rng_seed.value().unsigned_abs()),
             variations: self.variations.value().clamp(1, MAX_VARIATIONS).unsigned_abs(),
             seed_source: self.seed_source.value(),
+            tempo: meter.tempo,
         }
     }
 
-    /// Turns the parameter of this id through the host, as one gesture, to a normalised value.
+    /// Turns the parameter of this id through the host, as one gesture, to a normalised value. A host that runs no blocks may never bring it
+    /// back, so that it is set here as well.
     pub fn turn(&self, host: &ParamSetter<'_>, id: &str, normalized: f32) {
         let Some((_, parameter, _)) = self.param_map().into_iter().find(|(known, ..)| known == id) else { return };
         // SAFETY: the parameter is one of `self`'s, which is there for as long as this runs.
@@ -244,6 +268,9 @@ impl ContinuoParams {
             host.raw_context.raw_begin_set_parameter(parameter);
             host.raw_context.raw_set_parameter_normalized(parameter, normalized);
             host.raw_context.raw_end_set_parameter(parameter);
+            if self.session.link.at_rest() {
+                parameter._internal_set_normalized_value(normalized);
+            }
         }
     }
 
@@ -251,6 +278,12 @@ impl ContinuoParams {
     pub fn pin_bars(&self) -> f64 {
         ticked(self.start.value()) - 1.0
     }
+}
+
+/// Gives a parameter a normalised value past the host, which has been told.
+pub fn place<P: Param>(parameter: &P, normalized: f32) {
+    // SAFETY: the pointer is `parameter`'s, which is there; a value is one atomic number.
+    unsafe { parameter.as_ptr()._internal_set_normalized_value(normalized) };
 }
 
 /// A bar number rounded to ticks.
@@ -304,7 +337,13 @@ mod tests {
                 "voices",
                 "mono",
                 "controllers",
-                "key_limiter"
+                "key_limiter",
+                "level_match",
+                "at_end",
+                "end_fade",
+                "loop_crossfade",
+                "loop_bars",
+                "tempo_mode"
             ]
         );
     }

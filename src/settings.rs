@@ -61,6 +61,40 @@ pub enum SeedSource {
     Sidechain,
 }
 
+/// What a pinned take does at its end.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AtEnd {
+    /// It stops.
+    #[id = "stop"]
+    #[name = "Stop"]
+    Stop,
+    /// It fades out.
+    #[id = "fade"]
+    #[name = "Fade out"]
+    Fade,
+    /// It begins anew.
+    #[id = "loop"]
+    #[name = "Loop all"]
+    Loop,
+    /// It goes on from the seam.
+    #[id = "loop_continuation"]
+    #[name = "Loop from seam"]
+    LoopFromSeam,
+}
+
+/// How a pinned take goes with the song's tempo.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TempoMode {
+    /// It plays as it was made, whatever the tempo.
+    #[id = "length"]
+    #[name = "Keep length"]
+    KeepLength,
+    /// It plays faster or slower than it was made, as the tempo is.
+    #[id = "bars"]
+    #[name = "Stay in bars"]
+    StayInBars,
+}
+
 /// The parameters that decide what a render does, read at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
@@ -80,6 +114,8 @@ pub struct Settings {
     pub variations: u32,
     /// Where the seed clip comes from.
     pub seed_source: SeedSource,
+    /// Quarter notes per minute at that moment.
+    pub tempo: f64,
 }
 
 /// Tempo and time signature as the host last reported them.
@@ -121,6 +157,12 @@ pub trait Controls: Send + Sync {
 
     /// Bars from the song's start to where the take is pinned.
     fn pin_bars(&self) -> f64;
+
+    /// Whether a continuation is brought to its seed clip's level wherever it is heard.
+    fn level_match(&self) -> bool;
+
+    /// The values of all parameters as one number, to see whether one was turned.
+    fn values(&self) -> u64;
 
     /// The values that a patch of the present settings holds.
     fn patch_values(&self) -> BTreeMap<String, Value>;

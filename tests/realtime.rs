@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp, clippy::ignored_unit_patterns)]
 
 mod common;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[path = "common/syscalls.rs"]
+mod syscalls;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -162,6 +165,11 @@ fn process_takes_and_frees_no_memory_at_any_block_size() {
             set("capture", f64::from(u8::from(step % 7 > 3)));
             set("capture_loop", f64::from(u8::from(step % 5 > 2)));
             set("start", if step % 11 == 10 { 0.001 } else { 0.0 });
+            set("at_end", f64::from(step as u8 % 4));
+            set("loop_bars", f64::from(u8::from(step % 3 == 1)));
+            set("loop_crossfade", f64::from(step as u8 % 5) / 4.0);
+            set("tempo_mode", f64::from(u8::from(step % 4 >= 2)));
+            set("level_match", f64::from(u8::from(step % 13 != 12)));
             if step % 2 == 0 {
                 let key = 40 + (step % 30) as u16;
                 deck.note_on((frames / 2) as u32, key, 0.8);
@@ -177,6 +185,7 @@ fn process_takes_and_frees_no_memory_at_any_block_size() {
             // A loop, a stop and a pre-roll besides plain running.
             deck.position = if step % 9 == 8 { -100 } else { 10_000 + step * frames as i64 };
             deck.playing = step % 10 != 9;
+            deck.tempo = if step % 8 < 5 { 120.0 } else { 180.0 };
             let (loudest, count) = watched_block(&mut deck, frames);
             caught += count;
             blocks += 1;
@@ -270,6 +279,40 @@ fn asking_for_a_render_takes_no_memory_either() {
             deck.set(0, (parameter(id), f64::from(u8::from(on))));
         }
         assert_eq!(watched_block(&mut deck, 64).1, 0, "step {step}");
+    }
+    plugin.stop(deck);
+}
+
+/// A lock that somebody else holds, a wait, a log, a file: all of them are system calls.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn process_makes_no_system_call() {
+    let (_bundle, state) = common::finished_state();
+    // SAFETY: it only asks.
+    let (_, control) = syscalls::watched(|| unsafe { libc::syscall(libc::SYS_getppid) });
+    if control == syscalls::Asked::Unknown {
+        eprintln!("this kernel does not give system calls back: not checked");
+        return;
+    }
+    assert_eq!(control, syscalls::Asked::Call(libc::SYS_getppid as i32));
+    let mut plugin = instance();
+    let mut deck = plugin.start(Setup { sample_rate_hz: 48_000, block: 256 }).unwrap();
+    deck.feed(|_| 0.25);
+    for round in 0..20 {
+        assert!(plugin.restore(&state).unwrap());
+        for step in 0..40_u16 {
+            let switch = |on: bool| f64::from(u8::from(on));
+            deck.set(0, (parameter("playback"), switch(round % 2 == 1)));
+            deck.set(0, (parameter("capture"), switch(step % 7 > 3)));
+            deck.set(0, (parameter("render"), switch(step % 20 == 1)));
+            deck.set(0, (parameter("cancel"), switch(step % 20 == 3)));
+            deck.note_on(128, 40 + step, 0.8);
+            play_keys(&mut deck, 256, step);
+            deck.playing = step % 10 != 9;
+            let mut asked = syscalls::Asked::Unknown;
+            deck.run_within(256, |process| asked = syscalls::watched(process).1).unwrap();
+            assert_eq!(asked, syscalls::Asked::Nothing, "round {round}, step {step}");
+        }
     }
     plugin.stop(deck);
 }

@@ -70,7 +70,7 @@ fn take(model: &Arc<Model>, seed: Clip) -> Take {
 /// A variation as it plays, `[C][T]`.
 fn heard(take: &Take, rate_hz: u32, index: usize) -> [Vec<f32>; 2] {
     let play = lay_out(take, rate_hz).unwrap();
-    let view = play.view(index, true).unwrap();
+    let view = play.view(index, true, false).unwrap();
     let frames = (0..view.frames() as i64).map(|frame| match view.frame(frame) {
         Frame::Ready([left, right]) => (left, right),
         other => panic!("frame {frame}: {other:?}"),

@@ -154,7 +154,10 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     wait(&instance, "no error any more", |snapshot| snapshot.error.is_none());
 
     // A whole render, without a host.
-    write_wav(&path("seed.wav"), &common::seed_clip(), WavFormat::I24).unwrap();
+    let mut seed = common::seed_clip();
+    // Quieter than what a model of random weights plays.
+    seed.channels.iter_mut().flatten().for_each(|value| *value *= 0.2);
+    write_wav(&path("seed.wav"), &seed, WavFormat::I24).unwrap();
     send(&instance, Command::ChooseSeed(path("seed.wav")));
     let before = params.session.revision();
     send(&instance, Command::Render);
@@ -172,12 +175,20 @@ fn an_editor_chooses_renders_cancels_exports_and_is_told_what_is_wrong() {
     send(&instance, Command::ExportTake(path("phrase.wav")));
     wait(&instance, "the notice", |snapshot| snapshot.notice.as_ref().is_some_and(|text| text.contains("phrase.wav")));
     let phrase = read(&path("phrase.wav")).unwrap();
-    let seed = common::seed_clip();
     assert_eq!((phrase.sample_rate_hz, phrase.frames()), (48_000, 48_000));
     for (written, wanted) in phrase.channels.iter().zip(&seed.channels) {
         let exact = &wanted[..24_000 - 240];
         assert!(written.iter().zip(exact).all(|(a, b)| (a - b).abs() < 1.0 / 4_194_304.0));
     }
+    // The continuation has the level at which it plays, and the file says so.
+    let made = params.session.map(|saved| saved.take.clone()).unwrap().unpack(None).unwrap();
+    let matched = common::heard_of(&made, 48_000, 0, (true, true));
+    assert!(matched != common::sound(&made, 48_000, 0, true));
+    for (written, wanted) in phrase.channels.iter().zip(&matched) {
+        assert!(written.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1.0 / 4_194_304.0));
+    }
+    let text = String::from_utf8_lossy(&std::fs::read(path("phrase.wav")).unwrap()).into_owned();
+    assert!(text.contains("level matched to the clip") && text.contains("at 120 BPM"));
     // What is there already is replaced only if the user says so.
     let exported = std::fs::metadata(path("phrase.wav")).unwrap().modified().unwrap();
     let asks = |snapshot: &Snapshot| snapshot.overwrite.as_deref() == Some(&path("phrase.wav"));

@@ -61,7 +61,7 @@ pub fn pack(bundles: &Bundles, version: &str, platform: Platform) -> Result<Path
         let mut written = File::open(staging).map_err(|source| BundleError::io(staging, "reading", source))?;
         sha256_hex_of(&mut written).map_err(|source| BundleError::io(staging, "reading", source))
     })?;
-    write_text(&bundles.folder.join(format!("{name}.sha256")), &format!("{hash}  {name}\n"))?;
+    write_text(&bundles.folder.join(format!("{name}.sha256")), format!("{hash}  {name}\n"))?;
     Ok(archive)
 }
 

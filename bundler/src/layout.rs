@@ -103,7 +103,7 @@ pub fn lay_out(parts: &Parts, folder: &Path) -> Result<Bundles, BundleError> {
         if parts.platform.system() == System::Macos {
             write_bundle_info(&contents, "vst3", &parts.version)?;
         }
-        write_text(&contents.join("Resources").join("moduleinfo.json"), &vst3_files::module_info(&parts.version))?;
+        write_text(&contents.join("Resources").join("moduleinfo.json"), vst3_files::module_info(&parts.version))?;
         write_resources(parts, &note, &contents.join("Resources"))
     })?;
     let vst3_presets = folder.join("Continuo.vstpresets");
@@ -168,7 +168,7 @@ fn write_resources(parts: &Parts, note: &RuntimeNote, resources: &Path) -> Resul
 }
 
 fn write_bundle_info(contents: &Path, extension: &str, version: &str) -> Result<(), BundleError> {
-    write_text(&contents.join("Info.plist"), &plist::info(extension, version))?;
+    write_text(&contents.join("Info.plist"), plist::info(extension, version))?;
     write_text(&contents.join("PkgInfo"), plist::PKG_INFO)
 }
 

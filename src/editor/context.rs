@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::browser::Browser;
 use super::dialog::Dialogs;
 use super::drag::Drags;
 use super::drop::Drops;
@@ -9,9 +10,10 @@ use super::gesture::{Setter, Turns};
 use super::library::Library;
 use super::looks::Looks;
 use super::notices::Notices;
+use super::opening::Openings;
 use super::order::TakeOrder;
-use super::patches::Browser;
-use super::spectrogram::Spectra;
+use super::pace::Pace;
+use super::spectra::Spectra;
 use super::trimming::Trimming;
 use crate::params::ContinuoParams;
 use crate::session::{FileChoice, Session, Snapshot, TakeId};
@@ -23,6 +25,8 @@ pub(super) struct State {
     pub(super) dialogs: Dialogs,
     pub(super) notices: Notices,
     pub(super) drops: Drops,
+    pub(super) openings: Openings,
+    pub(super) pace: Pace,
     pub(super) drags: Drags,
     pub(super) browser: Browser,
     pub(super) model_path: String,

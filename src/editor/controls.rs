@@ -7,6 +7,7 @@ use super::context::Cx;
 use super::gesture::gesture;
 use super::keys;
 use super::theme;
+use super::timeline;
 use super::widgets::{
     CAPTION_GAP, CAPTION_HEIGHT, captioned, captioned_segments, draw_chevron, draw_die, draw_lock, focus_ring,
     icon_button, switch,
@@ -142,8 +143,8 @@ pub fn play(ui: &mut Ui, cx: &mut Cx<'_>) {
     row(ui, "Play", |ui| {
         let params = cx.params;
         let by_keys = params.playback.value() == Playback::Midi;
-        let taken = PLAYBACK + SWITCH + if by_keys { keys::WIDTH } else { 0.0 };
-        let bar = bar_width(ui, taken, 2, if by_keys { 4 } else { 2 }).min(170.0);
+        let taken = PLAYBACK + SWITCH + timeline::WIDTH + if by_keys { keys::WIDTH } else { 0.0 };
+        let bar = bar_width(ui, taken, 2, if by_keys { 5 } else { 3 }).min(170.0);
         captioned_segments(
             ui,
             &cx.setter,
@@ -170,6 +171,7 @@ pub fn play(ui: &mut Ui, cx: &mut Cx<'_>) {
             SWITCH,
         );
         param_bar(ui, &cx.setter, &params.gain, "Gain", "Output level.", bar, None);
+        timeline::button(ui, cx);
     });
 }
 

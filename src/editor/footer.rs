@@ -4,7 +4,7 @@ use egui::{Align, Label, Layout, Popup, RichText, Sense, Ui};
 
 use super::context::Cx;
 use super::theme;
-use super::ticks::{bytes, count};
+use super::ticks::{bytes, count, duration};
 use crate::session::{Command, Storage};
 
 /// Limits to choose from, in bytes.
@@ -51,15 +51,18 @@ pub fn footer(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.add_space(14.0);
             if missing > 0 {
-                let words = if missing == 1 {
-                    "1 missing frame".to_owned()
-                } else {
-                    format!("{} missing frames", count(missing))
-                };
-                ui.label(RichText::new(words).font(theme::caption()).color(theme::SEED)).on_hover_text(
+                let text = RichText::new(missed(missing, cx.session.link.host_rate_hz())).font(theme::caption());
+                let label = ui.add(Label::new(text.color(theme::SEED)).sense(Sense::click())).on_hover_text(
                     "Playback came to frames that were not rendered yet; they were faded to silence. \
-                     Wait for the render to finish, or start playing later.",
+                     Wait for the render to finish, or start playing later.\n\n\
+                     Counted since the instrument was loaded. Click to count from 0 again.",
                 );
+                if label.hovered() {
+                    ui.set_cursor_icon(egui::CursorIcon::PointingHand);
+                }
+                if label.clicked() {
+                    cx.session.forget_missing();
+                }
             }
             if let Some(take) = &cx.snapshot.take {
                 let recipe = RichText::new(&take.recipe).font(theme::caption()).color(theme::FAINT);
@@ -67,4 +70,30 @@ pub fn footer(ui: &mut Ui, cx: &mut Cx<'_>) {
             }
         });
     });
+}
+
+/// How many frames were missing, and how long that is.
+fn missed(frames: u64, rate_hz: Option<u32>) -> String {
+    let words = if frames == 1 { "1 missing frame".to_owned() } else { format!("{} missing frames", count(frames)) };
+    let Some(rate_hz) = rate_hz else { return words };
+    let milliseconds = frames as f64 / f64::from(rate_hz) * 1e3;
+    let long = match milliseconds {
+        ..1.0 => "under 1 ms".to_owned(),
+        ..1_000.0 => format!("{milliseconds:.0} ms"),
+        _ => duration(milliseconds / 1e3),
+    };
+    format!("{words} · {long}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_frames_are_told_with_their_time() {
+        assert_eq!(missed(1, None), "1 missing frame");
+        assert_eq!(missed(3, Some(48_000)), "3 missing frames · under 1 ms");
+        assert_eq!(missed(480, Some(48_000)), "480 missing frames · 10 ms");
+        assert_eq!(missed(96_000, Some(48_000)), "96\u{a0}000 missing frames · 2.0 s");
+    }
 }

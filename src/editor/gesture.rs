@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nice_plug::params::internals::ParamPtr;
 use nice_plug::prelude::{Param, ParamSetter};
 
+use crate::params;
+use crate::session::Session;
+
 /// A parameter that was turned, with its normalised values before and after.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Turn {
@@ -27,6 +30,7 @@ pub struct Turns {
 pub struct Setter<'a> {
     host: ParamSetter<'a>,
     turns: Option<Arc<Mutex<Turns>>>,
+    session: &'a Session,
 }
 
 impl Turns {
@@ -37,14 +41,14 @@ impl Turns {
 }
 
 impl<'a> Setter<'a> {
-    /// Through this host, noted there.
-    pub fn new(host: ParamSetter<'a>, turns: &Arc<Mutex<Turns>>) -> Self {
-        Self { host, turns: Some(Arc::clone(turns)) }
+    /// Through this host, noted there, for the instance of this session.
+    pub fn new(host: ParamSetter<'a>, turns: &Arc<Mutex<Turns>>, session: &'a Session) -> Self {
+        Self { host, turns: Some(Arc::clone(turns)), session }
     }
 
     /// The same host, for what the user has not turned.
     pub fn unnoted(&self) -> Self {
-        Self { host: self.host(), turns: None }
+        Self { host: self.host(), turns: None, session: self.session }
     }
 
     /// The framework's own way to the host.
@@ -68,6 +72,10 @@ impl<'a> Setter<'a> {
             }
         });
         self.host.set_parameter_normalized(param, after);
+        // A host brings it back to us with its next block; one that runs none may never.
+        if self.session.link.at_rest() {
+            params::place(param, after);
+        }
     }
 
     /// A change ends.

@@ -13,7 +13,7 @@ use super::listen;
 use super::render_bar::from_take;
 use super::theme;
 use super::widgets::{elided, focus_ring};
-use crate::session::{Collapse, CollapseKind, Command, Sound, TakeEntry};
+use crate::session::{Collapse, CollapseKind, Command, Sound, TakeEntry, level_words};
 
 /// Room for the lanes' numbers, where there are several.
 pub const NUMBERS: f32 = 24.0;
@@ -165,6 +165,26 @@ pub fn likelihood(ui: &Ui, lane: Rect, bits: f32, strong: bool) {
     response.on_hover_text(format!(
         "{words}: how much the model itself is surprised by this variation. Low is close to what it has learnt, and may be dull; high is daring, or noise."
     ));
+}
+
+/// By how much a variation is turned up to be as loud as its seed clip, at the seam.
+pub fn level(ui: &Ui, (lane, seam): (Rect, f32), index: usize, decibels: f32, strong: bool) {
+    let color = if strong { theme::MUTED } else { theme::FAINT };
+    let galley = elided(ui, &level_words(decibels), theme::caption(), color, f32::INFINITY);
+    let at = pos2(seam + 4.0, lane.bottom() - 1.0 - galley.size().y);
+    let place = Rect::from_min_size(at, galley.size()).expand2(vec2(3.0, 0.0));
+    // At the end of a lane the likelihood has its place.
+    if place.right() > lane.right() - 46.0 {
+        return;
+    }
+    let response = ui.interact(place, ui.scope_id().with(("level", index)), Sense::hover());
+    let words = format!("Variation {} at {}", index + 1, level_words(decibels));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
+    ui.painter().rect_filled(place, 3.0, theme::FIELD.gamma_multiply(0.8));
+    ui.painter().galley(at, galley, color);
+    response.on_hover_text(
+        "By how much the continuation is turned up or down so that it begins as loud as the seed clip ends, wherever it is heard and in exports. Timeline… switches this off.",
+    );
 }
 
 /// Where a variation stops being music. A click renders on from just before.

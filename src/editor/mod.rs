@@ -2,9 +2,11 @@
 //!
 //! It reads one [`Snapshot`] per frame, changes host parameters through the host and asks for everything else with
 //! [`Command`](crate::session::Command)s; it never touches the renderer or the engine. Nothing in it waits: files are listed and dialogs are
-//! shown by threads of their own. It repaints when there is something new, not all the time.
+//! shown by threads of their own. It is drawn when there is something new, and at no other time: whoever changes what it shows rings
+//! [`Session::repaint`](crate::session::Session::repaint), and for what `process()` moves the service thread does.
 
 mod bar;
+mod browser;
 mod carry;
 mod chooser;
 mod context;
@@ -26,11 +28,14 @@ mod looks;
 mod messages;
 mod models;
 mod notices;
+mod opening;
 mod order;
+mod pace;
 mod patches;
 mod peaks;
 mod render_bar;
 mod shield;
+mod spectra;
 mod spectrogram;
 mod stepper;
 mod takes;
@@ -38,6 +43,7 @@ mod takes;
 mod tests;
 mod theme;
 mod ticks;
+mod timeline;
 mod trim;
 mod trimming;
 mod waveform;
@@ -50,15 +56,15 @@ mod zoom;
 pub(crate) use drag::dropped;
 
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use egui::{CentralPanel, Color32, Frame as EguiFrame, Margin, Panel, Stroke, Ui};
+use egui::{CentralPanel, Color32, Frame as EguiFrame, Margin, Panel, Rgba, Stroke, Ui};
 use nice_plug::context::gui::GuiContext;
 use nice_plug::prelude::{Param as _, ParamSetter, Params as _, ResizeHint};
 use nice_plug_egui::baseview::HandlerError;
 use nice_plug_egui::baseview::dpi::LogicalSize;
 use nice_plug_egui::resizable_window::ResizableWindow;
-use nice_plug_egui::{EguiEditor, EguiNiceSettings, Frame, NiceEguiApp, create_egui_editor};
+use nice_plug_egui::{EguiEditor, EguiNiceSettings, Frame, GraphicsConfig, NiceEguiApp, create_egui_editor};
 
 use context::{Cx, State};
 use gesture::{Setter, gesture};
@@ -68,10 +74,9 @@ use crate::params::{ContinuoParams, MAX_REVISION};
 /// The editor's type, named by the plugin.
 pub type ContinuoEditor = EguiEditor<ContinuoApp>;
 
-/// Pause between two frames while something moves.
-const MOVING: Duration = Duration::from_millis(33);
-/// Pause between two looks at a session in which nothing moves.
-const RESTING: Duration = Duration::from_millis(250);
+/// Least pause between two frames that nobody's hand asks for. Without a graphics card a frame costs tens of milliseconds of processor
+/// time, which are a render's or the host's.
+const PAUSE: Duration = Duration::from_millis(66);
 
 /// Makes the editor of one instance.
 pub fn create(params: &Arc<ContinuoParams>) -> Option<ContinuoEditor> {
@@ -84,8 +89,15 @@ pub fn create(params: &Arc<ContinuoParams>) -> Option<ContinuoEditor> {
     let (width, height) = theme::MIN_SIZE;
     let settings = EguiNiceSettings::new()
         .with_tile("Continuo")
+        .with_graphics_config(graphics())
+        .with_repaint_poll_interval(PAUSE)
         .with_resize_hint(ResizeHint::RESIZABLE.with_min_logical_size(LogicalSize::new(width, height)));
     create_egui_editor(Arc::clone(&params.editor), repaint, settings, app)
+}
+
+/// How the window is drawn. There are no gradients here that dithering would smooth, and without a graphics card it costs a third of a frame.
+fn graphics() -> GraphicsConfig {
+    GraphicsConfig { dithering: false, ..GraphicsConfig::default() }
 }
 
 /// What is behind the window. It outlives the window: a host may open and close it many times.
@@ -98,12 +110,16 @@ pub struct ContinuoApp {
 impl NiceEguiApp for ContinuoApp {
     fn build(&mut self, egui: egui::Context, host: GuiContext, frame: &mut Frame) -> Result<(), HandlerError> {
         theme::apply(&egui);
-        frame.set_clear_color(theme::BACKGROUND.into());
+        // The framework hands the numbers on as they are.
+        let [red, green, blue, _] = theme::BACKGROUND.to_normalized_gamma_f32();
+        frame.set_clear_color(Rgba::from_rgb(red, green, blue));
         self.host = Some(host);
         self.state.library.refresh(&self.params.session.repaint);
         self.state.previewed = None;
         self.state.spectra.detach();
         self.state.drops.detach();
+        self.state.drags.stop();
+        self.state.openings.begin(&egui, &self.params.session, &self.state.drops);
         Ok(())
     }
 
@@ -112,15 +128,6 @@ impl NiceEguiApp for ContinuoApp {
         self.state.drops.attach(frame.baseview_window(), &self.params.session.repaint);
         show(ui, &self.params, host.param_setter(), &mut self.state);
     }
-
-    fn editor_closed(&mut self) {
-        self.host = None;
-        self.state.spectra.detach();
-        self.state.drops.detach();
-        self.state.drags.stop();
-        // Nobody is there who could stop it.
-        self.params.session.look_away();
-    }
 }
 
 /// One frame of the editor.
@@ -128,7 +135,7 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     let session = &params.session;
     session.watch();
     let snapshot = session.snapshot();
-    let setter = Setter::new(setter, &state.turns);
+    let setter = Setter::new(setter, &state.turns, session);
     let mut cx = Cx { session, params, setter, snapshot: &snapshot, state };
     tell_host(&mut cx);
     follow_suggestion(&cx);
@@ -143,13 +150,17 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     look::keep(ui, &mut cx);
 
     note_turns(&cx);
-
-    let plays = session.playhead_seconds().is_some() || session.heard().is_some();
-    let moves = snapshot.status.busy() || plays || params.capture.value();
-    ui.ctx().request_repaint_after(if moves { MOVING } else { RESTING });
+    let moves = session.playhead_seconds().is_some() || session.heard().is_some();
+    let asked = ui.input(|input| !input.events.is_empty());
+    session.pause_pulse(cx.state.pace.drawn(Instant::now(), PAUSE, moves, asked));
+    if let Some(left) = cx.state.notices.left() {
+        ui.ctx().request_repaint_after(left);
+    }
 }
 
 fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
+    // The window is cleared to the background's colour: drawing over all of it once more would be a third of the work.
+    const BACKGROUND: Color32 = Color32::TRANSPARENT;
     let row = |fill: Color32, vertical: i8| {
         EguiFrame::new().fill(fill).inner_margin(Margin::symmetric(theme::MARGIN as i8, vertical))
     };
@@ -157,7 +168,7 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
         panel.exact_size(height).resizable(false).show_separator_line(false).frame(frame)
     };
     panel(Panel::top("header"), 52.0, row(theme::SURFACE, 0)).show(ui, |ui| header::header(ui, cx));
-    panel(Panel::top("source"), 50.0, row(theme::BACKGROUND, 0)).show(ui, |ui| header::source(ui, cx));
+    panel(Panel::top("source"), 50.0, row(BACKGROUND, 0)).show(ui, |ui| header::source(ui, cx));
     panel(Panel::bottom("footer"), 28.0, row(theme::SURFACE, 0)).show(ui, |ui| footer::footer(ui, cx));
     panel(Panel::bottom("render"), 48.0, row(theme::SURFACE, 0)).show(ui, |ui| render_bar::render_bar(ui, cx));
     let rows = 2.0 * controls::HEIGHT + theme::GAP + 2.0 * 10.0;
@@ -167,7 +178,7 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
     });
     let below = |name: &'static str| {
         let margin = Margin { left: 16, right: 16, top: 0, bottom: 10 };
-        let frame = row(theme::BACKGROUND, 0).inner_margin(margin);
+        let frame = row(BACKGROUND, 0).inner_margin(margin);
         Panel::bottom(name).resizable(false).show_separator_line(false).frame(frame)
     };
     if let Some((text, is_error)) = messages::pending(cx) {
@@ -181,12 +192,12 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     takes::shortcuts(ui, cx);
     if takes::wanted(cx) {
-        let frame = row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 0, top: 0, bottom: 12 });
+        let frame = row(BACKGROUND, 0).inner_margin(Margin { left: 16, right: 0, top: 0, bottom: 12 });
         let list = Panel::left("takes").exact_size(takes::WIDTH + 16.0).resizable(false).show_separator_line(false);
         list.frame(frame).show(ui, |ui| takes::takes(ui, cx));
     }
     CentralPanel::default()
-        .frame(row(theme::BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 12 }))
+        .frame(row(BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 12 }))
         .show(ui, |ui| waveform::waveform(ui, cx));
     shield::shield(ui);
 }

@@ -26,7 +26,11 @@ pub fn model(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
     let shown = shown_name(&cx.snapshot.model, &all);
     let button = list_button(ui, "Model…", &shown, theme::CONTINUATION, width);
     open_library(cx, &button);
+    let mut looked_at = Vec::new();
     popup(&button, WIDTH, |ui| {
+        // Those that can be played are measured while they are shown.
+        let good = |entry: &&Entry| matches!(listing.facts_of(&entry.path), Some(Ok(_)));
+        looked_at = all.iter().filter(good).map(|entry| entry.path.clone()).collect();
         ScrollArea::vertical().max_height(HEIGHT).show(ui, |ui| {
             ui.set_width(ui.available_width());
             heading(ui, "Shipped models");
@@ -48,6 +52,7 @@ pub fn model(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
         let current = cx.snapshot.model.path.as_deref();
         file_choices(ui, cx, Purpose::Model, current, "or paste the path of a .continuo file");
     });
+    cx.session.wonder(looked_at);
     hover(cx, button, cx.snapshot.model.path.as_deref(), "The model that makes the next take.");
 }
 
@@ -59,7 +64,7 @@ fn row(ui: &mut Ui, cx: &Cx<'_>, entry: &Entry, shipped: bool) {
     let clicked = choice(ui, cx, selected, entry, Sound::Preview(entry.path.clone())).clicked();
     match &facts {
         Some(Ok(facts)) if selected => lines(ui, &card(facts, speed_words(cx, &entry.path)), theme::MUTED),
-        Some(Ok(facts)) => lines(ui, &[summary(facts)], theme::FAINT),
+        Some(Ok(facts)) => lines(ui, &[summary(facts), speed_words(cx, &entry.path)], theme::FAINT),
         // Told here, before anybody renders with it.
         Some(Err(reason)) => lines(ui, &[format!("Cannot be used: {reason}")], theme::ERROR),
         None => {}
@@ -122,8 +127,8 @@ fn card(facts: &ModelFacts, speed: String) -> Vec<String> {
 /// How fast a model is on this machine.
 fn speed_words(cx: &Cx<'_>, path: &Path) -> String {
     match cx.snapshot.speeds.iter().find(|(known, _)| known == path) {
-        Some((_, speed)) => format!("Here: {speed:.1} × real time, with the present settings"),
-        None => "Here: its speed is not measured yet; that is done while the editor is open".to_owned(),
+        Some((_, speed)) => format!("Here: {speed:.2} × real time"),
+        None => "Here: not measured yet; that is done while it is shown".to_owned(),
     }
 }
 

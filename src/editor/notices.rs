@@ -28,6 +28,14 @@ impl Notices {
         (fresh && !self.dismissed).then(|| Arc::clone(notice))
     }
 
+    /// How long a notice is still on show; `None` where there is none.
+    pub fn left(&self) -> Option<Duration> {
+        let (_, since) = self.current.as_ref().filter(|_| !self.dismissed)?;
+        // A little longer, so that whoever looks again then finds it gone.
+        let left = NOTICE.checked_sub(since.elapsed())?;
+        Some(left + Duration::from_millis(10))
+    }
+
     /// The notice on show goes.
     pub fn dismiss(&mut self) {
         self.dismissed = true;

@@ -1,7 +1,5 @@
 //! The patches' button and its popup: shipped patches and the user's own, to load, to save, to rename and to delete.
 
-use std::path::PathBuf;
-
 use egui::{Align, Button, Id, Key, Layout, Response, RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use super::chooser::{GO, explain, heading, open_library, popup};
@@ -17,20 +15,6 @@ const WIDTH: f32 = 380.0;
 const HEIGHT: f32 = 230.0;
 /// Width of what renames a patch.
 const RENAME: f32 = 76.0;
-
-/// What the popup remembers.
-#[derive(Debug, Default)]
-pub struct Browser {
-    search: String,
-    /// The name under which the present settings would be saved.
-    name: String,
-    /// The patch whose name is being typed, and what is typed.
-    renaming: Option<(PathBuf, String)>,
-    /// The patch that the next click on its cross deletes.
-    deleting: Option<PathBuf>,
-    /// The session's count of changes among patches when they were listed last.
-    seen: u64,
-}
 
 /// The button and its popup.
 pub fn patches(ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {

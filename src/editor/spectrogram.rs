@@ -12,27 +12,6 @@ use crate::session::{Spectrogram, TakeEntry};
 const MARKS: [(f32, &str); 5] =
     [(100.0, "100 Hz"), (440.0, "440 Hz"), (1_000.0, "1 kHz"), (4_000.0, "4 kHz"), (10_000.0, "10 kHz")];
 
-/// Whether spectra are shown, and the one that was last.
-#[derive(Default)]
-pub(super) struct Spectra {
-    /// Whether they are.
-    pub(super) on: bool,
-    drawn: Option<(Arc<Spectrogram>, f32, TextureHandle)>,
-}
-
-impl std::fmt::Debug for Spectra {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Spectra").field("on", &self.on).finish_non_exhaustive()
-    }
-}
-
-impl Spectra {
-    /// Forgets what belongs to a window that is gone.
-    pub(super) fn detach(&mut self) {
-        self.drawn = None;
-    }
-}
-
 /// The picture for a lane, if spectra are shown and this one is there; else has it drawn. `seam` is where the continuation begins, as
 /// a part of the whole.
 pub fn picture(ui: &Ui, cx: &mut Cx<'_>, entry: &TakeEntry, variation: usize, seam: f32) -> Option<TextureHandle> {

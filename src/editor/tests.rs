@@ -5,10 +5,13 @@
 mod patches;
 mod seeds;
 mod takes;
+mod timeline;
 mod values;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, vec2};
@@ -35,6 +38,8 @@ enum Heard {
 /// A host that applies every change at once and keeps a record.
 struct Host {
     heard: Mutex<Vec<Heard>>,
+    /// Nothing is brought to the plugin: no block comes that would.
+    deaf: AtomicBool,
     // Keeps the parameters alive that the pointers point to.
     _params: Arc<ContinuoParams>,
 }
@@ -50,8 +55,10 @@ impl GuiContextInner for Host {
 
     unsafe fn raw_set_parameter_normalized(&self, param: ParamPtr, normalized: f32) {
         self.heard.lock().unwrap().push(Heard::Set(param, normalized));
-        // SAFETY: the pointer is one of `_params`, which this host keeps alive.
-        unsafe { param._internal_set_normalized_value(normalized) };
+        if !self.deaf.load(Ordering::Relaxed) {
+            // SAFETY: the pointer is one of `_params`, which this host keeps alive.
+            unsafe { param._internal_set_normalized_value(normalized) };
+        }
     }
 
     unsafe fn raw_end_set_parameter(&self, param: ParamPtr) {
@@ -81,7 +88,7 @@ struct Bench {
 impl Bench {
     fn open() -> Self {
         let params = Arc::new(ContinuoParams::default());
-        let host = Arc::new(Host { heard: Mutex::default(), _params: Arc::clone(&params) });
+        let host = Arc::new(Host { heard: Mutex::default(), deaf: false.into(), _params: Arc::clone(&params) });
         let context = GuiContext::new(Arc::clone(&host) as Arc<dyn GuiContextInner>);
         let shown = Arc::clone(&params);
         let harness = Harness::builder()
@@ -161,6 +168,8 @@ fn take(variations: usize) -> TakeOverview {
         columns: 64,
         peaks: vec![vec![Peak { min: -0.5, max: 0.5 }; 64]; variations],
         collapses: vec![None; variations],
+        levels: vec![Some(1.5); variations],
+        tempo: Some(120.0),
         recipe: "a test".to_owned(),
     }
 }
@@ -356,7 +365,7 @@ fn what_keys_do_is_shown_where_they_play_and_the_rest_behind_a_button() {
     bench.click("MIDI");
     assert!(bench.harness.query_by_label("Start").is_none());
     let screen = egui::Rect::from_min_size(Pos2::ZERO, vec2(theme::MIN_SIZE.0, theme::MIN_SIZE.1));
-    let row = ["Key tracking", "Root key", "Keys…", "Play seed", "Gain"];
+    let row = ["Key tracking", "Root key", "Keys…", "Play seed", "Gain", "Timeline…"];
     let places = row.map(|name| bench.harness.get_by_label(name).rect());
     assert!(places.windows(2).all(|pair| pair[0].right() <= pair[1].left()), "{places:?}");
     assert!(places.iter().all(|place| screen.contains_rect(*place)), "{places:?}");
@@ -414,7 +423,46 @@ fn it_rests_while_nothing_moves() {
     let bench = Bench::open();
     let output = bench.harness.output();
     let delay = output.viewport_output.values().map(|viewport| viewport.repaint_delay).min().unwrap();
-    assert!(delay >= super::RESTING, "{delay:?}");
+    assert_eq!(delay, Duration::MAX, "it is drawn again when somebody rings");
+}
+
+#[test]
+fn a_second_render_is_another_one_in_a_host_that_runs_no_audio() {
+    let mut bench = Bench::open();
+    bench.host.deaf.store(true, Ordering::Relaxed);
+    let (link, rng_seed) = (&bench.params.session.link, &bench.params.rng_seed);
+    let first = rng_seed.value();
+    // While blocks come, the value comes with one of them, and not from here.
+    link.tick();
+    assert!(!link.at_rest());
+    bench.click("Render");
+    assert_eq!(bench.params.rng_seed.value(), first);
+    let since = Instant::now();
+    while !bench.params.session.link.at_rest() {
+        assert!(since.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    bench.params.session.post(|snapshot| snapshot.status = Status::Idle);
+    bench.harness.run();
+    bench.click("Render");
+    let second = bench.params.rng_seed.value();
+    assert_ne!(second, first);
+    bench.click("Render");
+    assert_ne!(bench.params.rng_seed.value(), second);
+    let set = bench.host.heard.lock().unwrap().iter().filter(|heard| matches!(heard, Heard::Set(..))).count();
+    assert_eq!(set, 3, "the host is told as well");
+}
+
+#[test]
+fn missing_frames_are_shown_until_they_are_clicked_away() {
+    let mut bench = Bench::open();
+    bench.params.session.link.set_host_rate(48_000.0);
+    assert!(bench.harness.query_by_label_contains("missing").is_none());
+    bench.params.session.link.add_missing(480);
+    bench.harness.run();
+    bench.click("480 missing frames · 10 ms");
+    assert!(bench.harness.query_by_label_contains("missing").is_none());
+    assert_eq!(bench.params.session.missing_frames(), 0);
 }
 
 #[test]

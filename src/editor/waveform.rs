@@ -11,7 +11,7 @@ use super::peaks::column;
 use super::ticks::{Bars, Tick, duration, in_bars, in_seconds};
 use super::widgets::elided;
 use super::{carry, listen, order, spectrogram, theme, trim};
-use crate::params::{LengthUnit, Mode, Playback, SeedSource};
+use crate::params::{LengthUnit, Mode, Playback, SeedSource, TempoMode};
 use crate::session::{Peak, Sound, Status, TakeEntry, TakeOverview};
 
 const TOP: f32 = 28.0;
@@ -125,6 +125,9 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         if let Some(Some(collapse)) = take.collapses.get(index) {
             lane::collapse(ui, cx, (visible, axis), index, collapse, take.seed_seconds);
         }
+        if let Some(Some(decibels)) = take.levels.get(index).filter(|_| cx.params.timeline.level_match.value()) {
+            lane::level(ui, (visible, axis.x(take.seed_seconds)), index, *decibels, plays || hovered);
+        }
         if let Some(bits) = chosen.as_ref().and_then(|entry| entry.bits_per_frame.get(index)) {
             lane::likelihood(ui, visible, *bits, plays || hovered);
         }
@@ -225,7 +228,9 @@ fn ticks(cx: &Cx<'_>, take: &TakeOverview, axis: Axis) -> Vec<Tick> {
         return in_seconds(axis.seconds, most);
     }
     let meter = cx.session.link.meter();
-    let seconds = meter.beats_per_bar * 60.0 / meter.tempo;
+    // In bars, the take's own time is that of the tempo at which it was made.
+    let stays = cx.params.timeline.tempo.value() == TempoMode::StayInBars;
+    let seconds = meter.beats_per_bar * 60.0 / take.tempo.filter(|_| stays).unwrap_or(meter.tempo);
     let pinned = if cx.params.playback.value() == Playback::Timeline { cx.params.pin_bars() + 1.0 } else { 1.0 };
     // Without the seed clip, the continuation is what lies at the pin.
     let before = if cx.params.play_seed.value() { 0.0 } else { take.seed_seconds / seconds };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use nice_plug::prelude::*;
 
-use super::text::{decimals, number};
+use super::text::{decimals, in_milliseconds, number};
 
 /// Middle C, which is called C4.
 const MIDDLE_C: i32 = 60;
@@ -124,16 +124,6 @@ fn key(text: &str) -> Option<i32> {
     };
     let number = octave.trim().parse::<i32>().ok()?.checked_add(1)?.checked_mul(12)? + step + shift;
     (0..=127).contains(&number).then_some(number)
-}
-
-/// Milliseconds, also where the text has seconds.
-fn in_milliseconds(text: &str) -> Option<f32> {
-    let text = text.trim().to_ascii_lowercase();
-    if text.ends_with("ms") || !text.ends_with('s') {
-        number(&text, &["ms"])
-    } else {
-        Some(number(&text, &["s"])? * 1e3)
-    }
 }
 
 fn curve_words(value: f32) -> String {

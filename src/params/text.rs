@@ -13,3 +13,13 @@ pub(super) fn number(text: &str, units: &[&str]) -> Option<f32> {
         units.iter().find_map(|unit| text.strip_suffix(unit).or_else(|| text.strip_prefix(unit))).unwrap_or(&text);
     text.trim().parse::<f32>().ok().filter(|value| value.is_finite())
 }
+
+/// Milliseconds, also where the text has seconds.
+pub(super) fn in_milliseconds(text: &str) -> Option<f32> {
+    let text = text.trim().to_ascii_lowercase();
+    if text.ends_with("ms") || !text.ends_with('s') {
+        number(&text, &["ms"])
+    } else {
+        Some(number(&text, &["s"])? * 1e3)
+    }
+}

@@ -87,12 +87,15 @@ pub enum Value {
     Choice(String),
 }
 
-/// Whether these bytes claim to be a patch. Nothing else begins so: a saved state is compressed, or begins with another key.
-pub fn holds_patch(bytes: &[u8]) -> bool {
+/// The patch that these bytes begin with, if they do. A host may give what stands behind it in its file, too. Saved states are
+/// compressed, or have other keys.
+pub fn patch_in(bytes: &[u8]) -> Option<&[u8]> {
     if bytes.len() as u64 > MOST_BYTES || !bytes.trim_ascii_start().starts_with(b"{") {
-        return false;
+        return None;
     }
-    serde_json::from_slice::<Json>(bytes).is_ok_and(|json| json.get(MARK).is_some())
+    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<Json>();
+    let first = values.next()?.ok()?;
+    first.get(MARK).and(bytes.get(..values.byte_offset()))
 }
 
 impl Patch {
@@ -333,7 +336,11 @@ mod tests {
     fn what_is_written_is_read_again() {
         let patch = whole();
         assert_eq!(read(&patch.to_text()), Ok(patch.clone()));
-        assert!(holds_patch(patch.to_text().as_bytes()));
+        let text = patch.to_text();
+        let with_more = format!("{text}List\u{0}\u{1}");
+        for bytes in [text.as_bytes(), with_more.as_bytes()] {
+            assert_eq!(Patch::parse(patch_in(bytes).unwrap(), Path::new("/p")).unwrap(), patch);
+        }
         let bare = Patch { name: "a".into(), ..Patch::default() };
         assert_eq!(read(&bare.to_text()), Ok(bare));
         assert_eq!(read(r#"{"continuo_patch":1,"name":"a","new":[1]}"#).map(|patch| patch.name), Ok("a".into()));
@@ -376,6 +383,8 @@ mod tests {
         assert!(matches!(Patch::read(folder.path()), Err(PatchError::NotAPatch { .. })));
         let error = Patch::read(&folder.path().join("none")).unwrap_err();
         assert!(matches!(error, PatchError::Unreadable { .. }) && error.os_error() != 0);
-        assert!(!holds_patch(b"") && !holds_patch(b"{}") && !holds_patch(b"{\"state_version\":2}"));
+        for bytes in [b"".as_slice(), b"{}", b"{\"state_version\":2}", b"{\"continuo_patch\":"] {
+            assert_eq!(patch_in(bytes), None);
+        }
     }
 }

@@ -15,6 +15,6 @@ mod library;
 mod resolve;
 
 pub use error::PatchError;
-pub use file::{ClipRef, EXTENSION, ModelRef, Patch, Value, holds_patch};
+pub use file::{ClipRef, EXTENSION, ModelRef, Patch, Value, patch_in};
 pub use library::{Listed, delete, factory_folder, list, rename, save, user_folder};
 pub use resolve::{Clip, Resolved, clip_ref, model_ref, resolve};

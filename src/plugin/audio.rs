@@ -11,6 +11,7 @@ use nice_plug::prelude::{
 };
 
 use super::block::{self, Part};
+use super::course::course;
 use super::keys::{self, Aim};
 use super::vst3::BlockMode;
 use super::wait;
@@ -124,6 +125,7 @@ impl Audio {
 
         let midi = params.playback.value() == Playback::Midi;
         let with_seed = params.play_seed.value();
+        let matched = params.timeline.level_match.value();
         let variation = (params.variation.value().clamp(1, MAX_VARIATIONS) - 1) as u8;
         if self.waits.in_this_block() {
             // Which take plays is only known once the renderer has sent it.
@@ -138,16 +140,19 @@ impl Audio {
         let take = self.slots[usize::from(self.current)].as_deref();
         // A choice beyond what the take has plays its last variation; one source for one sound.
         let variations = take.map_or(0, PlayTake::variations) as u8;
-        let source = Source { slot: self.current, variation: variation.min(variations.saturating_sub(1)), with_seed };
+        let variation = variation.min(variations.saturating_sub(1));
+        let source = Source { slot: self.current, variation, with_seed, matched };
         // Without its seed clip a continuation begins in the middle of a sound.
         let soft = !with_seed && take.is_some_and(|take| take.seed_frames() > 0);
 
-        if midi || take.is_none() {
+        let course = take.filter(|_| !midi).map(|take| course(&params.timeline, take, with_seed));
+        if let Some(course) = course {
+            let cue = self.cue(part, context.transport(), meter, frames);
+            let beat = self.timeline.beat(meter.beats_per_bar);
+            self.player.go(cue, (source, soft), (course, beat), frames);
+        } else {
             self.timeline.reset();
             self.player.stop();
-        } else {
-            let cue = self.cue(part, context.transport(), meter, frames);
-            self.player.follow(cue, source, soft, frames);
         }
 
         if !midi {
@@ -341,7 +346,8 @@ impl Audio {
         } else {
             self.slots[slot] = Some(take);
         }
-        self.player.audition(Source { slot: AUDITION, variation, with_seed }, frame, soft);
+        let matched = self.params.timeline.level_match.value();
+        self.player.audition(Source { slot: AUDITION, variation, with_seed, matched }, frame, soft);
     }
 
     /// Gives up what waits to be played to the user. Without room for it, it waits to be given up.
@@ -406,7 +412,7 @@ fn slot_of(source: Source) -> usize {
 }
 
 fn view(slots: &Slots, source: Source) -> Option<TakeView<'_>> {
-    slots[slot_of(source)].as_ref()?.view(usize::from(source.variation), source.with_seed)
+    slots[slot_of(source)].as_ref()?.view(usize::from(source.variation), source.with_seed, source.matched)
 }
 
 /// Where the host's loop lies, if it has one.

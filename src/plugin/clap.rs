@@ -2,13 +2,14 @@
 //!
 //! The framework's wrapper does everything but three things. It reads a state whole or not at all (see [`super::state`]); so
 //! the state extension is the one below. It takes for granted that a host with a place for an editor also has the
-//! extension `clap.gui`, and aborts the host if not; such a host is given one that says no to every wish. It cuts blocks into
+//! extension `clap.gui`, and aborts the host if not; such a host is given a stand-in ([`stand_in`]). It cuts blocks into
 //! parts without telling ([`super::block`]). And it tells no host that something has changed ([`changes`]).
 //! Of presets it knows nothing: the factory that tells hosts of them is [`discovery`], what loads one is [`preset_load`].
 
 mod changes;
 mod discovery;
 mod preset_load;
+mod stand_in;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::io::{Read, Write};
@@ -17,11 +18,13 @@ use std::sync::{Arc, OnceLock};
 
 use clap_sys::entry::clap_plugin_entry;
 use clap_sys::events::{CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_TRANSPORT, clap_input_events};
-use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_host_gui};
-use clap_sys::ext::preset_load::{CLAP_EXT_PRESET_LOAD, CLAP_EXT_PRESET_LOAD_COMPAT};
+use clap_sys::ext::gui::CLAP_EXT_GUI;
+use clap_sys::ext::preset_load::{CLAP_EXT_PRESET_LOAD, CLAP_EXT_PRESET_LOAD_COMPAT, clap_plugin_preset_load};
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_plugin_state};
 use clap_sys::factory::plugin_factory::{CLAP_PLUGIN_FACTORY_ID, clap_plugin_factory};
-use clap_sys::factory::preset_discovery::{CLAP_PRESET_DISCOVERY_FACTORY_ID, CLAP_PRESET_DISCOVERY_FACTORY_ID_COMPAT};
+use clap_sys::factory::preset_discovery::{
+    CLAP_PRESET_DISCOVERY_FACTORY_ID, CLAP_PRESET_DISCOVERY_FACTORY_ID_COMPAT, clap_preset_discovery_location_kind,
+};
 use clap_sys::host::clap_host;
 use clap_sys::plugin::{clap_plugin, clap_plugin_descriptor};
 use clap_sys::process::{CLAP_PROCESS_ERROR, clap_process, clap_process_status};
@@ -32,6 +35,7 @@ use nice_plug::wrapper::clap::{PluginDescriptor, Wrapper};
 use super::{Continuo, block, newest_params, state};
 use crate::params::ContinuoParams;
 use changes::Changes;
+use stand_in::StandIn;
 
 /// The library's CLAP entry.
 #[unsafe(no_mangle)]
@@ -138,9 +142,7 @@ impl Instance {
     /// The host is in the middle of `init`: it has used nothing of the instance yet.
     unsafe fn stand_in_for_host(&mut self) {
         // SAFETY: a host lives longer than its plugins, and its structure is complete.
-        let host = unsafe { *self.host };
-        let host = clap_host { get_extension: Some(extension_of_stand_in), ..host };
-        let stand_in = Box::new(StandIn { host, real: self.host });
+        let stand_in = unsafe { StandIn::new(self.host) };
         // SAFETY: the box stays where it is and is dropped after the wrapper.
         let Some((framework, params)) = (unsafe { wrapped(&raw const stand_in.host) }) else { return };
         // SAFETY: the wrapper before it was never used.
@@ -261,6 +263,7 @@ unsafe extern "C" fn on_main_thread(plugin: *const clap_plugin) {
 
 unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char) -> *const c_void {
     static STATE: clap_plugin_state = clap_plugin_state { save: Some(save), load: Some(load) };
+    static PRESET_LOAD: clap_plugin_preset_load = clap_plugin_preset_load { from_location: Some(load_preset) };
     // SAFETY: as in `instance`; ids are strings.
     unsafe {
         let Some(instance) = instance(plugin) else { return null() };
@@ -270,7 +273,7 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
                 return (&raw const STATE).cast();
             }
             if [CLAP_EXT_PRESET_LOAD, CLAP_EXT_PRESET_LOAD_COMPAT].contains(&id) {
-                return (&raw const preset_load::PRESET_LOAD).cast();
+                return (&raw const PRESET_LOAD).cast();
             }
         }
         instance.framework.get_extension.map_or(null(), |get| get(plugin, id))
@@ -301,6 +304,25 @@ unsafe extern "C" fn load(plugin: *const clap_plugin, stream: *const clap_istrea
     placed && opened.known
 }
 
+unsafe extern "C" fn load_preset(
+    plugin: *const clap_plugin,
+    kind: clap_preset_discovery_location_kind,
+    location: *const c_char,
+    load_key: *const c_char,
+) -> bool {
+    // SAFETY: as in `instance`.
+    let Some(instance) = (unsafe { instance(plugin) }) else { return false };
+    // SAFETY: a host gives null or a place as a string.
+    let loaded = unsafe { preset_load::load(kind, location, &instance.params) };
+    let outcome = loaded.map(|mut state| instance.wrapper().set_state_inner(&mut state));
+    // It was the host that changed something.
+    instance.changes.forget(&instance.params);
+    let good = matches!(outcome, Ok(true));
+    // SAFETY: the host is there, and this is its main thread.
+    unsafe { preset_load::report(instance.host, kind, location, load_key, outcome.map(drop)) };
+    good
+}
+
 /// A host's stream.
 struct Stream<'a, T>(&'a T);
 
@@ -324,44 +346,4 @@ impl Write for Stream<'_, clap_ostream> {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
-}
-
-/// A copy of a host's structure that also answers for `clap.gui`. All else is the host's own: it finds itself by its
-/// `host_data`.
-#[repr(C)]
-struct StandIn {
-    /// First, so that a pointer to it is a pointer to the whole.
-    host: clap_host,
-    real: *const clap_host,
-}
-
-unsafe extern "C" fn extension_of_stand_in(host: *const clap_host, id: *const c_char) -> *const c_void {
-    static NO_WINDOWS: clap_host_gui = clap_host_gui {
-        resize_hints_changed: Some(ignore),
-        request_resize: Some(refuse_size),
-        request_show: Some(refuse),
-        request_hide: Some(refuse),
-        closed: Some(ignore_closing),
-    };
-    // SAFETY: only a `StandIn` has this function; the host behind it lives, and ids are strings.
-    unsafe {
-        let Some(stand_in) = host.cast::<StandIn>().as_ref() else { return null() };
-        let found = (*stand_in.real).get_extension.map_or(null(), |get| get(stand_in.real, id));
-        if found.is_null() && !id.is_null() && CStr::from_ptr(id) == CLAP_EXT_GUI {
-            return (&raw const NO_WINDOWS).cast();
-        }
-        found
-    }
-}
-
-unsafe extern "C" fn ignore(_host: *const clap_host) {}
-
-unsafe extern "C" fn ignore_closing(_host: *const clap_host, _destroyed: bool) {}
-
-unsafe extern "C" fn refuse(_host: *const clap_host) -> bool {
-    false
-}
-
-unsafe extern "C" fn refuse_size(_host: *const clap_host, _width: u32, _height: u32) -> bool {
-    false
 }

@@ -3,6 +3,7 @@
 mod audio;
 mod block;
 pub mod clap;
+mod course;
 #[cfg(test)]
 #[cfg(all(unix, not(target_os = "macos")))]
 mod dragged;

@@ -59,7 +59,7 @@ pub(super) fn for_frames(take: &PlayTake, source: Source, end: i64) {
     let seed_frames = take.seed_frames();
     let first = if source.with_seed { 0 } else { seed_frames as i64 };
     let end = first.saturating_add(end).clamp(0, (seed_frames + take.frames()) as i64) as usize;
-    while take.ready(usize::from(source.variation)) < end && !take.is_complete() {
+    while take.ready(usize::from(source.variation), source.matched) < end && !take.is_complete() {
         std::thread::sleep(NAP);
     }
 }

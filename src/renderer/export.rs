@@ -11,6 +11,7 @@ use super::shared::Shared;
 use crate::files::plain_name;
 use crate::session::{Concern, ExportFormat, ExportOptions, Session, lock};
 use crate::take::bench::lay_out;
+use crate::take::level::{Matcher, words};
 use crate::take::shelf::Kept;
 use crate::take::store::Store;
 use crate::take::{Recipe, Take};
@@ -31,6 +32,8 @@ pub(super) struct Manner {
     host_rate_hz: Option<u32>,
     /// Where the take is pinned, in seconds from the song's beginning.
     pin_seconds: f64,
+    /// Whether continuations are brought to their clip's level.
+    level_match: bool,
     /// The song's tempo, once a host has named one.
     beat: Option<Beat>,
 }
@@ -101,9 +104,11 @@ impl Manner {
     pub(super) fn of(session: &Session) -> Self {
         let meter = session.link.meter();
         let bars = session.params().map_or(0.0, |params| params.pin_bars());
+        let level_match = session.params().is_some_and(|params| params.level_match());
         Self {
             options: session.snapshot().export,
             host_rate_hz: session.link.host_rate_hz(),
+            level_match,
             pin_seconds: bars.max(0.0) * meter.beats_per_bar * 60.0 / meter.tempo,
             beat: session
                 .link
@@ -149,12 +154,19 @@ pub(super) fn write(piece: &Piece, manner: &Manner, path: &Path) -> Result<(), R
     let play = lay_out(take, rate_hz)?;
     let seed_frames = if manner.options.with_seed { play.seed_frames() } else { 0 };
     let frames = (seed_frames + play.frames()) as i64;
-    let [left, right] =
-        play.frames_between(*variation, manner.options.with_seed, 0, frames).ok_or(RenderError::NothingToExport)?;
+    let [left, right] = play
+        .frames_between(*variation, (manner.options.with_seed, manner.level_match), 0, frames)
+        .ok_or(RenderError::NothingToExport)?;
     let clip = Clip { sample_rate_hz: rate_hz, channels: vec![left, right] };
     let annotations = Annotations {
         title: piece.name(),
-        comment: format!("{} · model {} (SHA-256 {})", recipe.describe(), recipe.model_file, recipe.model_sha256),
+        comment: format!(
+            "{}{} · model {} (SHA-256 {})",
+            recipe.describe(),
+            level(piece, manner),
+            recipe.model_file,
+            recipe.model_sha256
+        ),
         copyright: licence(recipe),
         software: format!("Continuo {}", env!("CARGO_PKG_VERSION")),
         first_frame: Some((manner.pin_seconds * f64::from(rate_hz)).round() as u64),
@@ -174,6 +186,14 @@ fn licence(recipe: &Recipe) -> String {
         return String::new();
     }
     format!("Made with the model {}, whose licence is {}", recipe.model_name, recipe.model_licence)
+}
+
+/// What was done to the continuation's level, for people.
+fn level(Piece { take, variation, .. }: &Piece, manner: &Manner) -> String {
+    let continuation = take.variations.get(*variation).filter(|_| manner.level_match);
+    let (Some(seed), Some(continuation)) = (take.seed.as_deref(), continuation) else { return String::new() };
+    let matcher = Matcher::new(Some(seed), take.recipe.model_rate_hz);
+    format!(" · level matched to the clip {}", words(matcher.decibels(&continuation.channels)))
 }
 
 fn write_clip(path: &Path, clip: &Clip, annotations: &Annotations) -> Result<(), AudioError> {

@@ -1,6 +1,6 @@
 //! How long a render would take, told before it is asked for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use continuo_engine::{EngineError, Model, Setting, Workload};
@@ -55,7 +55,8 @@ pub(super) fn tell(shared: &Shared, session: &Arc<Session>) {
     {
         tell_speed(session, &path, settings.seconds as f32 / seconds.max(1e-6));
     }
-    if known.is_none() && may_measure {
+    let wonders = || watched && curious(shared, session).is_some();
+    if (known.is_none() && may_measure) || wonders() {
         shared.measure(session);
     }
 }
@@ -75,8 +76,12 @@ fn tell_speed(session: &Session, path: &Path, speed: f32) {
 /// Opens the model of a session in whose editor somebody is looking, and measures what the forecast of its next render
 /// needs. Gives way to renders. Where a model cannot be opened or does not run, the same is not tried again.
 pub(super) fn measure(shared: &Shared, session: &Session) {
-    let Some(path) = session.snapshot().model.path.or_else(|| resources::default_model().ok()) else { return };
+    let snapshot = session.snapshot();
+    let Some(chosen) = snapshot.model.path.or_else(|| resources::default_model().ok()) else { return };
     let Some(what) = measured(shared, session) else { return };
+    // The chosen one comes first.
+    let first = snapshot.forecast_seconds.is_none() && shared.models.can_be_measured(&chosen, what);
+    let path = curious(shared, session).filter(|_| !first).unwrap_or(chosen);
     // Until the end is known to be good, as a fault must not come back four times a second.
     shared.models.measuring(&path, what, true);
     let Ok(model) = shared.models.load(&path, shared.watched()) else { return };
@@ -86,6 +91,15 @@ pub(super) fn measure(shared: &Shared, session: &Session) {
     if matches!(outcome, None | Some(Ok(_) | Err(EngineError::Cancelled))) {
         shared.models.measuring(&path, what, false);
     }
+    if let (Some(Ok(forecast)), Some(settings)) = (outcome, session.settings()) {
+        tell_speed(session, &path, settings.seconds as f32 / forecast.as_secs_f32().max(1e-6));
+    }
+}
+
+/// The model whose speed an open editor would like to show next.
+fn curious(shared: &Shared, session: &Session) -> Option<PathBuf> {
+    let what = measured(shared, session)?;
+    session.curious(|path| shared.models.can_be_measured(path, what))
 }
 
 /// What would be measured of a model for the session's present settings.

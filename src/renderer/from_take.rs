@@ -36,11 +36,13 @@ pub(super) fn seed_from_take(
         // Counted now, so that an offline host has something to wait for from here on.
         session.link.begin_request();
     }
+    // As it is heard, so that what goes on from it goes on from that.
+    let matched = session.params().is_some_and(|params| params.level_match());
     let (shared, session) = (Arc::clone(shared), Arc::clone(session));
     let whole = Arc::clone(&session);
     let begun = errand(&session, "continuo-seed", move |_| {
         let before = whole.document();
-        let made = clip(&take, variation, until_seconds)
+        let made = clip(&take, variation, matched, until_seconds)
             .ok_or(RenderError::NothingToExport)
             .and_then(|clip| write(&clip, &folder, &format!("{title}, variation {}", variation + 1)));
         match made {
@@ -70,13 +72,13 @@ pub(super) fn seed_from_take(
 }
 
 /// A variation at the model's rate up to a place in it, as much of it as a seed clip may be long.
-fn clip(take: &Take, variation: usize, until_seconds: Option<f64>) -> Option<Clip> {
+fn clip(take: &Take, variation: usize, matched: bool, until_seconds: Option<f64>) -> Option<Clip> {
     let rate_hz = take.recipe.model_rate_hz;
     let play = lay_out(take, rate_hz).ok()?;
     let frames = (play.seed_frames() + play.frames()) as i64;
     let end = until_seconds.map_or(frames, |seconds| (seconds * f64::from(rate_hz)).round() as i64).clamp(0, frames);
     let begin = (end - (MAX_SEED_SECONDS * f64::from(rate_hz)) as i64).max(0);
-    let [left, right] = play.frames_between(variation, true, begin, end)?;
+    let [left, right] = play.frames_between(variation, (true, matched), begin, end)?;
     let channels = if left == right { vec![left] } else { vec![left, right] };
     (end > begin).then_some(Clip { sample_rate_hz: rate_hz, channels })
 }
@@ -106,17 +108,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for take in [take(), stereo_take()] {
             let rate_hz = take.recipe.model_rate_hz;
-            let whole = clip(&take, 1, None).unwrap();
+            let whole = clip(&take, 1, false, None).unwrap();
             assert_eq!(whole.sample_rate_hz, rate_hz);
             let continuation = take.variations[1].channels[0].len();
             let seed = whole.frames() - continuation;
             // The continuation is as it was generated, to the bit.
             assert_eq!(whole.channels[0][seed..], take.variations[1].channels[0]);
             let until = (seed + 700) as f64 / f64::from(rate_hz);
-            let part = clip(&take, 1, Some(until)).unwrap();
+            let part = clip(&take, 1, false, Some(until)).unwrap();
             assert_eq!(part.frames(), seed + 700);
             assert_eq!(part.channels[0], whole.channels[0][..seed + 700]);
-            assert!(clip(&take, 1, Some(0.0)).is_none());
+            assert!(clip(&take, 1, false, Some(0.0)).is_none());
 
             let path = write(&part, folder.path(), "Bridge/2").unwrap();
             assert!(path.file_name().unwrap().to_string_lossy().starts_with("Bridge_2 "));

@@ -1,4 +1,4 @@
-//! The worker thread: one request after the other.
+//! The worker thread: one request after the other, or a part of one where others wait.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -7,14 +7,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use continuo_engine::audio::{Clip, DamagedClip, MAX_LEVEL};
-use continuo_engine::{EngineError, Precision, RenderBlock, RenderRequest, Sampling, Setting};
+use continuo_engine::{EngineError, RenderBlock, RenderRequest, Sampling, Setting};
 
 use super::error::RenderError;
-use super::models::LoadedModel;
+use super::making::{Making, Material, Progress};
 use super::shared::{Job, Request, Shared, conclude};
 use super::{forecast, priority};
 use crate::resources;
-use crate::session::overview::OverviewBuilder;
 use crate::session::{Concern, Session, Snapshot, Status, Ticket, lock, read_seed, seed_words};
 use crate::settings::{Mode, SeedSource, Settings};
 use crate::take::Recipe;
@@ -34,7 +33,7 @@ fn run(shared: &Arc<Shared>) {
     priority::set(own);
     while let Some(job) = shared.next_job(own) {
         match job {
-            Job::Render(request) => serve(shared, &request),
+            Job::Render(request) => serve(shared, request),
             Job::Measure(session) => {
                 let Some(session) = session.upgrade() else { continue };
                 // A fault here costs a forecast. It will be told when it costs a render.
@@ -50,58 +49,70 @@ struct Ending<'a> {
     session: &'a Session,
     ticket: &'a Arc<Ticket>,
     status: Status,
+    /// The request has not ended: it waits for its next turn.
+    goes_on: bool,
 }
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        conclude(self.session, self.ticket, self.status);
+        if !self.goes_on {
+            conclude(self.session, self.ticket, self.status);
+        }
     }
 }
 
-fn serve(shared: &Shared, request: &Request) {
+/// Does the next of what a request asks for; what is left of it goes back into the queue.
+pub(super) fn serve(shared: &Shared, mut request: Request) {
     let Some(session) = request.session.upgrade() else { return };
-    let mut ending = Ending { session: &session, ticket: &request.ticket, status: Status::Failed };
-    let started = Instant::now();
-    let outcome = catch_unwind(AssertUnwindSafe(|| render(shared, &session, request)));
+    let ticket = Arc::clone(&request.ticket);
+    let mut ending = Ending { session: &session, ticket: &ticket, status: Status::Failed, goes_on: false };
+    let outcome = catch_unwind(AssertUnwindSafe(|| render(shared, &session, &mut request)));
     match outcome.unwrap_or(Err(RenderError::Fault)) {
-        Ok(()) => ending.status = Status::Finished { seconds: started.elapsed().as_secs_f32() },
+        Ok(Pass::Last { worked }) => ending.status = Status::Finished { seconds: worked.as_secs_f32() },
+        Ok(Pass::First) => {
+            ending.goes_on = true;
+            shared.queue_again(&session, request);
+            return;
+        }
         Err(RenderError::Cancelled) => ending.status = Status::Cancelled,
         Err(RenderError::NoModel(path)) => session.miss_model(&path),
         Err(error) => session.complain_of(error.concern(), &error),
     }
     // Whatever was not finished goes before the request ends, so that an offline host sees the take before it again.
-    let _ = catch_unwind(AssertUnwindSafe(|| session.give_up_live(request.ticket.id)));
+    let _ = catch_unwind(AssertUnwindSafe(|| session.give_up_live(ticket.id)));
 }
 
-/// What a request is made of, found and read.
-struct Material {
-    loaded: LoadedModel,
-    seed: Option<Arc<Clip>>,
-    recipe: Recipe,
-    sampling: Sampling,
-    class: u32,
-    precision: Precision,
+/// What came of serving a request.
+enum Pass {
+    /// A variation is whole, and others are left to make.
+    First,
+    /// The take is whole, and was worked on for so long.
+    Last { worked: Duration },
 }
 
-fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), RenderError> {
-    let (ticket, settings) = (&request.ticket, &request.settings);
-    stop_if_cancelled(ticket)?;
-    if session.shelf_is_full() {
-        return Err(RenderError::ShelfFull);
-    }
-    session.post(|snapshot| snapshot.status = Status::Loading);
-    let Material { loaded: LoadedModel { model, forecasts }, seed, recipe, sampling, class, precision } =
-        gather(shared, session, settings)?;
-    stop_if_cancelled(ticket)?;
+fn render(shared: &Shared, session: &Session, request: &mut Request) -> Result<Pass, RenderError> {
+    let started = Instant::now();
+    let ticket = Arc::clone(&request.ticket);
+    stop_if_cancelled(&ticket)?;
+    let (mut making, resumed) = match request.making.take() {
+        Some(making) => (making, true),
+        None => (Box::new(prepare(shared, session, request)?), false),
+    };
+    stop_if_cancelled(&ticket)?;
+    let others_wait = shared.others_wait();
+    let variations = making.next_pass(others_wait);
+    let Making { material, progress, .. } = &mut *making;
+    let (model, forecasts) = (&material.loaded.model, &material.loaded.forecasts);
+    let (seed, recipe) = (&material.seed, &material.recipe);
 
     let seed_frames = seed.as_ref().map_or(0, |clip| (clip.seconds() * f64::from(recipe.model_rate_hz)) as u64);
     let work = RenderRequest {
         seed: seed.as_deref().cloned(),
         frames: recipe.frames,
-        sampling,
-        class,
-        variations: 0..recipe.variations,
-        precision: Some(precision),
+        sampling: material.sampling,
+        class: material.class,
+        variations: variations.clone(),
+        precision: Some(material.precision),
         workers: shared.workers(session),
     };
     let workload = work.workload(seed_frames);
@@ -110,22 +121,25 @@ fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), R
         // What is wrong with the model will show in the render itself.
         other => other.unwrap_or_default(),
     };
-    let mut progress = Progress::new(&recipe, seed.as_deref(), forecast);
+    progress.resume(forecast);
+    let ready = if resumed { made_frames(session, &ticket)? } else { 0 };
     session.post(|snapshot| {
-        snapshot.stepper = Some(model.backend(Some(precision)).to_string().into());
-        snapshot.status = progress.status(0);
+        snapshot.stepper = Some(model.backend(Some(material.precision)).to_string().into());
+        snapshot.status = progress.status(ready);
     });
-    begin(session, ticket, &recipe, seed.as_ref())?;
+    if !resumed {
+        begin(session, &ticket, recipe, seed.as_ref())?;
+    }
 
     let mut failure = None;
     let mut sink = |block: RenderBlock<'_>| {
-        if let Err(error) = accept(session, ticket, &mut progress, &block) {
+        if let Err(error) = accept(session, &ticket, progress, variations.start, &block) {
             // The engine stops at the next frame.
             failure.get_or_insert(error);
             ticket.stop();
         }
     };
-    let summary = continuo_engine::render(&model, &work, &ticket.cancel, &mut sink);
+    let summary = continuo_engine::render(model, &work, &ticket.cancel, &mut sink);
     if let Some(error) = failure {
         return Err(error.into());
     }
@@ -133,11 +147,38 @@ fn render(shared: &Shared, session: &Session, request: &Request) -> Result<(), R
         Err(EngineError::Cancelled) => return Err(RenderError::Cancelled),
         other => other?,
     };
-    stop_if_cancelled(ticket)?;
+    stop_if_cancelled(&ticket)?;
     forecasts.learn(&workload, summary.generate_seconds);
     tracing::debug!("rendered {} takes at {:.2}× real time", summary.variations, summary.real_time_factor);
-    let bits = summary.bits_per_symbol.iter().map(|bits| *bits as f32).collect();
-    session.keep(ticket, bits).map_err(RenderError::from)
+    making.bits.extend(summary.bits_per_symbol.iter().map(|bits| *bits as f32));
+    making.made = variations.end;
+    making.worked += started.elapsed();
+    if !making.is_whole() {
+        request.making = Some(making);
+        return Ok(Pass::First);
+    }
+    let worked = making.worked;
+    session.keep(&ticket, making.bits)?;
+    Ok(Pass::Last { worked })
+}
+
+/// Finds and reads what a new take is made of.
+fn prepare(shared: &Shared, session: &Session, request: &Request) -> Result<Making, RenderError> {
+    if session.shelf_is_full() {
+        return Err(RenderError::ShelfFull);
+    }
+    session.post(|snapshot| snapshot.status = Status::Loading);
+    let material = gather(shared, session, &request.settings)?;
+    let progress = Progress::new(&material.recipe, material.seed.as_deref(), Duration::ZERO);
+    Ok(Making { material, progress, made: 0, bits: Vec::new(), worked: Duration::ZERO })
+}
+
+/// Frames that a take has which was begun before.
+fn made_frames(session: &Session, ticket: &Ticket) -> Result<u64, RenderError> {
+    let bench = lock(&session.bench);
+    // A session that was opened meanwhile has none of it.
+    let live = bench.live.as_ref().filter(|live| live.ticket == ticket.id).ok_or(RenderError::Cancelled)?;
+    Ok(live.made_frames())
 }
 
 /// Finds the model and the seed clip and fixes the recipe.
@@ -178,6 +219,7 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
         signal: Some(manifest.signal),
         seed_name,
         rng_seed: settings.rng_seed,
+        tempo: Some(settings.tempo).filter(|tempo| tempo.is_finite()),
         engine_version: continuo_engine::VERSION.to_owned(),
         ..Recipe::default()
     };
@@ -279,6 +321,7 @@ fn accept(
     session: &Session,
     ticket: &Ticket,
     progress: &mut Progress,
+    first_variation: u32,
     block: &RenderBlock<'_>,
 ) -> Result<(), BenchError> {
     let mut bench = lock(&session.bench);
@@ -287,12 +330,12 @@ fn accept(
         return Ok(());
     };
     for (index, channels) in block.variations().enumerate() {
-        live.push(index, channels)?;
+        live.push(first_variation as usize + index, channels)?;
     }
     if progress.told.elapsed() >= TELL {
         progress.told = Instant::now();
         let overview = Arc::new(progress.overview.update(live.frames()));
-        let status = progress.status(live.ready_frames() as u64);
+        let status = progress.status(live.made_frames());
         let shown = bench.shown_live().is_some();
         // Under the lock: who chooses another take meanwhile sees that one.
         session.post(|snapshot| {
@@ -303,61 +346,6 @@ fn accept(
         });
     }
     Ok(())
-}
-
-/// How far a render is and how long it will still take.
-struct Progress {
-    overview: OverviewBuilder,
-    frames: u64,
-    rate_hz: f64,
-    forecast: Duration,
-    started: Instant,
-    /// When the first frames were there, and how many.
-    first: Option<(Instant, u64)>,
-    told: Instant,
-}
-
-impl Progress {
-    fn new(recipe: &Recipe, seed: Option<&Clip>, forecast: Duration) -> Self {
-        Self {
-            overview: OverviewBuilder::new(recipe, seed),
-            frames: recipe.frames,
-            rate_hz: f64::from(recipe.model_rate_hz),
-            forecast,
-            started: Instant::now(),
-            first: None,
-            told: Instant::now(),
-        }
-    }
-
-    /// The status at `ready` frames. Until some have come the forecast speaks, then what was measured since the first.
-    fn status(&mut self, ready: u64) -> Status {
-        let since = match self.first {
-            None if ready > 0 => {
-                self.first = Some((Instant::now(), ready));
-                None
-            }
-            None => None,
-            Some((first, frames)) => Some((first.elapsed().as_secs_f64(), ready.saturating_sub(frames))),
-        };
-        let left = self.frames.saturating_sub(ready) as f64;
-        let (seconds_left, speed) = match since {
-            Some((seconds, frames)) if frames > 0 && seconds > 0.0 => {
-                let per_frame = seconds / frames as f64;
-                (left * per_frame, 1.0 / (per_frame * self.rate_hz))
-            }
-            _ => {
-                let whole = self.forecast.as_secs_f64();
-                let seconds = self.frames as f64 / self.rate_hz;
-                ((whole - self.started.elapsed().as_secs_f64()).max(0.0), seconds / whole.max(1e-9))
-            }
-        };
-        Status::Rendering {
-            progress: (ready as f64 / self.frames.max(1) as f64) as f32,
-            seconds_left: Some(seconds_left as f32),
-            speed: speed as f32,
-        }
-    }
 }
 
 fn stop_if_cancelled(ticket: &Ticket) -> Result<(), RenderError> {

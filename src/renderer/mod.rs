@@ -2,18 +2,21 @@
 //!
 //! A service thread listens to the sessions (the editors ring a bell; what `process()` asks for is polled, since the audio
 //! thread must not wake anybody) and keeps the queue; a worker thread of low priority renders one request after the
-//! other; files are written and looked at by threads of their own. All end with the process's last instance. Instances talk
+//! other, and where others wait, a request's first variation before anybody's further ones; files are written and looked at by threads of their own. All end with the process's last instance. Instances talk
 //! to it through their [`Session`] alone.
 
 mod dragged;
 mod errands;
 mod error;
 mod export;
+#[cfg(test)]
+mod fairness;
 mod forecast;
 mod from_take;
 mod job;
 mod listening;
 mod locate;
+mod making;
 mod models;
 mod patches;
 mod preferences;

@@ -15,6 +15,9 @@ use crate::settings::Settings;
 /// How often `process()`'s wishes are looked at.
 const POLL: Duration = Duration::from_millis(10);
 
+/// How often open editors are told of what has moved.
+const PULSE: Duration = Duration::from_millis(40);
+
 /// How often forecasts are made anew.
 const FORECAST: Duration = Duration::from_millis(250);
 
@@ -25,7 +28,7 @@ pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
 fn run(shared: &Arc<Shared>) {
     // The worker starts when there is something to do: a host that scans sees no more than a sleeping thread.
     let mut worker: Option<JoinHandle<()>> = None;
-    let mut forecast_at = Instant::now();
+    let (mut forecast_at, mut felt_at) = (Instant::now(), Instant::now());
     while !shared.stopping() {
         BELL.wait(POLL);
         let sessions: Vec<Arc<Session>> = lock(&shared.sessions).iter().filter_map(std::sync::Weak::upgrade).collect();
@@ -33,6 +36,12 @@ fn run(shared: &Arc<Shared>) {
             guarded(session, || listen(shared, session));
         }
         shared.tend_queue();
+        if felt_at.elapsed() >= PULSE {
+            for session in &sessions {
+                session.feel_pulse();
+            }
+            felt_at = Instant::now();
+        }
         if forecast_at.elapsed() >= FORECAST {
             for session in &sessions {
                 guarded(session, || {
@@ -70,6 +79,7 @@ fn guarded(session: &Session, serve: impl FnOnce()) {
 
 fn listen(shared: &Arc<Shared>, session: &Arc<Session>) {
     session.link.free_retired();
+    session.link.tend_capture();
     watch_switches_at_rest(shared, session);
     while let Some(command) = session.link.take_command() {
         match command {

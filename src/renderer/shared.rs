@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use continuo_engine::Workers;
 
 use super::error::RenderError;
+use super::making::Making;
 use super::models::Models;
 use super::{preferences, priority};
 use crate::session::{Concern, Preferences, Priority, Session, Status, Ticket, lock};
@@ -47,6 +48,12 @@ impl Queue {
     pub(super) fn is_empty(&self) -> bool {
         self.requests.is_empty() && self.measure.is_none()
     }
+
+    /// The request whose turn it is: the first one of which nothing is there yet, else the first one.
+    pub(super) fn next_request(&mut self) -> Option<Request> {
+        let new = self.requests.iter().position(|request| request.making.is_none());
+        self.requests.remove(new.unwrap_or(0))
+    }
 }
 
 /// What the worker does next.
@@ -60,6 +67,8 @@ pub(super) struct Request {
     pub(super) session: Weak<Session>,
     pub(super) ticket: Arc<Ticket>,
     pub(super) settings: Settings,
+    /// What has been made of it already.
+    pub(super) making: Option<Box<Making>>,
 }
 
 impl Shared {
@@ -125,10 +134,26 @@ impl Shared {
             snapshot.notice = None;
             snapshot.status = Status::Waiting { ahead: queue.requests.len() };
         });
-        queue.requests.push_back(Request { session: Arc::downgrade(session), ticket, settings });
+        queue.requests.push_back(Request { session: Arc::downgrade(session), ticket, settings, making: None });
         self.give_way.store(true, Ordering::Release);
         drop(queue);
         self.work.notify_all();
+    }
+
+    /// Puts a request back that has its first variation; those without one come first.
+    pub(super) fn queue_again(&self, session: &Session, request: Request) {
+        let mut queue = lock(&self.queue);
+        let ahead = queue.requests.len();
+        session.post(|snapshot| snapshot.status = Status::Waiting { ahead });
+        queue.requests.push_back(request);
+        drop(queue);
+        self.work.notify_all();
+    }
+
+    /// Whether somebody waits for a first variation.
+    pub(super) fn others_wait(&self) -> bool {
+        let waits = |request: &Request| request.making.is_none() && !request.ticket.is_cancelled();
+        lock(&self.queue).requests.iter().any(waits)
     }
 
     /// Has the model of this session measured when there is nothing to render.
@@ -146,7 +171,7 @@ impl Shared {
         if ends() {
             return None;
         }
-        if let Some(request) = queue.requests.pop_front() {
+        if let Some(request) = queue.next_request() {
             return Some(Job::Render(request));
         }
         // Under the lock: a request that comes from now on makes the measurement give way.
@@ -160,6 +185,7 @@ impl Shared {
         for Request { session, ticket, .. } in waiting {
             if let Some(session) = session.upgrade() {
                 session.complain(error);
+                session.give_up_live(ticket.id);
                 conclude(&session, &ticket, Status::Failed);
             }
         }
@@ -169,23 +195,34 @@ impl Shared {
     pub(super) fn tend_queue(&self) {
         let mut cancelled = Vec::new();
         let mut queue = lock(&self.queue);
-        let mut ahead = 0;
+        let mut new = 0;
         queue.requests.retain(|request| {
             let Some(session) = request.session.upgrade() else { return false };
             if request.ticket.is_cancelled() {
                 cancelled.push((session, Arc::clone(&request.ticket)));
                 return false;
             }
-            session.post(|snapshot| {
-                if let Status::Waiting { ahead: shown } = &mut snapshot.status {
-                    *shown = ahead;
-                }
-            });
-            ahead += 1;
+            new += usize::from(request.making.is_none());
             true
         });
+        let (mut new_ahead, mut begun_ahead) = (0, new);
+        for request in &queue.requests {
+            let Some(session) = request.session.upgrade() else { continue };
+            let ahead = if request.making.is_none() { &mut new_ahead } else { &mut begun_ahead };
+            let waits = Status::Waiting { ahead: *ahead };
+            *ahead += 1;
+            let told = session.snapshot().status;
+            if matches!(told, Status::Waiting { .. }) && told != waits {
+                session.post(|snapshot| {
+                    if matches!(snapshot.status, Status::Waiting { .. }) {
+                        snapshot.status = waits;
+                    }
+                });
+            }
+        }
         drop(queue);
         for (session, ticket) in cancelled {
+            session.give_up_live(ticket.id);
             conclude(&session, &ticket, Status::Cancelled);
         }
     }

@@ -7,6 +7,7 @@ use super::instance::Session;
 use super::lock::lock;
 use crate::files::File;
 use crate::resources::{self, ResourceError};
+use crate::settings::Settings;
 
 impl Session {
     /// Puts a sentence for the user on the board.
@@ -52,7 +53,8 @@ impl Session {
     }
 
     fn subject(&self, concern: Concern) -> Subject {
-        let settings = self.settings();
+        // A tempo that changes is no other wish.
+        let settings = self.settings().map(|settings| Settings { tempo: 0.0, ..settings });
         let source = settings.map(|settings| (settings.mode, settings.seed_source));
         let file = |chosen: Option<PathBuf>, factory: fn() -> Result<PathBuf, ResourceError>, source| {
             let file = chosen.clone().or_else(|| factory().ok()).and_then(|path| File::at(&path));

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::{Duration, Instant};
 
 use crossbeam::queue::SegQueue;
 use nice_plug_egui::RepaintNotifier;
@@ -13,6 +12,7 @@ use super::card::Suggestion;
 use super::choice::{Chosen, PendingChoices};
 use super::command::Command;
 use super::concern::Cause;
+use super::felt::Felt;
 use super::file_choice::FileChoice;
 use super::herald::Herald;
 use super::history::{History, Wishes};
@@ -27,9 +27,6 @@ use super::trim::Trimmed;
 use crate::settings::{Controls, Meter, Settings};
 use crate::take::bench::Bench;
 use crate::take::shelf::TakeId;
-
-/// An editor that has not looked for so long is closed: at rest, it looks four times a second.
-const WATCHED: Duration = Duration::from_secs(1);
 
 /// What [`Snapshot`] is cloned from.
 #[derive(Debug)]
@@ -48,6 +45,8 @@ pub(crate) struct Board {
     pub(super) look: Look,
     /// What suits a model that was chosen just now, until an editor has set it.
     pub(super) suggestion: Option<Suggestion>,
+    /// Models whose speed an editor shows or would.
+    pub(super) curious: Vec<PathBuf>,
     /// Parameters that a patch turns, until somebody has asked the host for them.
     pub(super) wishes: Wishes,
     /// What is played to the user.
@@ -75,8 +74,7 @@ pub struct Session {
     pub(super) unread: Mutex<Unread>,
     revision: AtomicU64,
     pub(crate) herald: Herald,
-    /// When an editor last looked.
-    watched: Mutex<Option<Instant>>,
+    pub(super) pulse: Mutex<Felt>,
     controls: OnceLock<Weak<dyn Controls>>,
 }
 
@@ -94,6 +92,7 @@ impl Session {
                 model_hash: None,
                 look: Look::default(),
                 suggestion: None,
+                curious: Vec::new(),
                 wishes: Wishes::new(),
                 listening: None,
                 prepared: None,
@@ -104,7 +103,7 @@ impl Session {
             tickets: Mutex::new(Vec::new()),
             revision: AtomicU64::new(0),
             herald: Herald::default(),
-            watched: Mutex::new(None),
+            pulse: Mutex::default(),
             history: Mutex::default(),
             unread: Mutex::default(),
             controls: OnceLock::new(),
@@ -132,29 +131,35 @@ impl Session {
         snapshot
     }
 
-    /// Says that an editor is looking; to be said again with every frame it draws.
+    /// Says that an editor is looking, until [`Session::look_away`]. It is drawn when [`Session::repaint`] is rung.
     pub fn watch(&self) {
         self.link.set_looked_at(true);
-        *lock(&self.watched) = Some(Instant::now());
     }
 
     /// Says that no editor is looking any more. What was played to its user ends.
     pub fn look_away(&self) {
-        *lock(&self.watched) = None;
         self.link.set_looked_at(false);
         self.link.end_audition();
+        let mut board = lock(&self.board);
         // It was kept for the next click.
-        lock(&self.board).prepared = None;
+        board.prepared = None;
+        board.curious.clear();
     }
 
     /// Whether somebody sees what is posted: only then is it worth opening a model or measuring it ahead of a render.
     pub(crate) fn is_watched(&self) -> bool {
-        lock(&self.watched).is_some_and(|last| last.elapsed() < WATCHED)
+        self.link.is_looked_at()
     }
 
-    /// Frames that `process()` had to replace with silence since the instance was made, because they were not ready.
+    /// Frames that `process()` had to replace with silence because they were not ready, since the instance was made or
+    /// [`Session::forget_missing`].
     pub fn missing_frames(&self) -> u64 {
         self.link.missing_frames()
+    }
+
+    /// Counts missing frames from 0 again.
+    pub fn forget_missing(&self) {
+        self.link.forget_missing();
     }
 
     /// Where in the take playback stands, in seconds from the seed clip's first frame; `None` while nothing plays.

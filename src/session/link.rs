@@ -309,6 +309,23 @@ impl AudioLink {
         self.missing.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn forget_missing(&self) {
+        self.missing.store(0, Ordering::Relaxed);
+    }
+
+    /// Where playback stands, which take is played to the user, and where in it: to see whether they move.
+    pub(crate) fn heads(&self) -> [u64; 3] {
+        let [take, frame] = &self.auditioned;
+        let playhead = self.playhead.load(Ordering::Relaxed);
+        [playhead.cast_unsigned(), take.load(Ordering::Acquire), frame.load(Ordering::Relaxed)]
+    }
+
+    /// Tempo, beats per bar and rate, as bits.
+    pub(crate) fn meter_bits(&self) -> [u64; 3] {
+        let rate = self.host_rate.load(Ordering::Acquire);
+        [self.tempo.load(Ordering::Relaxed), self.beats_per_bar.load(Ordering::Relaxed), u64::from(rate)]
+    }
+
     pub(crate) fn playhead_seconds(&self) -> Option<f64> {
         let frame = self.playhead.load(Ordering::Relaxed);
         let rate = self.host_rate_hz()?;
@@ -360,6 +377,13 @@ impl AudioLink {
         lock(&self.capture).clone()
     }
 
+    /// To be called now and then, not from `process()`: gives a capture that has begun its memory.
+    pub(crate) fn tend_capture(&self) {
+        if let Some(ring) = self.captured() {
+            ring.commit();
+        }
+    }
+
     /// What becomes of the sidechain, as `process()` has told last.
     pub fn capture_state(&self) -> Capture {
         let state = usize::from(self.capture_state.load(Ordering::Relaxed));
@@ -380,13 +404,40 @@ pub struct CaptureRing {
     pub channels: [Box<[AtomicU32]>; 2],
     /// Frames written since the capture began.
     pub written: AtomicUsize,
+    /// The system has given all of its memory.
+    committed: AtomicBool,
+}
+
+/// Values in a page of memory.
+const PAGE: usize = 1_024;
+
+/// Silence that the system gives as it gives fresh memory: it takes none before somebody writes. An instance whose sidechain is never captured
+/// does without its 11 MB.
+fn silence(frames: usize) -> Box<[AtomicU32]> {
+    // SAFETY: all bytes 0 are a valid value of an atomic number.
+    unsafe { Box::new_zeroed_slice(frames).assume_init() }
 }
 
 impl CaptureRing {
     fn new(rate_hz: u32) -> Self {
         let frames = (rate_hz as f32 * CAPTURE_SECONDS) as usize;
-        let silence = || (0..frames).map(|_| AtomicU32::new(0)).collect::<Box<[AtomicU32]>>();
-        Self { rate_hz, channels: [silence(), silence()], written: AtomicUsize::new(0) }
+        Self {
+            rate_hz,
+            channels: [silence(frames), silence(frames)],
+            written: AtomicUsize::new(0),
+            committed: false.into(),
+        }
+    }
+
+    /// Once something is captured: has the system give the memory that nobody has touched yet, so that `process()` need not wait for it. May be
+    /// called while it writes.
+    fn commit(&self) {
+        if self.frames() == 0 || self.committed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        for cell in self.channels.iter().flat_map(|channel| channel.iter().step_by(PAGE)) {
+            cell.fetch_add(0, Ordering::Relaxed);
+        }
     }
 
     /// Frames that can be read.
@@ -405,5 +456,24 @@ impl CaptureRing {
                 .collect()
         };
         [read(&self.channels[0]), read(&self.channels[1])]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capture_keeps_what_is_in_it_when_it_gets_its_memory() {
+        let link = AudioLink::new();
+        let ring = link.capture_ring(8_000);
+        assert_eq!(ring.channels[0].len(), 240_000);
+        link.tend_capture();
+        assert!(!ring.committed.load(Ordering::Relaxed), "nothing is captured");
+        ring.channels[1][0].store(0.5_f32.to_bits(), Ordering::Relaxed);
+        ring.written.store(2, Ordering::Release);
+        link.tend_capture();
+        assert!(ring.committed.load(Ordering::Relaxed));
+        assert_eq!(ring.read(), [vec![0.0, 0.0], vec![0.5, 0.0]]);
     }
 }

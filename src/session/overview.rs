@@ -3,6 +3,7 @@
 use continuo_engine::audio::Clip;
 
 use super::collapse::{Collapse, collapse};
+use crate::take::level::Matcher;
 use crate::take::{Recipe, Take};
 
 /// Columns of an overview.
@@ -24,7 +25,7 @@ pub struct TakeOverview {
     pub seed_seconds: f64,
     /// Length of the whole continuation in seconds.
     pub continuation_seconds: f64,
-    /// Length of the continuation that is ready, in seconds.
+    /// Length of the continuation that is ready in every variation that has been begun, in seconds.
     pub ready_seconds: f64,
     /// Where the seam lies, as a part (0..=1) of seed clip and continuation together.
     pub seam: f32,
@@ -34,6 +35,10 @@ pub struct TakeOverview {
     pub peaks: Vec<Vec<Peak>>,
     /// Where each variation stops being music, if it does; empty while it grows.
     pub collapses: Vec<Option<Collapse>>,
+    /// By how many dB each variation is turned up to be as loud as the seed clip; empty without one, `None` until it is known.
+    pub levels: Vec<Option<f32>>,
+    /// The song's tempo when it was made, in quarter notes per minute, if that is known.
+    pub tempo: Option<f64>,
     /// What made it, for people: model, seed clip, sampling.
     pub recipe: String,
 }
@@ -43,8 +48,11 @@ pub struct TakeOverview {
 pub(crate) struct OverviewBuilder {
     overview: TakeOverview,
     model_rate_hz: f64,
+    /// Frames of a whole continuation.
+    whole: u64,
     /// Continuation frames that are in the columns, per variation.
     counted: Vec<usize>,
+    matcher: Matcher,
 }
 
 impl OverviewBuilder {
@@ -69,10 +77,14 @@ impl OverviewBuilder {
                 columns: COLUMNS,
                 peaks: vec![seed_columns; recipe.variations as usize],
                 collapses: Vec::new(),
+                levels: if seed.is_some() { vec![None; recipe.variations as usize] } else { Vec::new() },
+                tempo: recipe.tempo,
                 recipe: recipe.describe(),
             },
             model_rate_hz,
+            whole: recipe.frames,
             counted: vec![0; recipe.variations as usize],
+            matcher: Matcher::new(seed, recipe.model_rate_hz.max(1)),
         }
     }
 
@@ -90,7 +102,14 @@ impl OverviewBuilder {
             }
             *counted = frames;
         }
-        let ready = self.counted.iter().copied().min().unwrap_or(0);
+        // Variations may be made one after the other.
+        let ready = self.counted.iter().copied().filter(|frames| *frames > 0).min().unwrap_or(0);
+        for ((level, channels), counted) in self.overview.levels.iter_mut().zip(variations).zip(&self.counted) {
+            let enough = *counted >= self.matcher.frames() || *counted as u64 >= self.whole;
+            if level.is_none() && enough {
+                *level = Some(self.matcher.decibels(channels.as_ref()));
+            }
+        }
         self.overview.ready_seconds = ready as f64 / self.model_rate_hz;
         self.overview.clone()
     }

@@ -22,12 +22,12 @@ impl Session {
         let turns = controls.map_or_else(Vec::new, |controls| controls.turns_to(&resolved.patch.parameters));
         let before = self.files();
         let after = self.files_of(resolved);
-        if after != before || !turns.is_empty() {
+        let changes = after != before || !turns.is_empty();
+        if changes {
             self.put_files(after);
             let wishes = turns.iter().map(|turn: &Turned| (Arc::clone(&turn.id), turn.after)).collect();
             self.with_history(|history| history.note_patch(before, turns));
             self.wish(wishes);
-            self.touch();
         }
         self.settle(Concern::Patch);
         let (name, notice) = (resolved.patch.name.as_str().into(), resolved.notice.as_deref().map(Into::into));
@@ -35,6 +35,9 @@ impl Session {
             snapshot.patch = Some(name);
             snapshot.notice = notice;
         });
+        if changes {
+            self.touch();
+        }
     }
 
     /// Undoes the loading of a patch, or does it again, if that comes next.
@@ -136,6 +139,7 @@ mod tests {
                 rng_seed: 0,
                 variations: 1,
                 seed_source: SeedSource::Clip,
+                tempo: 120.0,
             }
         }
         fn switches(&self) -> [bool; 2] {
@@ -147,8 +151,14 @@ mod tests {
         fn pin_bars(&self) -> f64 {
             0.0
         }
+        fn level_match(&self) -> bool {
+            false
+        }
         fn patch_values(&self) -> BTreeMap<String, Value> {
             BTreeMap::from([("length".to_owned(), Value::Number((*lock(&self.0)).into()))])
+        }
+        fn values(&self) -> u64 {
+            0
         }
         fn turns_to(&self, values: &BTreeMap<String, Value>) -> Vec<Turned> {
             let before = *lock(&self.0);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use continuo_engine::audio::{AudioError, Clip, resampled_frames};
 use continuo_engine::seam::{Upsampler, model_seed, quantise};
 
+use super::level::{Matcher, factor};
 use super::play::{OutOfMemory, PlayTake};
 use super::shelf::Shelf;
 use super::{MAX_VALUES, Recipe, Take};
@@ -73,6 +74,9 @@ struct Output {
     upsamplers: Vec<Vec<Upsampler>>,
     /// Per channel.
     scratch: Vec<Vec<f32>>,
+    matcher: Matcher,
+    /// The beginnings of the continuations at the model's rate, as much as decides their level; `[C][T]` per variation.
+    beginnings: Vec<Vec<Vec<f32>>>,
 }
 
 impl Bench {
@@ -138,9 +142,10 @@ impl LiveTake {
         self.output.as_ref().map(|output| &output.play)
     }
 
-    /// Frames that every variation has.
-    pub fn ready_frames(&self) -> usize {
-        self.frames.iter().flatten().map(Vec::len).min().unwrap_or(0)
+    /// Frames that the variations have, each a mean of all: the whole take's number when all of them are whole.
+    pub fn made_frames(&self) -> u64 {
+        let all: usize = self.frames.iter().map(|channels| channels.iter().map(Vec::len).min().unwrap_or(0)).sum();
+        (all / self.frames.len().max(1)) as u64
     }
 
     /// Frames so far at the model's rate, `[C][T]` per variation.
@@ -233,16 +238,24 @@ impl Output {
                 quantise(history, signal);
             }
         }
-        let play = PlayTake::new(rate_hz, &seed_channels, variations, channels, room.frames as usize)
+        let mut play = PlayTake::new(rate_hz, &seed_channels, variations, channels, room.frames as usize)
             .map_err(|OutOfMemory| room.lacking())?;
+        play.tempo = recipe.tempo;
         let before = play.crossfade_frames();
         let upsampler = |history: &Vec<f32>| Upsampler::new(recipe.model_rate_hz, rate_hz, history, before);
         let upsamplers =
             (0..variations).map(|_| histories.iter().map(upsampler).collect()).collect::<Result<_, _>>()?;
-        Ok(Self { play: Arc::new(play), upsamplers, scratch: vec![Vec::new(); channels] })
+        Ok(Self {
+            play: Arc::new(play),
+            upsamplers,
+            scratch: vec![Vec::new(); channels],
+            matcher: Matcher::new(seed, recipe.model_rate_hz),
+            beginnings: vec![vec![Vec::new(); channels]; variations],
+        })
     }
 
     fn push<C: AsRef<[f32]>>(&mut self, index: usize, channels: &[C]) -> Result<(), BenchError> {
+        self.measure(index, channels);
         let Some(upsamplers) = self.upsamplers.get_mut(index) else { return Ok(()) };
         for ((upsampler, frames), out) in upsamplers.iter_mut().zip(channels).zip(&mut self.scratch) {
             out.clear();
@@ -252,7 +265,24 @@ impl Output {
         Ok(())
     }
 
+    /// Says at which level a variation plays as soon as enough of it is there.
+    fn measure<C: AsRef<[f32]>>(&mut self, index: usize, channels: &[C]) {
+        let Some(beginning) = self.beginnings.get_mut(index).filter(|_| !self.play.has_level(index)) else { return };
+        let wanted = self.matcher.frames();
+        for (beginning, frames) in beginning.iter_mut().zip(channels) {
+            let frames = frames.as_ref();
+            beginning.extend_from_slice(&frames[..frames.len().min(wanted.saturating_sub(beginning.len()))]);
+        }
+        if beginning.iter().all(|channel| channel.len() >= wanted) {
+            self.play.set_level(index, factor(self.matcher.decibels(beginning)));
+        }
+    }
+
     fn finish(mut self) -> Result<Arc<PlayTake>, BenchError> {
+        for (index, beginning) in self.beginnings.iter().enumerate() {
+            // One that is shorter than what is measured otherwise.
+            self.play.set_level(index, factor(self.matcher.decibels(beginning)));
+        }
         for (index, upsamplers) in std::mem::take(&mut self.upsamplers).into_iter().enumerate() {
             for (upsampler, out) in upsamplers.into_iter().zip(&mut self.scratch) {
                 out.clear();
@@ -318,7 +348,7 @@ mod tests {
     use crate::take::pack::tests::{stereo_take, take};
 
     fn heard(play: &PlayTake, index: usize) -> Vec<[u32; 2]> {
-        let view = play.view(index, true).unwrap();
+        let view = play.view(index, true, false).unwrap();
         (0..view.frames() as i64)
             .map(|frame| match view.frame(frame) {
                 continuo_realtime::Frame::Ready(frame) => frame.map(f32::to_bits),
@@ -357,6 +387,46 @@ mod tests {
     }
 
     #[test]
+    fn no_frame_can_be_read_at_the_clips_level_before_that_is_known_and_it_is_the_same_in_the_end() {
+        let mut take = take();
+        // Longer than what is measured, and half as loud as the clip.
+        let tone = |frame: usize| 0.25 * (frame as f32 * 0.2).sin();
+        let seed = |frame: usize| 0.5 * (frame as f32 * 0.2 * 16_000.0 / 44_100.0).sin();
+        take.seed = Some(Arc::new(Clip { sample_rate_hz: 44_100, channels: vec![(0..88_200).map(seed).collect()] }));
+        take.recipe.frames = 40_000;
+        for variation in &mut take.variations {
+            *variation = Arc::new(Clip { sample_rate_hz: 16_000, channels: vec![(0..40_000).map(tone).collect()] });
+        }
+        let whole = lay_out(&take, 48_000).unwrap();
+        let mut live = LiveTake::new(1, take.recipe.clone(), take.seed.clone(), Some(48_000)).unwrap();
+        let play = Arc::clone(live.play().unwrap());
+        let exact = play.seed_frames() - play.crossfade_frames();
+        for start in (0..40_000).step_by(1_000) {
+            for (index, variation) in take.variations.iter().enumerate() {
+                live.push(index, &[&variation.channels[0][start..start + 1_000]]).unwrap();
+            }
+            let (ready, view) = (play.ready(0, true), play.view(0, true, true).unwrap());
+            assert_eq!(ready, view.ready());
+            assert!(play.ready(0, false) > exact && play.has_level(0) == (start + 1_000 >= 24_000));
+            assert_eq!(ready, if play.has_level(0) { play.ready(0, false) } else { exact });
+        }
+        live.finish().unwrap();
+        let twice = crate::take::level::factor(6.0);
+        let frames = (whole.seed_frames() + whole.frames()) as i64;
+        let [[raw, _], [matched, _], [again, _]] = [(&whole, false), (&whole, true), (&play, true)]
+            .map(|(play, matched)| play.frames_between(0, (true, matched), 0, frames).unwrap());
+        assert_eq!(matched, again);
+        assert_eq!(raw[..exact], matched[..exact]);
+        let [raw, matched] = [&raw[whole.seed_frames()..], &matched[whole.seed_frames()..]];
+        assert!(raw.iter().zip(matched).all(|(raw, matched)| (raw * twice - matched).abs() < 0.02), "6 dB up");
+        // One that ends before it could be measured is measured as far as it goes.
+        let mut live = LiveTake::new(1, take.recipe.clone(), take.seed.clone(), Some(48_000)).unwrap();
+        live.push(0, &[&take.variations[0].channels[0][..8_000]]).unwrap();
+        assert!(!live.play().unwrap().has_level(0));
+        assert!(live.finish().unwrap().1.unwrap().has_level(0));
+    }
+
+    #[test]
     fn a_take_that_is_not_finished_is_given_up_whatever_the_reason() {
         let take = take();
         let growing = || {
@@ -379,7 +449,7 @@ mod tests {
             panic!("a fault in finishing");
         }));
         assert!(fault.is_err() && play.is_complete());
-        assert!(play.ready(0) < play.seed_frames() + play.frames(), "given up, not whole");
+        assert!(play.ready(0, false) < play.seed_frames() + play.frames(), "given up, not whole");
     }
 
     #[test]

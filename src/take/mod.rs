@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod crop;
+pub mod level;
 pub mod pack;
 pub mod play;
 pub mod recipe;

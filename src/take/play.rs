@@ -6,6 +6,9 @@
 //!
 //! The seed clip's last milliseconds go over to what the model heard, which is one signal with the continuation: each
 //! variation has these frames of its own, and they are written with it.
+//!
+//! What is stored is the sound as it was made. The factor that brings a variation to the clip's level stands beside it, and
+//! is applied where it is read; who wants it sees no frame of the variation before it is known.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -28,6 +31,8 @@ struct Variation {
     channels: Vec<Cells>,
     /// How many frames of both together are there.
     ready: AtomicUsize,
+    /// Bits of the factor that brings the continuation to the clip's level; 0 until that is known.
+    level: AtomicU32,
 }
 
 /// A take's buffers at the host's rate.
@@ -37,6 +42,8 @@ pub struct PlayTake {
     pub id: u64,
     /// Frames per second.
     pub rate_hz: u32,
+    /// The song's tempo when the take was made, in quarter notes per minute, if that is known.
+    pub tempo: Option<f64>,
     /// The seed clip before the crossfade, channel by channel.
     seed: Vec<Cells>,
     /// The rest of it, as it is in the clip.
@@ -74,7 +81,9 @@ impl PlayTake {
         for _ in 0..variations {
             let crossfade = (0..crossfaded).map(|_| zeroed(seed_frames - exact)).collect::<Result<_, _>>()?;
             let channels = (0..channels).map(|_| zeroed(frames)).collect::<Result<_, _>>()?;
-            take.variations.push(Variation { crossfade, channels, ready: AtomicUsize::new(0) });
+            // What follows no clip has nothing to be as loud as.
+            let level = AtomicU32::new(if seed.is_empty() { 1.0_f32.to_bits() } else { 0 });
+            take.variations.push(Variation { crossfade, channels, ready: AtomicUsize::new(0), level });
         }
         Ok(take)
     }
@@ -85,6 +94,7 @@ impl PlayTake {
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             rate_hz: 1,
+            tempo: None,
             seed: Vec::new(),
             seed_end: Vec::new(),
             frames: 0,
@@ -113,10 +123,22 @@ impl PlayTake {
         self.variations.len()
     }
 
-    /// Frames of variation `index` that are ready, from the seed clip's first on.
-    pub fn ready(&self, index: usize) -> usize {
+    /// Frames of variation `index` that are ready, from the seed clip's first on; `matched` as in [`PlayTake::view`].
+    pub fn ready(&self, index: usize, matched: bool) -> usize {
         let exact = self.seed_frames() - self.crossfade_frames();
-        self.variations.get(index).map_or(0, |variation| exact + variation.ready.load(Ordering::Acquire))
+        self.variations.get(index).map_or(0, |variation| exact + variation.ready(matched).1)
+    }
+
+    /// Says by which factor variation `index` is as loud as the clip. Once is for good: what has sounded does not change.
+    pub fn set_level(&self, index: usize, factor: f32) {
+        if let Some(variation) = self.variations.get(index) {
+            let _ = variation.level.compare_exchange(0, factor.to_bits(), Ordering::AcqRel, Ordering::Acquire);
+        }
+    }
+
+    /// Whether that is known.
+    pub fn has_level(&self, index: usize) -> bool {
+        self.variations.get(index).is_some_and(|variation| variation.level().is_some())
     }
 
     /// Appends frames to variation `index`, as many in each of its channels: first those before the seam as the model heard
@@ -162,8 +184,14 @@ impl PlayTake {
 
     /// The frames of variation `index` that are there, left and right, between two places of what [`PlayTake::view`] shows;
     /// `None` where there is no variation.
-    pub fn frames_between(&self, index: usize, with_seed: bool, begin: i64, end: i64) -> Option<[Vec<f32>; 2]> {
-        let view = self.view(index, with_seed)?;
+    pub fn frames_between(
+        &self,
+        index: usize,
+        (with_seed, matched): (bool, bool),
+        begin: i64,
+        end: i64,
+    ) -> Option<[Vec<f32>; 2]> {
+        let view = self.view(index, with_seed, matched)?;
         let frames = (begin..end).filter_map(|frame| match view.frame(frame) {
             Frame::Ready([left, right]) => Some((left, right)),
             _ => None,
@@ -172,17 +200,36 @@ impl PlayTake {
         Some([left, right])
     }
 
-    /// What `process()` reads: variation `index` (the last one there is, for a larger one), with or without the seed clip.
-    pub fn view(&self, index: usize, with_seed: bool) -> Option<TakeView<'_>> {
+    /// What `process()` reads: variation `index` (the last one there is, for a larger one), with or without the seed clip, and
+    /// `matched` to the clip's level or as it was made.
+    pub fn view(&self, index: usize, with_seed: bool, matched: bool) -> Option<TakeView<'_>> {
         let variation = self.variations.get(index).or(self.variations.last())?;
         let continuation = segment(&variation.channels);
-        let ready = variation.ready.load(Ordering::Acquire);
-        Some(if with_seed {
+        let (level, ready) = variation.ready(matched);
+        let view = if with_seed {
             TakeView::new(segment(&self.seed), segment(&variation.crossfade), continuation, ready)
         } else {
             let ready = ready.saturating_sub(self.crossfade_frames());
             TakeView::new(Segment::EMPTY, Segment::EMPTY, continuation, ready)
-        })
+        };
+        Some(view.at_level(level))
+    }
+}
+
+impl Variation {
+    fn level(&self) -> Option<f32> {
+        let level = self.level.load(Ordering::Acquire);
+        (level != 0).then(|| f32::from_bits(level))
+    }
+
+    /// The factor of its level, and how many frames of crossfade and continuation can be read.
+    fn ready(&self, matched: bool) -> (f32, usize) {
+        let ready = self.ready.load(Ordering::Acquire);
+        match self.level() {
+            _ if !matched => (1.0, ready),
+            Some(level) => (level, ready),
+            None => (1.0, 0),
+        }
     }
 }
 

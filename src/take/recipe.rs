@@ -43,6 +43,8 @@ pub struct Recipe {
     pub settings: Object,
     /// How the model rounds what it hears; `None` for takes of before this was kept, and where it is not understood.
     pub signal: Option<Signal>,
+    /// The song's tempo when it was made, in quarter notes per minute; `None` for takes of before this was kept.
+    pub tempo: Option<f64>,
     /// How unlikely each variation is under the model itself, in bits per frame; empty where that is not known.
     pub bits_per_frame: Vec<f32>,
     /// Version of the engine that generated it.
@@ -81,6 +83,9 @@ impl Recipe {
             let _ = write!(text, " · top {top_k}");
         }
         let _ = write!(text, " · RNG seed {}", self.rng_seed);
+        if let Some(tempo) = self.tempo {
+            let _ = write!(text, " · at {} BPM", (tempo * 100.0).round() / 100.0);
+        }
         if let Some(precision) = setting("precision").filter(|precision| precision != "f32") {
             let _ = write!(text, " · {precision}");
         }
@@ -124,6 +129,8 @@ impl Recipe {
             rng_seed: saved.take("rng_seed").unwrap_or_default(),
             settings,
             signal: saved.take::<Option<Signal>>("signal").flatten(),
+            // One that is no tempo is kept as what is not understood.
+            tempo: saved.get("tempo").filter(|tempo| is_tempo(*tempo)).inspect(|_| drop(saved.remove("tempo"))),
             bits_per_frame: saved.take("bits_per_frame").unwrap_or_default(),
             engine_version: saved.take("engine_version").unwrap_or_default(),
             other: saved,
@@ -147,6 +154,9 @@ impl Recipe {
         if let Some(signal) = self.signal {
             saved.set("signal", &signal)?;
         }
+        if let Some(tempo) = self.tempo {
+            saved.set("tempo", &tempo)?;
+        }
         if !self.bits_per_frame.is_empty() {
             saved.set("bits_per_frame", &self.bits_per_frame)?;
         }
@@ -156,6 +166,11 @@ impl Recipe {
         whole.complete(saved);
         Ok(whole)
     }
+}
+
+/// Whether a song can go at so many quarter notes per minute.
+fn is_tempo(tempo: f64) -> bool {
+    tempo.is_finite() && (1.0..=10_000.0).contains(&tempo)
 }
 
 /// A setting's JSON as people write it: words without quotation marks.
@@ -182,6 +197,19 @@ mod tests {
         let off = text.replace("40", "0").replace("fp4", "f32");
         let recipe = Recipe::read(serde_json::from_str(&off).unwrap(), EXTENT);
         assert_eq!(recipe.describe(), "Piano continues clip.wav · temperature 0.9 · RNG seed 7");
+    }
+
+    #[test]
+    fn a_tempo_is_kept_and_what_is_none_too() {
+        let recipe = Recipe { tempo: Some(97.5), ..Recipe::read(Object::default(), EXTENT) };
+        let again = Recipe::read(recipe.write().unwrap(), EXTENT);
+        assert_eq!((again.tempo, again.other.is_empty()), (Some(97.5), true));
+        assert!(again.describe().ends_with("at 97.5 BPM"));
+        for text in [r#"{"tempo":-3.0}"#, r#"{"tempo":"fast"}"#, r#"{"tempo":1e300}"#] {
+            let recipe = Recipe::read(serde_json::from_str(text).unwrap(), EXTENT);
+            assert_eq!(recipe.tempo, None);
+            assert!(recipe.write().unwrap().contains("tempo"), "{text}");
+        }
     }
 
     #[test]

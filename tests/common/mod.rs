@@ -125,8 +125,13 @@ pub fn take(state: &[u8]) -> Take {
 
 /// What variation `index` of a take sounds like at a rate, left and right, without any fade.
 pub fn sound(take: &Take, rate_hz: u32, index: usize, with_seed: bool) -> [Vec<f32>; 2] {
+    heard_of(take, rate_hz, index, (with_seed, false))
+}
+
+/// The same, with or without the seed clip, and at the clip's level or as it was made.
+pub fn heard_of(take: &Take, rate_hz: u32, index: usize, (with_seed, matched): (bool, bool)) -> [Vec<f32>; 2] {
     let play = lay_out(take, rate_hz).unwrap();
-    let view = play.view(index, with_seed).unwrap();
+    let view = play.view(index, with_seed, matched).unwrap();
     let (left, right) = (0..view.frames() as i64)
         .map(|frame| match view.frame(frame) {
             Frame::Ready([left, right]) => (left, right),

@@ -77,6 +77,18 @@ def kind(bundle):
     return {"instrument": plugin.is_instrument, "effect": plugin.is_effect, "name": plugin.name}
 
 
+def presets(bundle, paths):
+    """Loads VST3 presets one after the other into one instance; returns what some controls then say."""
+    studio = _studio(bundle)
+    said = []
+    for path in paths:
+        assert studio.plugin.load_vst3_preset(str(path)), path
+        studio.play(0.1)
+        numbers = {name: studio.number(name) for name in ("Length", "Wildness", "Voices", "Attack")}
+        said.append({**numbers, "Playback": studio.text("Playback"), "Mode": studio.text("Mode")})
+    return said
+
+
 def bad_files(bundle, folder, environment=None, wait=2.5, until_heard=False):
     """Renders with the shipped files in `folder`; returns the loudest sample that was heard. The process must survive."""
     os.environ["CONTINUO_RESOURCES"] = str(folder)

@@ -93,7 +93,7 @@ fn a_preset_opens_in_an_instance_and_leaves_its_takes_alone() {
         let value = |id: &str| unsafe { controller.getParamNormalized(number_of(id)) };
         let gain = value("gain");
         // Some hosts give the rest of the file as the state's stream, some the chunk alone.
-        let stream = Stream::new(&[b"host's own", component].concat(), 23);
+        let stream = Stream::new(&[b"host's own", component, b"List"].concat(), 23);
         stream.inner.lock().unwrap().position = 10;
         assert!(instance.restore(stream), "{}", path.display());
         let expected = continuo::params::ContinuoParams::default();

@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: what the machine can do, how near the engine comes, Criterion's benchmarks, what a saved state costs, and the
-//! trainer's operations.
+//! `cargo xtask bench`: what the machine can do, how near the engine comes, Criterion's benchmarks, what a saved state, a block and an open
+//! editor cost, and the trainer's operations.
 
 use std::fs;
 use std::path::PathBuf;
@@ -39,6 +39,10 @@ enum What {
         #[arg(default_value = "")]
         only: String,
     },
+    /// How long process() takes at 64 frames with 16 voices, at rest and while a render saturates every core; allocations and system calls.
+    Process,
+    /// What an open editor costs in processor time, drawn in software on an X server without a screen.
+    Editor,
     /// The trainer's convolutions and recurrent layers on the CPU, beside PyTorch's in the same run; a table and JSON.
     Operations {
         /// A Python that has PyTorch; without one, ours alone are measured.
@@ -58,8 +62,11 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if let Some(What::Operations { peer, threads, only }) = &options.what {
         return operations(workspace, peer.as_ref(), *threads, only);
     }
-    if let Some(What::State { only }) = &options.what {
-        return state(workspace, only);
+    match &options.what {
+        Some(What::State { only }) => return plugin(workspace, "state", only),
+        Some(What::Process) => return plugin(workspace, "process", ""),
+        Some(What::Editor) => return plugin(workspace, "editor", ""),
+        _ => {}
     }
     let library = runtime::fetch(workspace, Platform::current()?)?.library;
     let folder = workspace.measurements();
@@ -74,7 +81,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             ("engine", [named, minutes.to_vec()].concat())
         }
         Some(What::Step { arguments }) => ("step", arguments.clone()),
-        Some(What::State { .. } | What::Operations { .. }) => return Ok(()),
+        Some(What::State { .. } | What::Process | What::Editor | What::Operations { .. }) => return Ok(()),
     };
     let mut cargo = workspace.cargo();
     cargo.args(["bench", "--package", "continuo-engine", "--bench", bench]).env("CONTINUO_ONNXRUNTIME", library);
@@ -82,10 +89,10 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     exec::run(&mut cargo, "See the output above")
 }
 
-/// The plugin's saved state. The factory model needs no ONNX Runtime.
-fn state(workspace: &Workspace, only: &str) -> Result<()> {
+/// One of the plugin's own. The factory model needs no ONNX Runtime.
+fn plugin(workspace: &Workspace, bench: &str, only: &str) -> Result<()> {
     let mut cargo = workspace.cargo();
-    cargo.args(["bench", "--package", "continuo", "--bench", "state", "--"]);
+    cargo.args(["bench", "--package", "continuo", "--bench", bench, "--"]);
     cargo.args(Some(only).filter(|only| !only.is_empty())).env("CONTINUO_RESOURCES", &workspace.root);
     exec::run(&mut cargo, "See the output above")
 }

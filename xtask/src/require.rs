@@ -25,6 +25,8 @@ pub enum Need {
     HostLibraries,
     /// ALSA and JACK, which the standalone program links.
     AudioLibraries,
+    /// An X server without a screen, for editors in windows.
+    Display,
     /// Vulkan with some driver, for the trainer's GPU tests: one in software will do.
     Vulkan,
 }
@@ -38,12 +40,18 @@ impl Need {
             Self::Python => python("import sys; sys.exit(sys.version_info < (3, 10))"),
             Self::Pip => quiet(Command::new(python_name()).args(["-m", "pip", "--version"])).is_some(),
             Self::Venv => python("import venv, ensurepip"),
-            Self::HostLibraries | Self::AudioLibraries | Self::Vulkan if cfg!(not(target_os = "linux")) => true,
+            Self::HostLibraries | Self::AudioLibraries | Self::Display | Self::Vulkan
+                if cfg!(not(target_os = "linux")) =>
+            {
+                true
+            }
             Self::HostLibraries => python(
                 "import ctypes\n\
                  for name in ('libGL.so.1', 'libX11.so.6', 'libglib-2.0.so.0', 'libatomic.so.1'): ctypes.CDLL(name)",
             ),
             Self::AudioLibraries => quiet(Command::new("pkg-config").args(["--exists", "alsa", "jack"])).is_some(),
+            // It knows no --version: it prints what it is and ends with an error.
+            Self::Display => Command::new("Xvfb").arg("-version").output().is_ok(),
             Self::Vulkan => python("import ctypes; ctypes.CDLL('libvulkan.so.1')") && has_vulkan_driver(),
         }
     }
@@ -57,6 +65,7 @@ impl Need {
             Self::Venv => "Python's virtual environments (python3 -m venv)",
             Self::HostLibraries => "libraries of the Python hosts (libGL, libX11, libglib-2.0, libatomic)",
             Self::AudioLibraries => "the development files of ALSA and JACK (pkg-config alsa jack)",
+            Self::Display => "an X server without a screen (Xvfb)",
             Self::Vulkan => "Vulkan with a driver (libvulkan and an icd.d)",
         }
     }
@@ -70,6 +79,7 @@ impl Need {
             Self::Venv => &["python3-venv"],
             Self::HostLibraries => &["libgl1", "libx11-6", "libglib2.0-0", "libatomic1"],
             Self::AudioLibraries => &["pkg-config", "libasound2-dev", "libjack-jackd2-dev"],
+            Self::Display => &["xvfb", "libgl1-mesa-dri"],
             Self::Vulkan => &["libvulkan1", "mesa-vulkan-drivers"],
         }
     }

@@ -44,6 +44,8 @@ enum Part {
     Validate,
     /// The bundled VST3 in DawDreamer and pedalboard.
     Hosts,
+    /// Editors opened and closed on an X server without a screen: threads and files are given back. Only when it is asked for.
+    Windows,
 }
 
 const ALL: [Part; 6] = [Part::Format, Part::Licences, Part::Lints, Part::Rust, Part::Validate, Part::Hosts];
@@ -54,7 +56,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let parts: Vec<Part> = match (options.fast, options.only.as_slice()) {
         (true, _) => FAST.to_vec(),
         (false, []) => ALL.to_vec(),
-        (false, only) => ALL.into_iter().chain([Part::Gpu]).filter(|part| only.contains(part)).collect(),
+        (false, only) => ALL.into_iter().chain([Part::Gpu, Part::Windows]).filter(|part| only.contains(part)).collect(),
     };
     let bundled = parts.iter().any(|part| matches!(part, Part::Validate | Part::Hosts));
     let mut needs = vec![Need::Compiler, Need::Python, Need::Pip];
@@ -66,6 +68,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     if parts.contains(&Part::Gpu) {
         needs.push(Need::Vulkan);
+    }
+    if parts.contains(&Part::Windows) {
+        needs.push(Need::Display);
     }
     if parts.contains(&Part::Hosts) {
         needs.extend([Need::Venv, Need::HostLibraries]);
@@ -79,6 +84,15 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             Part::Licences => check_licences(workspace),
             Part::Lints => lint(workspace),
             Part::Gpu => test_gpu(workspace),
+            Part::Windows => {
+                execute(
+                    workspace
+                        .cargo()
+                        .args(["test", "--package", "continuo", "--locked", "--no-default-features"])
+                        .args(["--test", "windows", "--", "--ignored"]),
+                    "See the failures above",
+                )
+            }
             // Without the trainer's GPUs, which take minutes to build; clippy has checked them.
             _ => execute(
                 workspace

@@ -1,5 +1,7 @@
 //! A reading head: one position that moves through one take, with its fades.
 
+use crate::course::nearest;
+use crate::curve::quarter;
 use crate::envelope::Contour;
 use crate::gain::SmoothedGain;
 use crate::kernel::half_width;
@@ -16,6 +18,8 @@ pub struct Source {
     pub variation: u8,
     /// Whether the seed clip comes first.
     pub with_seed: bool,
+    /// Whether the continuation is brought to the seed clip's level.
+    pub matched: bool,
 }
 
 /// Fade lengths in frames.
@@ -28,6 +32,9 @@ pub(crate) struct Fades {
 }
 
 impl Fades {
+    /// None to speak of.
+    pub(crate) const NONE: Self = Self { declick: 1, release: 1 };
+
     pub(crate) const fn at(rate_hz: u32) -> Self {
         // 5 ms and 60 ms.
         Self {
@@ -54,6 +61,12 @@ pub(crate) struct Head {
     open: u32,
     /// Frames left of a fade-out, and its whole length.
     closing: Option<(u32, u32)>,
+    /// Whether that fade keeps the power together with what fades in; else it is a straight line.
+    evenly: bool,
+    /// Frames done of a fade-in that keeps the power together with what fades out, and its whole length.
+    opening: Option<(u32, u32)>,
+    /// A frame of the take before which it fades out, and over how many frames of the take.
+    pub(crate) end: Option<(i64, u32)>,
     /// Whether a frame of it was heard.
     heard: bool,
 }
@@ -70,6 +83,9 @@ impl Head {
             sides: [SmoothedGain::new(1.0, fades.declick); 2],
             open: if soft { 0 } else { fades.declick },
             closing: None,
+            evenly: false,
+            opening: None,
+            end: None,
             heard: false,
         }
     }
@@ -96,12 +112,39 @@ impl Head {
         self.closing = Some(match self.closing {
             // From the present level on, so that a shorter fade takes over without a step.
             Some((left, whole)) if left > frames => {
-                self.level *= left as f32 / whole as f32;
+                self.level *= self.closing_gain(left, whole);
+                self.evenly = false;
                 (frames, frames)
             }
             Some(closing) => closing,
             None => (frames, frames),
         });
+    }
+
+    /// Fades out over `whole` frames, of which `done` are over, as another fades in by [`Head::open_evenly`].
+    pub(crate) fn close_evenly(&mut self, done: u32, whole: u32) {
+        self.closing = Some((whole.saturating_sub(done), whole.max(1)));
+        self.evenly = true;
+    }
+
+    /// Fades in over `whole` frames, of which `done` are over.
+    pub(crate) fn open_evenly(&mut self, done: u32, whole: u32) {
+        self.opening = (done < whole).then_some((done, whole));
+    }
+
+    /// Whether it has come to its full level and stays there for now.
+    pub(crate) fn is_open(&self) -> bool {
+        self.opening.is_none() && self.closing.is_none()
+    }
+
+    /// Goes to the frame of the take that is nearest to a place.
+    pub(crate) fn go_to(&mut self, place: f64) {
+        self.position = nearest(place) as i64;
+    }
+
+    /// Where it stands, in frames of the take.
+    pub(crate) fn place(&self) -> f64 {
+        self.position as f64 + self.pitch.part()
     }
 
     /// Whether a frame of it was heard: what was not need not fade out.
@@ -135,7 +178,7 @@ impl Head {
             return self.mix_between(view, left, right, fades, missing);
         }
         for (l, r) in left.iter_mut().zip(right) {
-            let readable = (view.ready() as i64 - self.position).clamp(0, i64::from(fades.declick)) as u32;
+            let readable = self.readable(view.ready() as i64 - self.position, fades);
             let Some(gains) = self.gains(readable, fades) else { return false };
             match view.frame(self.position) {
                 Frame::Ready([a, b]) => {
@@ -171,7 +214,7 @@ impl Head {
                 // A frame is there once all are that the kernel takes in; after a whole take comes silence.
                 let reach = if self.pitch.is_plain() { 0 } else { half_width(self.pitch.step()) as i64 };
                 let end = if ready == frames { frames } else { ready - reach };
-                let readable = self.pitch.frames_to(end - self.position, fades.declick);
+                let readable = self.readable(end - self.position, fades);
                 let Some(gains) = self.gains(readable, fades) else { return false };
                 if self.position >= frames {
                     return false;
@@ -190,6 +233,23 @@ impl Head {
         self.goes_on()
     }
 
+    /// How many frames of output are left to read where `ahead` frames of the take are, as far as a fade in time needs to know.
+    fn readable(&self, ahead: i64, fades: Fades) -> u32 {
+        match self.closing {
+            // It is silent by then.
+            Some((left, _)) if self.evenly && self.pitch.frames_to(ahead, left) >= left => fades.declick,
+            _ => self.pitch.frames_to(ahead, fades.declick),
+        }
+    }
+
+    fn closing_gain(&self, left: u32, whole: u32) -> f32 {
+        if self.evenly {
+            quarter((2 * u64::from(left)).saturating_sub(1), 2 * u64::from(whole))
+        } else {
+            left as f32 / whole as f32
+        }
+    }
+
     /// Left's and right's factors for the next frame, of which `readable` are left to read; `None` once it has faded out.
     #[inline]
     fn gains(&mut self, readable: u32, fades: Fades) -> Option<[f32; 2]> {
@@ -198,12 +258,22 @@ impl Head {
         if self.open < fades.declick {
             gain *= self.open as f32 / fades.declick as f32;
         }
-        if let Some((remaining, whole)) = &mut self.closing {
-            if *remaining == 0 {
+        if let Some((end, frames)) = self.end {
+            let left = (end - self.position).max(0);
+            if left < i64::from(frames) {
+                gain *= quarter(left.unsigned_abs(), u64::from(frames));
+            }
+        }
+        if let Some((done, whole)) = self.opening {
+            gain *= quarter(2 * u64::from(done) + 1, 2 * u64::from(whole));
+            self.opening = (done + 1 < whole).then_some((done + 1, whole));
+        }
+        if let Some((remaining, whole)) = self.closing {
+            if remaining == 0 {
                 return None;
             }
-            gain *= *remaining as f32 / *whole as f32;
-            *remaining -= 1;
+            gain *= self.closing_gain(remaining, whole);
+            self.closing = Some((remaining - 1, whole));
         }
         Some([0, 1].map(|side| gain * self.sides[side].advance()))
     }

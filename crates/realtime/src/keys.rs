@@ -94,7 +94,7 @@ impl Keys {
             channels: [Channel { bend: 0.0, pedal: false }; CHANNELS],
             pressed: Pressed::new(),
             limiter: Limiter::new(rate_hz),
-            source: (Source { slot: 0, variation: 0, with_seed: false }, false),
+            source: (Source { slot: 0, variation: 0, with_seed: false, matched: false }, false),
         }
     }
 

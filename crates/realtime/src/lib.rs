@@ -16,6 +16,8 @@ extern crate std;
 
 mod arm;
 mod capture;
+mod course;
+mod curve;
 mod envelope;
 mod gain;
 mod head;
@@ -23,6 +25,7 @@ mod kernel;
 mod keys;
 mod limiter;
 mod musical;
+mod pinned;
 mod pitch;
 mod player;
 mod pressed;
@@ -34,6 +37,7 @@ mod window;
 
 pub use arm::{Arm, Armed, Pass, Recording};
 pub use capture::CaptureWriter;
+pub use course::{AtEnd, Beat, Course};
 pub use gain::SmoothedGain;
 pub use head::Source;
 pub use keys::KeySettings;

@@ -5,6 +5,8 @@ use crate::kernel::UNITY;
 /// The highest and the lowest transposition, in semitones: 64 frames and a 1024th of a frame at a time.
 const MOST_SEMITONES: f64 = 72.0;
 const LEAST_SEMITONES: f64 = -120.0;
+/// The first of them in frames of the take per frame of output, of 2^32.
+const MOST_STEP: u64 = UNITY << 6;
 
 /// Frames of a take per frame of output, with the fraction of the frame where reading stands. It moves to another speed in a
 /// straight line.
@@ -40,6 +42,17 @@ impl Pitch {
         } else {
             self.change = (target as i64 - self.now as i64) / i64::from(frames);
         }
+    }
+
+    /// Moves on at so many frames of the take per frame of output, of 2^32, at once.
+    pub(crate) fn set_step(&mut self, step: u64) {
+        let step = step.clamp(1, MOST_STEP);
+        (self.now, self.target, self.left) = (step, step, 0);
+    }
+
+    /// How far reading stands after the frame at its position, in frames.
+    pub(crate) fn part(&self) -> f64 {
+        f64::from(self.fraction) / UNITY as f64
     }
 
     /// Whether the next frame is one of the take's own frames, read at the take's own speed.

@@ -1,7 +1,9 @@
 //! What sounds: the pinned take, notes, what the editor plays to its user, and what is still fading out.
 
+use crate::course::{Beat, Course};
 use crate::head::{Fades, Head, Source};
 use crate::keys::{KeySettings, Keys};
+use crate::pinned::Pinned;
 use crate::tails::Tails;
 use crate::timeline::Cue;
 use crate::view::TakeView;
@@ -20,9 +22,7 @@ pub struct Playing {
 #[derive(Debug, Clone, Copy)]
 pub struct Player {
     fades: Fades,
-    main: Option<Head>,
-    /// A head that starts this many frames from now.
-    pending: Option<(usize, Head)>,
+    pinned: Pinned,
     tails: Tails,
     keys: Keys,
     /// What is played to the user beside all that, whatever the host's transport does.
@@ -35,8 +35,7 @@ impl Player {
     pub fn new(rate_hz: u32) -> Self {
         Self {
             fades: Fades::at(rate_hz),
-            main: None,
-            pending: None,
+            pinned: Pinned::new(),
             tails: Tails::new(),
             keys: Keys::new(rate_hz),
             audition: None,
@@ -49,33 +48,22 @@ impl Player {
         self.fades.declick as usize
     }
 
-    /// Follows the timeline for the next `frames` frames.
+    /// Follows the timeline for the next `frames` frames, with a take that stops at its end and keeps its length.
     ///
     /// `soft` says that the take's first frame is already in the middle of a sound (a continuation without its seed clip).
     pub fn follow(&mut self, cue: Cue, source: Source, soft: bool, frames: usize) {
-        self.pending = None;
-        let Cue::At { frame, jumped } = cue else {
-            self.release_main();
-            return;
-        };
-        if frame < 0 {
-            self.release_main();
-            let wait = frame.unsigned_abs();
-            if wait < frames as u64 {
-                self.pending = Some((wait as usize, Head::new(source, 0, 1.0, soft, self.fades)));
-            }
-            return;
-        }
-        let goes_on = self.main.is_some_and(|head| !jumped && head.source == source && head.position == frame);
-        if !goes_on {
-            self.release_main();
-            self.main = Some(Head::new(source, frame, 1.0, soft || frame > 0, self.fades));
-        }
+        let beat = Beat { since_pin: 0.0, frames: 1.0, tempo: 120.0, per_bar: 4.0 };
+        self.go(cue, (source, soft), (Course::PLAIN, beat), frames);
+    }
+
+    /// The same with a take that goes its `course` through the song, which stands at `beat` at the next frame.
+    pub fn go(&mut self, cue: Cue, aim: (Source, bool), course: (Course, Beat), frames: usize) {
+        self.pinned.follow(cue, aim, course, frames, (self.fades, &mut self.tails));
     }
 
     /// Lets the pinned take fade out.
     pub fn stop(&mut self) {
-        self.follow(Cue::Stopped, Source { slot: 0, variation: 0, with_seed: false }, false, 0);
+        self.follow(Cue::Stopped, Source { slot: 0, variation: 0, with_seed: false, matched: false }, false, 0);
     }
 
     /// How notes are played from here on.
@@ -164,10 +152,7 @@ impl Player {
 
     /// Ends everything that is read from a slot.
     pub fn close_slot(&mut self, slot: u8) {
-        if self.main.is_some_and(|head| head.source.slot == slot) {
-            self.release_main();
-        }
-        self.pending = self.pending.filter(|(_, head)| head.source.slot != slot);
+        self.pinned.close_slot(slot, self.fades, &mut self.tails);
         self.keys.voices.close_slot(slot, self.fades);
         if self.audition.is_some_and(|head| head.source.slot == slot) {
             self.stop_audition();
@@ -177,16 +162,15 @@ impl Player {
     /// Whether anything is read from a slot.
     pub fn uses(&self, slot: u8) -> bool {
         let reads = |source: Source| source.slot == slot;
-        self.main.iter().chain(&self.audition).any(|head| reads(head.source))
-            || self.pending.is_some_and(|(_, head)| reads(head.source))
+        self.audition.is_some_and(|head| reads(head.source))
+            || self.pinned.uses(reads)
             || self.tails.uses(reads)
             || self.keys.voices.uses(reads)
     }
 
     /// Everything is silent from here on, without fades.
     pub fn reset(&mut self) {
-        self.main = None;
-        self.pending = None;
+        self.pinned.reset();
         self.tails = Tails::new();
         self.keys.reset();
         self.audition = None;
@@ -194,7 +178,7 @@ impl Player {
 
     /// Where playback stands: the pinned take, else the newest note.
     pub fn playing(&self) -> Option<Playing> {
-        let head = self.main.as_ref().or_else(|| self.keys.voices.newest())?;
+        let head = self.pinned.head().or_else(|| self.keys.voices.newest())?;
         Some(Playing { source: head.source, frame: head.position })
     }
 
@@ -202,11 +186,9 @@ impl Player {
     /// what is read from it. An offline host waits for these; it plays nothing to a user.
     pub fn needs(&self, frames: usize, mut visit: impl FnMut(Source, i64)) {
         let frames = frames as i64;
-        for head in self.main.iter().chain(self.tails.heads()).chain(self.keys.voices.heads()) {
+        self.pinned.needs(frames, &mut visit);
+        for head in self.tails.heads().chain(self.keys.voices.heads()) {
             visit(head.source, head.needs(frames));
-        }
-        if let Some((wait, head)) = &self.pending {
-            visit(head.source, head.position + frames - *wait as i64);
         }
     }
 
@@ -232,27 +214,8 @@ impl Player {
         let mut mix = |head: &mut Head, left: &mut [f32], right: &mut [f32]| {
             view(head.source).is_some_and(|view| head.mix(&view, left, right, fades, missing))
         };
-        if let Some((wait, head)) = self.pending {
-            // `follow` has released the head before; the new one starts within this piece or a later one.
-            if wait < frames {
-                let mut head = head;
-                self.pending = None;
-                self.main = mix(&mut head, &mut left[wait..], &mut right[wait..]).then_some(head);
-            } else {
-                self.pending = Some((wait - frames, head));
-            }
-        } else if let Some(head) = &mut self.main
-            && !mix(head, left, right)
-        {
-            self.main = None;
-        }
+        self.pinned.mix(fades, left, right, &mut mix);
         self.keys.mix(&mut self.tails, left, right, mix);
-    }
-
-    fn release_main(&mut self) {
-        if let Some(head) = self.main.take() {
-            self.fade_out(head);
-        }
     }
 
     fn fade_out(&mut self, head: Head) {
@@ -260,6 +223,8 @@ impl Player {
     }
 }
 
+#[cfg(test)]
+mod course_tests;
 #[cfg(test)]
 mod key_tests;
 #[cfg(test)]

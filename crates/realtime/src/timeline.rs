@@ -4,6 +4,8 @@
 //! that already sounds. When it jumps (start, loop, seek), and all the time before the pin is reached, the offset comes
 //! from the host's position and present tempo, so that the take starts at the pin's own frame.
 
+use crate::course::Beat;
+
 /// The host's transport at the start of a block.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Transport {
@@ -44,23 +46,38 @@ struct Expected {
 }
 
 /// Turns a host's reports into frames of a take that is pinned to a musical position.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Timeline {
     expected: Option<Expected>,
+    /// Quarter notes from the pin to the last block's first frame, frames per quarter note and the tempo there.
+    beat: [f64; 3],
 }
 
 /// Offsets beyond this are outside every take; it keeps conversions in range whatever a host reports.
 const FAR: f64 = (1_u64 << 52) as f64;
 
+impl Default for Timeline {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Timeline {
     /// A timeline that has seen nothing.
     pub const fn new() -> Self {
-        Self { expected: None }
+        Self { expected: None, beat: [0.0, 24_000.0, 120.0] }
     }
 
     /// Forgets the past: the next block counts as a jump.
     pub fn reset(&mut self) {
         self.expected = None;
+    }
+
+    /// Where the song stood at the first frame of the block that [`Timeline::advance`] was asked about last, in bars of
+    /// `per_bar` quarter notes.
+    pub fn beat(&self, per_bar: f64) -> Beat {
+        let [since_pin, frames, tempo] = self.beat;
+        Beat { since_pin, frames, tempo, per_bar }
     }
 
     /// The same where the block before goes on and the host has said nothing new. `None` if nothing is known of it.
@@ -77,8 +94,8 @@ impl Timeline {
         }
         let tempo = if transport.tempo.is_finite() && transport.tempo > 0.0 { transport.tempo } else { 120.0 };
         let frames_per_beat = 60.0 / tempo * rate_hz;
-        let reported =
-            position_in_beats(transport, tempo, rate_hz).map(|beats| to_frame((beats - pin) * frames_per_beat));
+        let position = position_in_beats(transport, tempo, rate_hz);
+        let reported = position.map(|beats| to_frame((beats - pin) * frames_per_beat));
         let follows = self.expected.filter(|expected| expected.is_met(transport, rate_hz));
         let (frame, jumped) = match (follows, reported) {
             // The take sounds (or has ended): count on. A pin that was moved is a jump.
@@ -97,6 +114,8 @@ impl Timeline {
             // A host without any position: the song starts when the transport does.
             (None, None) => (to_frame(-pin * frames_per_beat), true),
         };
+        let since_pin = position.map_or(frame as f64 / frames_per_beat, |beats| beats - pin);
+        self.beat = [since_pin, frames_per_beat, tempo];
         let seconds = frames as f64 / rate_hz;
         self.expected = Some(Expected {
             frame: frame + frames as i64,

@@ -50,6 +50,8 @@ pub struct TakeView<'a> {
     seed_frames: usize,
     ready: usize,
     frames: usize,
+    /// Factor of the continuation.
+    level: f32,
 }
 
 impl<'a> TakeView<'a> {
@@ -59,7 +61,15 @@ impl<'a> TakeView<'a> {
         let seed_frames = seed.len() + crossfade.len();
         let frames = seed_frames + continuation.len();
         let ready = seed.len().saturating_add(ready);
-        Self { seed, crossfade, continuation, seed_frames, ready: if ready < frames { ready } else { frames }, frames }
+        let ready = if ready < frames { ready } else { frames };
+        Self { seed, crossfade, continuation, seed_frames, ready, frames, level: 1.0 }
+    }
+
+    /// The same with the continuation louder or quieter by a factor, which comes in over the crossfade. Turned up, what would
+    /// come near full scale or beyond is rounded off below it; 1 changes nothing, and quieter is only quieter.
+    #[must_use]
+    pub const fn at_level(self, level: f32) -> Self {
+        Self { level, ..self }
     }
 
     /// Frames of the whole take.
@@ -87,9 +97,62 @@ impl<'a> TakeView<'a> {
         } else if index < self.seed.len() {
             Frame::Ready(self.seed.frame(index))
         } else if index < self.seed_frames {
-            Frame::Ready(self.crossfade.frame(index - self.seed.len()))
+            let index = index - self.seed.len();
+            let part = (index + 1) as f32 / self.crossfade.len() as f32;
+            Frame::Ready(leveled(self.crossfade.frame(index), 1.0 + (self.level - 1.0) * part))
         } else {
-            Frame::Ready(self.continuation.frame(index - self.seed_frames))
+            Frame::Ready(leveled(self.continuation.frame(index - self.seed_frames), self.level))
         }
+    }
+}
+
+/// Above this, what is turned up is rounded off.
+const KNEE: f32 = 0.9;
+
+fn leveled(frame: [f32; 2], level: f32) -> [f32; 2] {
+    frame.map(|value| {
+        let value = value * level;
+        let size = value.abs();
+        if level <= 1.0 || size <= KNEE {
+            return value;
+        }
+        let over = (size - KNEE) / (1.0 - KNEE);
+        // Goes on as steeply as below the knee, and never gets to full scale.
+        (KNEE + (1.0 - KNEE) * over / (1.0 + over)).copysign(value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(values: &[f32]) -> std::vec::Vec<AtomicU32> {
+        values.iter().map(|value| AtomicU32::new(value.to_bits())).collect()
+    }
+
+    #[test]
+    fn a_level_comes_in_over_the_crossfade_and_stays_below_full_scale() {
+        let (seed, crossfade) = (cells(&[0.5; 10]), cells(&[0.5; 4]));
+        let continuation = cells(&[0.5, -0.95, 0.01, 1.0, 3.0]);
+        let both = |cells| Segment { left: cells, right: cells };
+        let view = TakeView::new(both(&seed), both(&crossfade), both(&continuation), 9);
+        let read = |view: TakeView<'_>| -> std::vec::Vec<f32> {
+            (0..19)
+                .map(|frame| match view.frame(frame) {
+                    Frame::Ready([left, right]) if left == right => left,
+                    other => panic!("{frame}: {other:?}"),
+                })
+                .collect()
+        };
+        let plain = read(view);
+        assert_eq!(read(view.at_level(1.0)), plain);
+        let quiet = read(view.at_level(0.5));
+        assert_eq!(quiet[..10], plain[..10]);
+        assert_eq!(quiet[10..], [0.4375, 0.375, 0.3125, 0.25, 0.25, -0.475, 0.005, 0.5, 1.5]);
+        let loud = read(view.at_level(2.0));
+        assert_eq!(loud[..10], plain[..10]);
+        assert!(loud[10..15].is_sorted() && loud[16] == 0.02);
+        assert!(loud[14..].iter().all(|value| value.abs() < 1.0));
+        assert!(loud[15] < -KNEE && loud[17] > -loud[15] && loud[18] > loud[17], "{loud:?}");
     }
 }

@@ -40,8 +40,10 @@ pub struct Deck {
     output_ports: AudioPorts,
     events: EventBuffer,
     replies: EventBuffer,
-    /// Quarter notes per minute.
+    /// Quarter notes per minute, as if the song had been at this tempo from its beginning.
     pub tempo: f64,
+    /// Where the tempo was changed on the way, and at which quarter note.
+    turn: (i64, f64),
     /// Whether the transport rolls.
     pub playing: bool,
     /// Frames from bar 1 to the next block; negative in a pre-roll.
@@ -76,12 +78,19 @@ impl Deck {
             events: EventBuffer::new(),
             replies: EventBuffer::with_capacity(REPLIES),
             tempo: 120.0,
+            turn: (0, 0.0),
             playing: false,
             position: 0,
             cycle: None,
             steady: 0,
             played,
         })
+    }
+
+    /// Changes the tempo from the next block on; the song goes on from the quarter note where it is.
+    pub fn change_tempo(&mut self, tempo: f64) {
+        self.turn = (self.position, self.beats());
+        self.tempo = tempo;
     }
 
     /// Sets a parameter at a frame of the next block.
@@ -171,9 +180,15 @@ impl Deck {
         self.processor.stop_processing()
     }
 
+    /// Quarter notes from bar 1 to the next block.
+    fn beats(&self) -> f64 {
+        let (position, beats) = self.turn;
+        beats + (self.position - position) as f64 / f64::from(self.setup.sample_rate_hz) * self.tempo / 60.0
+    }
+
     fn transport(&self) -> TransportEvent {
         let seconds = self.position as f64 / f64::from(self.setup.sample_rate_hz);
-        let beats = seconds * self.tempo / 60.0;
+        let beats = self.beats();
         let bar = (beats / BEATS_PER_BAR).floor();
         let mut flags = TransportFlags::HAS_TEMPO
             | TransportFlags::HAS_BEATS_TIMELINE

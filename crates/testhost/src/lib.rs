@@ -20,6 +20,7 @@ mod callbacks;
 mod deck;
 mod parameter;
 mod plugin;
+mod window;
 
 pub use clack_host::entry::EntryDescriptor;
 pub use clack_host::events::event_types::NoteExpressionType;

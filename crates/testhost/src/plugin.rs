@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clack_extensions::audio_ports::{AudioPortInfoBuffer, PluginAudioPorts};
-use clack_extensions::gui::{GuiApiType, GuiConfiguration, PluginGui};
 use clack_extensions::params::{ParamInfoBuffer, ParamInfoFlags, PluginParams};
 use clack_extensions::render::{PluginRender, RenderMode};
 use clack_extensions::state::PluginState;
@@ -27,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(2);
 
 /// A loaded instance.
 pub struct Plugin {
-    instance: PluginInstance<Studio>,
+    pub(crate) instance: PluginInstance<Studio>,
     callback: Arc<AtomicBool>,
     changes: Arc<AtomicUsize>,
     parameters: Vec<Parameter>,
@@ -188,22 +187,10 @@ impl Plugin {
         self.changes.load(Ordering::Relaxed)
     }
 
-    fn answer(&mut self) {
+    pub(crate) fn answer(&mut self) {
         if self.callback.swap(false, Ordering::AcqRel) {
             self.instance.call_on_main_thread_callback();
         }
-    }
-
-    /// Has the plugin make its editor for a window of the host's, and takes it away again. Says whether there was one.
-    pub fn open_editor(&mut self) -> Result<bool> {
-        let gui = self.extension::<PluginGui>("editor")?;
-        let api_type = GuiApiType::default_for_current_platform().context("no windows on this system")?;
-        let handle = self.instance.plugin_handle();
-        let created = gui.create(&handle, GuiConfiguration { api_type, is_floating: false }).is_ok();
-        if created {
-            gui.destroy(&handle);
-        }
-        Ok(created)
     }
 
     /// Activates the plugin and runs `work` on an audio thread, while this, the main thread, answers the plugin's
@@ -264,7 +251,9 @@ impl Plugin {
             .context("the plugin refuses to be activated")
     }
 
-    fn extension<E: clack_host::extensions::Extension<ExtensionSide = clack_host::extensions::PluginExtensionSide>>(
+    pub(crate) fn extension<
+        E: clack_host::extensions::Extension<ExtensionSide = clack_host::extensions::PluginExtensionSide>,
+    >(
         &mut self,
         what: &str,
     ) -> Result<E> {

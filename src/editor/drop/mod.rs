@@ -12,6 +12,8 @@ mod x11;
 mod xdnd;
 
 use std::path::PathBuf;
+#[cfg(all(unix, not(target_os = "macos")))]
+use std::sync::{Arc, Mutex, PoisonError};
 
 use egui::InputState;
 pub use inbox::Inbox;
@@ -20,19 +22,20 @@ use nice_plug_egui::RepaintNotifier;
 use nice_plug_egui::baseview::WindowContext;
 
 /// What hangs over the window and what was dropped on it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Drops {
     inbox: Inbox,
     #[cfg(all(unix, not(target_os = "macos")))]
-    target: Option<x11::Target>,
+    target: Arc<Mutex<Option<x11::Target>>>,
 }
 
 impl Drops {
     /// Takes what is dropped on this window from now on. To be called with every frame.
     #[cfg(all(unix, not(target_os = "macos")))]
     pub fn attach(&mut self, window: &WindowContext, repaint: &RepaintNotifier) {
-        if self.target.is_none() {
-            self.target = x11::Target::on(window, self.inbox.clone(), repaint.clone());
+        let mut target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        if target.is_none() {
+            *target = x11::Target::on(window, self.inbox.clone(), repaint.clone());
         }
     }
 
@@ -43,15 +46,14 @@ impl Drops {
     /// The windows on which what is dropped comes here, by their numbers.
     #[cfg(all(unix, not(target_os = "macos")))]
     pub fn windows(&self) -> Vec<u32> {
-        self.target.as_ref().map(x11::Target::windows).unwrap_or_default()
+        let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        target.as_ref().map(x11::Target::windows).unwrap_or_default()
     }
 
     /// The window is gone.
-    pub fn detach(&mut self) {
+    pub fn detach(&self) {
         #[cfg(all(unix, not(target_os = "macos")))]
-        {
-            self.target = None;
-        }
+        drop(self.target.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.inbox.hover(Vec::new());
     }
 

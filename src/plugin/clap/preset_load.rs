@@ -1,52 +1,52 @@
-//! `clap.preset-load`: the host loads one of the presets that [`super::discovery`] has told it of.
+//! What `clap.preset-load` does: the host loads one of the presets that the discovery factory has told it of.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::PathBuf;
 use std::ptr::null;
 
-use clap_sys::ext::preset_load::{
-    CLAP_EXT_PRESET_LOAD, CLAP_EXT_PRESET_LOAD_COMPAT, clap_host_preset_load, clap_plugin_preset_load,
-};
+use clap_sys::ext::preset_load::{CLAP_EXT_PRESET_LOAD, CLAP_EXT_PRESET_LOAD_COMPAT, clap_host_preset_load};
 use clap_sys::factory::preset_discovery::{CLAP_PRESET_DISCOVERY_LOCATION_FILE, clap_preset_discovery_location_kind};
 use clap_sys::host::clap_host;
-use clap_sys::plugin::clap_plugin;
+use nice_plug::prelude::PluginState;
 
-use super::instance;
-use crate::patch::PatchError;
+use crate::params::ContinuoParams;
 use crate::plugin::patches;
 
-/// The extension.
-pub(super) static PRESET_LOAD: clap_plugin_preset_load = clap_plugin_preset_load { from_location: Some(from_location) };
-
 /// Why a place holds no preset of ours.
-const NOT_A_FILE: &str = "Continuo's presets are files; this place is none";
+#[derive(Debug, thiserror::Error)]
+#[error("Continuo's presets are files; this place is none")]
+struct NotAFile;
 
-unsafe extern "C" fn from_location(
-    plugin: *const clap_plugin,
+/// Loads the preset in a place of the host's; gives the framework's state, or the system's number and words for what went wrong.
+///
+/// # Safety
+/// `location` is null or a string.
+pub(super) unsafe fn load(
+    kind: clap_preset_discovery_location_kind,
+    location: *const c_char,
+    params: &ContinuoParams,
+) -> Result<PluginState, (i32, String)> {
+    // SAFETY: as the caller promises.
+    let path = unsafe { path_of(kind, location) }.ok_or_else(|| (0, NotAFile.to_string()))?;
+    patches::load(&path, params).map_err(|error| (error.os_error(), error.to_string()))
+}
+
+/// Tells the host how loading a preset went.
+///
+/// # Safety
+/// `host` must be alive, and this its main thread; the rest is what the host has given.
+pub(super) unsafe fn report(
+    host: *const clap_host,
     kind: clap_preset_discovery_location_kind,
     location: *const c_char,
     load_key: *const c_char,
-) -> bool {
-    // SAFETY: as in `instance`.
-    let Some(instance) = (unsafe { instance(plugin) }) else { return false };
-    // SAFETY: a host gives null or the place that it was told of, as a string.
-    let path = unsafe { path_of(kind, location) };
-    let outcome = match &path {
-        None => Err((0, NOT_A_FILE.to_owned())),
-        Some(path) => patches::load(path, &instance.params).map_err(|error| (error.os_error(), words(&error))),
-    };
-    let loaded = match &outcome {
-        Ok(state) => instance.wrapper().set_state_inner(&mut state.clone()),
-        Err(_) => false,
-    };
-    // It was the host that changed something.
-    instance.changes.forget(&instance.params);
-    // SAFETY: the host is there, this is its main thread, and a host's extension of that name has that structure.
+    outcome: Result<(), (i32, String)>,
+) {
+    // SAFETY: as the caller promises; a host's extension of that name has that structure.
     unsafe {
-        let host = instance.host;
-        let Some(listener) = listener(host).as_ref() else { return loaded };
+        let Some(listener) = listener(host).as_ref() else { return };
         match (outcome, listener.loaded, listener.on_error) {
-            (Ok(_), Some(on_loaded), _) if loaded => on_loaded(host, kind, location, load_key),
+            (Ok(()), Some(loaded), _) => loaded(host, kind, location, load_key),
             (Err((os_error, words)), _, Some(on_error)) => {
                 let words = CString::new(words).unwrap_or_default();
                 on_error(host, kind, location, load_key, os_error, words.as_ptr());
@@ -54,11 +54,6 @@ unsafe extern "C" fn from_location(
             _ => {}
         }
     }
-    loaded
-}
-
-fn words(error: &PatchError) -> String {
-    error.to_string()
 }
 
 /// What the host says of presets that were loaded, or null.

@@ -24,7 +24,7 @@ enum Saved {
 
 /// Switches that change how an instance sounds and came after the first saved states: a state without them is one in which
 /// nothing of that was heard. New instances have them on.
-const LATER: [&str; 3] = ["key_tracking", "controllers", "key_limiter"];
+const LATER: [&str; 4] = ["key_tracking", "controllers", "key_limiter", "level_match"];
 
 /// The values of a new instance.
 pub(super) fn new() -> BTreeMap<String, ParamValue> {

@@ -19,7 +19,7 @@ use nice_plug::prelude::PluginState;
 
 use super::changes::Changes;
 use crate::params::ContinuoParams;
-use crate::patch::holds_patch;
+use crate::patch::patch_in;
 use crate::plugin::{patches, state};
 
 /// Most bytes that are moved in one call: hosts count them in 32 bits.
@@ -107,8 +107,10 @@ unsafe extern "system" fn set_state(this: *mut IComponent, stream: *mut IBStream
     let Some(stream) = stream else { return kInvalidArgument };
     let received = state::stream::read_all(HostStream(stream));
     // A preset of ours is a patch as it is. Like any patch, it leaves the takes alone.
-    if received.failure.is_none() && holds_patch(&received.bytes) {
-        let Some(state) = patches::load_from_host(&received.bytes, &table.params) else { return kResultFalse };
+    if received.failure.is_none()
+        && let Some(patch) = patch_in(&received.bytes)
+    {
+        let Some(state) = patches::load_from_host(patch, &table.params) else { return kResultFalse };
         // SAFETY: `this` is the component that the host called.
         let placed = unsafe { place(table, this, &state) };
         table.changes.forget();

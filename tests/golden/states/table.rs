@@ -14,6 +14,9 @@ const INLINE: &[(&str, &str)] = &[
     ("key_tracking", "off"),
     ("controllers", "off"),
     ("key_limiter", "off"),
+    ("level_match", "off"),
+    ("at_end", "Stop"),
+    ("tempo_mode", "Keep length"),
 ];
 
 const UNCONDITIONAL: &[(&str, &str)] = &[
@@ -25,6 +28,9 @@ const UNCONDITIONAL: &[(&str, &str)] = &[
     ("key_tracking", "off"),
     ("controllers", "off"),
     ("key_limiter", "off"),
+    ("level_match", "off"),
+    ("at_end", "Stop"),
+    ("tempo_mode", "Keep length"),
 ];
 
 const NEW: &[(&str, &str)] = &[
@@ -35,6 +41,9 @@ const NEW: &[(&str, &str)] = &[
     ("key_tracking", "off"),
     ("controllers", "off"),
     ("key_limiter", "off"),
+    ("level_match", "off"),
+    ("at_end", "Stop"),
+    ("tempo_mode", "Keep length"),
 ];
 
 const SEVERAL: &[(&str, &str)] = &[
@@ -51,10 +60,27 @@ const SEVERAL: &[(&str, &str)] = &[
     ("key_tracking", "on"),
     ("controllers", "on"),
     ("key_limiter", "on"),
+    ("level_match", "off"),
+    ("at_end", "Stop"),
+    ("tempo_mode", "Keep length"),
+];
+
+const SONG: &[(&str, &str)] = &[
+    ("length", "0.5"),
+    ("takes", "2"),
+    ("take", "2"),
+    ("rng_seed", "17"),
+    ("level_match", "off"),
+    ("at_end", "Loop from seam"),
+    ("end_fade", "3.5"),
+    ("loop_crossfade", "12 ms"),
+    ("loop_bars", "off"),
+    ("tempo_mode", "Stay in bars"),
 ];
 
 const CONTINUED: Option<&str> = Some("b3bba3b24adb52b0918fbde6a3f23c185515e08fa43efac8e5ba08dd527c52f5");
 const BRIDGE: Option<&str> = Some("9e4e7d34f2e9fddd04e197168fe3eb3e406e701d2869c1d698b160bef3b48091");
+const IN_BARS: Option<&str> = Some("696ff0c1ac0ddaa3f81c672d69bdfd2587780e59fefdcf715be979e9187db53c");
 const FROM_NOTHING: Option<&str> = Some("7191a4cf6d05555e296447131f8c31524a1cde0526e25b7149984cf73be8d8fd");
 
 const GOLDEN: &[Golden] = &[
@@ -68,6 +94,7 @@ const GOLDEN: &[Golden] = &[
     Golden { file: "2/inline.state", values: INLINE, sound: CONTINUED },
     Golden { file: "2/chosen.state", values: INLINE, sound: CONTINUED },
     Golden { file: "3/takes.state", values: SEVERAL, sound: BRIDGE },
+    Golden { file: "4/song.state", values: SONG, sound: IN_BARS },
 ];
 
 const STORED: &[Golden] = &[

@@ -10,7 +10,7 @@ use super::*;
 use crate::view::Segment;
 
 const RATE_HZ: u32 = 48_000;
-const SOURCE: Source = Source { slot: 0, variation: 0, with_seed: false };
+const SOURCE: Source = Source { slot: 0, variation: 0, with_seed: false, matched: false };
 
 /// A mono take of `frames` frames, of which `ready` are there.
 struct Sound {

@@ -46,7 +46,7 @@ impl Sound {
 }
 
 fn source(slot: u8) -> Source {
-    Source { slot, variation: 0, with_seed: true }
+    Source { slot, variation: 0, with_seed: true, matched: false }
 }
 
 fn note(key: u8) -> Note {
