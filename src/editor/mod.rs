@@ -51,6 +51,10 @@ mod widgets;
 mod words;
 mod zoom;
 
+#[cfg(test)]
+#[cfg(all(unix, not(target_os = "macos")))]
+pub(crate) use drag::dropped;
+
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 

@@ -4,6 +4,9 @@ mod audio;
 mod block;
 pub mod clap;
 mod course;
+#[cfg(test)]
+#[cfg(all(unix, not(target_os = "macos")))]
+mod dragged;
 mod keys;
 mod midi;
 mod patches;

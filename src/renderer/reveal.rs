@@ -112,7 +112,7 @@ mod system {
                 }
                 asking.join().unwrap().unwrap();
             }
-            drop(server);
+            drop((messages, server));
             assert!(pollster::block_on(over_the_bus(&file)).is_err(), "nobody is there any more");
         }
 

@@ -17,6 +17,10 @@ pub use elsewhere::Drags;
 #[cfg(all(unix, not(target_os = "macos")))]
 pub use here::Drags;
 
+#[cfg(test)]
+#[cfg(all(unix, not(target_os = "macos")))]
+pub(crate) use x11::tests::dropped;
+
 /// Whether files can be carried out of the window on this system.
 pub const HERE: bool = cfg!(all(unix, not(target_os = "macos")));
 

@@ -275,4 +275,4 @@ fn unless_bad<R>(reply: Result<R, ReplyError>) -> Result<Option<R>, ReplyError> 
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
