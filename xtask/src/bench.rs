@@ -39,7 +39,7 @@ enum What {
         #[arg(default_value = "")]
         only: String,
     },
-    /// How long process() takes at 64 frames with 16 voices, at rest and while a render saturates every core; allocations and system calls.
+    /// How long `process()` takes at 64 frames with 16 voices, at rest and while a render saturates every core; allocations and system calls.
     Process,
     /// What an open editor costs in processor time, drawn in software on an X server without a screen.
     Editor,

@@ -211,7 +211,7 @@ mod tests {
             assert_eq!((word(0) == 0, word(0) & 2), (loops, 0), "no root note is set");
             assert_eq!(word(12), if loops { 6 } else { 7 });
             assert_eq!((word(16) & 0xffff, word(16) >> 16), if loops { (4, 3) } else { (8, 7) });
-            assert_eq!(f32::from_bits(word(20)), 90.0);
+            assert_eq!(word(20), 90.0_f32.to_bits());
         }
         // Nothing to say, nothing written.
         let mut sink = WavSink::create(&path, 16_000, 1, WavFormat::I24).unwrap();
