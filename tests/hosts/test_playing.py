@@ -22,11 +22,13 @@ def test_it_is_an_instrument(bundle):
 def test_parameters_and_ports_are_the_published_ones(bundle):
     found = run_scene(scenes.describe, bundle)
     wanted = ["Mode", "Length", "Length unit", "Wildness", "Temperature", "Top k", "Class", "RNG seed", "Lock RNG seed", "Variations", "Variation", "Gain"]
-    wanted += ["Playback", "Start", "Play seed", "Seed source", "Capture", "Render", "Cancel"]
+    wanted += ["Playback", "Start", "Play seed", "Seed source", "Capture", "Capture the loop", "Render", "Cancel"]
     assert found["names"][: len(wanted)] == wanted
     keys = ["Key tracking", "Root key", "Bend range", "Attack", "Decay", "Sustain", "Release", "Velocity curve"]
     keys += ["Start offset", "Voices", "Mono", "Controllers", "Key limiter"]
     assert [name for name in found["names"] if name in keys] == keys
+    timeline = ["Level match", "At end", "End fade", "Loop crossfade", "Loop whole bars", "Tempo"]
+    assert [name for name in found["names"] if name in timeline] == timeline
     assert found["outputs"] == 2
     assert found["latency"] == 0
 
