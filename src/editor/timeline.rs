@@ -1,6 +1,6 @@
 //! How the take meets its seed clip and the song: all of it behind a button.
 
-use egui::{Button, Popup, PopupCloseBehavior, RichText, Ui, vec2};
+use egui::{Button, Popup, PopupCloseBehavior, RichText, TextWrapMode, Ui, vec2};
 
 use super::bar::param_bar;
 use super::context::Cx;
@@ -9,7 +9,7 @@ use super::widgets::{captioned, captioned_segments, switch};
 use crate::settings::{AtEnd, TempoMode};
 
 /// Width of the button.
-pub const WIDTH: f32 = 84.0;
+pub const WIDTH: f32 = 92.0;
 /// Width of each thing in the popup.
 const CELL: f32 = 120.0;
 /// Things in a row of the popup.
@@ -18,7 +18,7 @@ const COLUMNS: f32 = 4.0;
 /// The button that opens it.
 pub fn button(ui: &mut Ui, cx: &Cx<'_>) {
     captioned(ui, "   ", WIDTH, |ui| {
-        let button = ui.add(Button::new("Timeline…").min_size(vec2(WIDTH, theme::ROW)));
+        let button = ui.add(Button::new("Timeline…").wrap_mode(TextWrapMode::Extend).min_size(vec2(WIDTH, theme::ROW)));
         Popup::menu(&button)
             .width(width())
             .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
