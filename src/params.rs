@@ -4,6 +4,7 @@
 //! as its settings are read together by [`ContinuoParams::settings`], so that one render sees one consistent set.
 
 mod keys;
+mod ranges;
 mod text;
 mod timeline;
 mod values;
@@ -16,6 +17,7 @@ use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditorState;
 
 pub use keys::KeyParams;
+pub use ranges::{bounds, whole_bounds};
 use text::{decimals, number};
 pub use timeline::TimelineParams;
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use nice_plug::params::InternalParamMut as _;
 use nice_plug::params::internals::ParamPtr;
-use nice_plug::prelude::{FloatRange, IntRange, Param as _, Params as _};
+use nice_plug::prelude::{Param as _, Params as _};
 
 use super::ContinuoParams;
+use super::ranges::{bounds, whole_bounds};
 use crate::patch::Value;
 use crate::settings::Turned;
 
@@ -108,22 +109,6 @@ fn normalized(parameter: ParamPtr, value: &Value) -> Option<f32> {
             }
             _ => None,
         }
-    }
-}
-
-fn bounds(range: &FloatRange) -> (f32, f32) {
-    match range {
-        FloatRange::Linear { min, max }
-        | FloatRange::Skewed { min, max, .. }
-        | FloatRange::SymmetricalSkewed { min, max, .. } => (*min, *max),
-        FloatRange::Reversed(range) => bounds(range),
-    }
-}
-
-fn whole_bounds(range: &IntRange) -> (i32, i32) {
-    match range {
-        IntRange::Linear { min, max } => (*min, *max),
-        IntRange::Reversed(range) => whole_bounds(range),
     }
 }
 

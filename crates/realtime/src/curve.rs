@@ -1,5 +1,7 @@
 //! The curve of fades that keep the power: a quarter of a sine, and its mirror image on the other side.
 
+use crate::sine::sine;
+
 /// Pieces of the table; between two entries it is a straight line, off by less than a millionth.
 const PIECES: usize = 1_024;
 
@@ -22,17 +24,6 @@ pub(crate) fn quarter(part: u64, whole: u64) -> f32 {
     let index = place as usize;
     let (low, high) = (QUARTER[index], QUARTER[index + 1]);
     low + (place - index as f64) as f32 * (high - low)
-}
-
-/// By its series, for a little more than a quarter.
-const fn sine(angle: f64) -> f64 {
-    let (mut term, mut total, mut n) = (angle, angle, 1.0);
-    while n < 25.0 {
-        term *= -angle * angle / ((n + 1.0) * (n + 2.0));
-        total += term;
-        n += 2.0;
-    }
-    total
 }
 
 #[cfg(test)]

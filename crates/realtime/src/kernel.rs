@@ -5,6 +5,8 @@
 //! (and be folded back) is left out, up to [`MOST_STRETCH`] times the speed; beyond, it stretches no further, so that one
 //! voice never costs more than that.
 
+use crate::sine::sine;
+
 /// Zero crossings of the sinc to each side.
 const CROSSINGS: usize = 16;
 /// Table entries from one zero crossing to the next; between two of them the kernel is a straight line, 104 dB below it.
@@ -125,14 +127,7 @@ const fn kernel(k: usize, part: f64) -> f64 {
 
 /// The sine of π·`x` for `x` from 0 to a little more than 1.
 const fn sin_pi(x: f64) -> f64 {
-    let angle = core::f64::consts::PI * if x > 0.5 { 1.0 - x } else { x };
-    let (mut term, mut total, mut n) = (angle, angle, 1.0);
-    while n < 21.0 {
-        term *= -angle * angle / ((n + 1.0) * (n + 2.0));
-        total += term;
-        n += 2.0;
-    }
-    total
+    sine(core::f64::consts::PI * if x > 0.5 { 1.0 - x } else { x })
 }
 
 /// The modified Bessel function of the first kind and order 0, of the root of `square`.

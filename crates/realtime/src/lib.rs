@@ -29,6 +29,7 @@ mod pinned;
 mod pitch;
 mod player;
 mod pressed;
+mod sine;
 mod tails;
 mod timeline;
 mod view;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use nice_plug::params::InternalParamMut as _;
 use nice_plug::params::internals::ParamPtr;
 use nice_plug::plugin::ParamValue;
-use nice_plug::prelude::{FloatRange, IntRange, Param as _, Params as _};
+use nice_plug::prelude::{Param as _, Params as _};
 
 use serde::Deserialize;
 
 use crate::json::Object;
-use crate::params::ContinuoParams;
+use crate::params::{ContinuoParams, bounds, whole_bounds};
 
 /// A saved value: as the framework writes it, but for numbers of any size.
 #[derive(Deserialize)]
@@ -99,21 +99,5 @@ fn value_of(parameter: ParamPtr) -> ParamValue {
                 None => ParamValue::I32((*choice).unmodulated_plain_value()),
             },
         }
-    }
-}
-
-fn bounds(range: &FloatRange) -> (f32, f32) {
-    match range {
-        FloatRange::Linear { min, max }
-        | FloatRange::Skewed { min, max, .. }
-        | FloatRange::SymmetricalSkewed { min, max, .. } => (*min, *max),
-        FloatRange::Reversed(range) => bounds(range),
-    }
-}
-
-fn whole_bounds(range: &IntRange) -> (i32, i32) {
-    match range {
-        IntRange::Linear { min, max } => (*min, *max),
-        IntRange::Reversed(range) => whole_bounds(range),
     }
 }
