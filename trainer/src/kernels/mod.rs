@@ -8,6 +8,7 @@
 
 pub mod activations;
 pub mod bf16;
+mod columns;
 pub mod convolution;
 pub mod gemm;
 pub mod matrix;
@@ -17,6 +18,7 @@ pub mod rows;
 mod tests;
 pub mod transpose;
 mod vectors;
+mod windowed;
 
 #[cfg(target_arch = "aarch64")]
 use continuo_simd::Neon;
