@@ -14,8 +14,10 @@ pub mod gemm;
 pub mod matrix;
 pub mod recurrent;
 pub mod rows;
+pub mod softmax_loss;
 #[cfg(test)]
 mod tests;
+pub mod tiles;
 pub mod transpose;
 mod vectors;
 mod windowed;
