@@ -182,7 +182,12 @@ impl Player {
 
     /// Whether anything is read from a slot.
     pub fn uses(&self, slot: u8) -> bool {
-        let reads = |source: Source| source.slot == slot;
+        self.uses_any(slot..slot.saturating_add(1))
+    }
+
+    /// Whether anything is read from any of these slots.
+    pub fn uses_any(&self, slots: core::ops::Range<u8>) -> bool {
+        let reads = |source: Source| slots.contains(&source.slot);
         self.audition.is_some_and(|head| reads(head.source))
             || self.pinned.uses(reads)
             || self.strip.uses(reads)
