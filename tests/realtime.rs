@@ -145,7 +145,7 @@ fn placed_state() -> (std::sync::Arc<common::Bundle>, Vec<u8>) {
     let (bundle, state) = common::finished_state();
     let repeats = [Repeat::Once, Repeat::Times(2), Repeat::UntilNext];
     let place = |at: u32| {
-        let bars = (at % 2 == 0).then_some(1);
+        let bars = at.is_multiple_of(2).then_some(1);
         common::placement(&state, at as usize % 2, f64::from(at) / 3.0, bars, repeats[at as usize % 3])
     };
     let placed = common::place(&state, &(0..40).map(place).collect::<Vec<_>>());

@@ -142,6 +142,8 @@ impl Session {
     /// unpacking does, without the lock: others may change the arrangement meanwhile, and the last change holds.
     pub(crate) fn bring_up_arrangement(&self) -> Result<(), ArrangementError> {
         let _underway = Underway::begin(self);
+        // What could not be had before is tried once more: there may be room for it now.
+        lock(&self.bench).placed.retain(|placed| placed.play.is_some() || placed.rate_hz.is_none());
         let mut failure = Ok(());
         loop {
             let rate_hz = self.link.host_rate_hz();
