@@ -214,6 +214,14 @@ impl Controls for ContinuoParams {
         self.pin_bars()
     }
 
+    fn plays_seed(&self) -> bool {
+        self.play_seed.value()
+    }
+
+    fn stays_in_bars(&self) -> bool {
+        self.timeline.tempo.value() == TempoMode::StayInBars
+    }
+
     fn level_match(&self) -> bool {
         self.timeline.level_match.value()
     }
@@ -345,7 +353,9 @@ mod tests {
                 "end_fade",
                 "loop_crossfade",
                 "loop_bars",
-                "tempo_mode"
+                "tempo_mode",
+                "arrangement",
+                "arrangement_crossfade"
             ]
         );
     }
