@@ -84,7 +84,9 @@ fn being_told_nothing_is_being_told_zero(kernel: Kernel, precision: Precision) {
                 let (mut states, mut scratch) = (vec![net.new_state(); batch], Scratch::default());
                 if is_told {
                     let zero = vec![0.0; shape.conditioning_channels()];
-                    states.iter_mut().for_each(|state| net.tell(state, &zero));
+                    for state in &mut states {
+                        net.tell(state, &zero);
+                    }
                 }
                 let mut outputs = vec![Block::default(); batch * net.logits_stride() / BLOCK];
                 let symbols = random_symbols(&shape, 20 * batch, 4);
@@ -151,7 +153,9 @@ fn what_is_told_and_not_finite_reaches_the_outputs(kernel: Kernel, precision: Pr
         values[1] = f32::NAN;
         for batch in [1, 3] {
             let mut states = vec![net.new_state(); batch];
-            states.iter_mut().for_each(|state| net.tell(state, &values));
+            for state in &mut states {
+                net.tell(state, &values);
+            }
             assert!(!net.is_told_numbers(&states[0]));
             let mut outputs = vec![Block::default(); batch * net.logits_stride() / BLOCK];
             net.step(kernel, &mut Scratch::default(), &mut states, &vec![1; batch], &mut outputs);
