@@ -91,7 +91,7 @@ impl Net {
         }
         let model = onnx::decode(bytes).map_err(|reason| source.disagrees(reason))?;
         let graph = model.graph.ok_or_else(|| source.disagrees("has no graph".into()))?;
-        let weights = WaveNetWeights::of_part(shape, part, graph).map_err(|reason| source.disagrees(reason))?;
+        let weights = WaveNetWeights::of_part(shape, part, &graph).map_err(|reason| source.disagrees(reason))?;
         let kernel = options.kernel.unwrap_or_else(Kernel::best);
         let native = Native { kernel, weights, nets: Mutex::default(), precision };
         let session = |runtime: &Runtime| StepGraph::new(runtime, bytes, spec);

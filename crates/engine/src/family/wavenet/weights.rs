@@ -82,7 +82,7 @@ impl WaveNetWeights {
     /// # Errors
     /// The tensor and what is wrong with it, to be shown behind the file's name.
     pub fn from_graph(shape: &WaveNetShape, graph: &GraphProto) -> Result<Self, String> {
-        Self::read(shape, graph, false)
+        Self::read(shape, Part::default(), graph)
     }
 
     /// As [`WaveNetWeights::from_graph`], of a WaveNet that is a part of another family's model. Where codes enter as
@@ -90,8 +90,8 @@ impl WaveNetWeights {
     ///
     /// # Errors
     /// As [`WaveNetWeights::from_graph`].
-    pub fn of_part(shape: &WaveNetShape, part: Part, graph: GraphProto) -> Result<Self, String> {
-        let mut weights = Self::read(shape, &part.without_prefix(graph), part.amplitudes)?;
+    pub fn of_part(shape: &WaveNetShape, part: Part, graph: &GraphProto) -> Result<Self, String> {
+        let mut weights = Self::read(shape, part, graph)?;
         if part.amplitudes {
             // As the graph computes it.
             let step = 2.0 / (shape.levels - 1) as f32;
@@ -105,7 +105,7 @@ impl WaveNetWeights {
         Ok(weights)
     }
 
-    fn read(shape: &WaveNetShape, graph: &GraphProto, is_one_row: bool) -> Result<Self, String> {
+    fn read(shape: &WaveNetShape, part: Part, graph: &GraphProto) -> Result<Self, String> {
         shape.validate().map_err(|(field, reason)| format!("architecture.{field} {reason}"))?;
         let mut tensors = HashMap::with_capacity(graph.initializer.len());
         for tensor in &graph.initializer {
@@ -113,7 +113,7 @@ impl WaveNetWeights {
                 return Err(format!("the tensor {} is there twice", tensor.name));
             }
         }
-        let reader = Reader { tensors, biases: shape.biases };
+        let reader = Reader { tensors, part, biases: shape.biases };
         let [q, r, d, s, e, f] = [
             shape.outputs(),
             shape.residual_channels,
@@ -124,7 +124,7 @@ impl WaveNetWeights {
         ]
         .map(|axis| axis as usize);
 
-        let rows = if is_one_row { 1 } else { q };
+        let rows = if part.amplitudes { 1 } else { q };
         let tap = |tap| reader.values(&names::causal_tap(tap), &[rows, r]);
         let causal_taps = (0..f).map(tap).collect::<Result<_, _>>()?;
         let causal_bias = reader.bias(names::CAUSAL_BIAS, r)?;
@@ -163,12 +163,14 @@ impl WaveNetWeights {
 
 struct Reader<'a> {
     tensors: HashMap<&'a str, &'a TensorProto>,
+    part: Part,
     biases: bool,
 }
 
 impl Reader<'_> {
     fn values(&self, name: &str, axes: &[usize]) -> Result<Vec<f32>, String> {
-        let tensor = self.tensors.get(name).ok_or_else(|| format!("the tensor {name} is missing"))?;
+        let name = self.part.weight(name);
+        let tensor = self.tensors.get(name.as_str()).ok_or_else(|| format!("the tensor {name} is missing"))?;
         if tensor.data_type != FLOAT {
             return Err(format!("the tensor {name} does not hold 32-bit floats (type {})", tensor.data_type));
         }
@@ -199,7 +201,8 @@ impl Reader<'_> {
     }
 
     fn absent(&self, name: &str) -> Result<(), String> {
-        if self.tensors.contains_key(name) {
+        let name = self.part.weight(name);
+        if self.tensors.contains_key(name.as_str()) {
             return Err(format!("the tensor {name} is there, but the architecture has none"));
         }
         Ok(())
