@@ -146,7 +146,7 @@ fn the_likelihood_of_a_recording_is_that_of_the_equations() {
     let found = model.nll_nats(Precision::F32, &[codes.clone(), codes.clone()]).unwrap();
     assert!((found - expected).abs() < 1e-4, "{found} in place of {expected}");
     for precision in [Precision::Bf16, Precision::Int8] {
-        let coarse = model.nll_nats(precision, &[codes.clone()]).unwrap();
+        let coarse = model.nll_nats(precision, std::slice::from_ref(&codes)).unwrap();
         assert!((coarse - expected).abs() < 0.1, "{precision}: {coarse} in place of {expected}");
     }
     let error = model.nll_nats(Precision::F32, &[vec![64; 160]]).unwrap_err();
