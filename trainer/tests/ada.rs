@@ -240,7 +240,7 @@ fn a_collapsed_codebook_ends_the_run_in_words() {
 fn codes_of_a_dataset_carry_a_prior_and_both_are_the_package() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(dir.path());
-    let runtime = Runtime::load(&library()).unwrap();
+    let runtime = Runtime::open(&library()).unwrap();
     for (name, toml) in [("vq", TINY.to_owned()), ("amae", amae(TINY))] {
         let run = create(dir.path(), name, &toml, &data);
         sitting(&run, &data, 99).unwrap();
@@ -341,7 +341,7 @@ fn a_second_level_stands_on_the_codes_of_the_first() {
     let prior = create(dir.path(), "prior", &toml, &of_second);
     sitting(&prior, &of_second, 99).unwrap();
 
-    let runtime = Runtime::load(&library()).unwrap();
+    let runtime = Runtime::open(&library()).unwrap();
     let mut package = trained(&first).package().unwrap();
     trained(&second).join(&mut package).unwrap();
     trained(&prior).join(&mut package).unwrap();

@@ -54,7 +54,7 @@ pub enum PlanError {
         /// Its name.
         stage: String,
         /// Why.
-        source: ExportError,
+        source: Box<ExportError>,
     },
 }
 
@@ -66,13 +66,13 @@ pub fn run(args: &PlanArgs) -> Result<End, PlanError> {
     let plan = Plan::read(&args.plan)?;
     let chosen: Vec<&Stage> = match &args.stage {
         None => plan.stages.iter().collect(),
-        Some(name) => match plan.stage(name) {
-            Some(stage) => vec![stage],
-            None => {
+        Some(name) => {
+            let missing = || {
                 let there = plan.stages.iter().map(|stage| stage.name.as_str()).collect::<Vec<_>>().join(", ");
-                return Err(PlanError::NoStage { file: args.plan.clone(), stage: name.clone(), there });
-            }
-        },
+                PlanError::NoStage { file: args.plan.clone(), stage: name.clone(), there }
+            };
+            vec![plan.stage(name).ok_or_else(missing)?]
+        }
     };
     for (at, stage) in chosen.iter().enumerate() {
         println!("stage {} of {}: {}", at + 1, chosen.len(), stage.name);
@@ -84,7 +84,8 @@ pub fn run(args: &PlanArgs) -> Result<End, PlanError> {
                 End::Finished
             }
             Action::Export { .. } => {
-                exported(args, stage).map_err(|source| PlanError::Export { stage: stage.name.clone(), source })?;
+                exported(args, stage)
+                    .map_err(|source| PlanError::Export { stage: stage.name.clone(), source: Box::new(source) })?;
                 End::Finished
             }
         };

@@ -219,7 +219,9 @@ impl Codebook {
 fn total(values: &mut [f32], peers: &Peers) -> Result<(), PeersError> {
     peers.mean(values)?;
     let workers = peers.workers() as f32;
-    values.iter_mut().for_each(|value| *value *= workers);
+    for value in values {
+        *value *= workers;
+    }
     Ok(())
 }
 

@@ -343,7 +343,7 @@ where
     let queries = network.queries(symbols.clone())?;
     let quantised = match model.quantising() {
         Quantising::Vectors => vq(queries.clone(), codebook),
-        Quantising::Shares(shares) => amae(queries.clone(), shares),
+        Quantising::Shares(shares) => amae(&queries, shares),
     };
     let biases = network.modulated(quantised.heard.clone())?;
     let logits = network.logits(symbols.clone(), &biases, weighing.kept)?;

@@ -243,7 +243,9 @@ pub fn verify(
         let (nats, codes) = compute.measure(exported.values(), &batch, heldout.frames)?;
         let bits = nats / std::f64::consts::LN_2;
         let mut counts = vec![0; exported.model.autoencoder().codes as usize];
-        codes.iter().for_each(|&code| counts[code as usize] += 1);
+        for &code in &codes {
+            counts[code as usize] += 1;
+        }
         let perplexity = crate::codes::dataset::perplexity(&counts);
         facts.insert(name(figures::HELDOUT_NLL_NATS), nats);
         facts.insert(name(figures::HELDOUT_NLL_BITS), bits);

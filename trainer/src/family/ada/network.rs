@@ -82,7 +82,7 @@ impl<B: Operations> Network<B> {
         rows.reshape([batch, frames, width]).swap_dims(1, 2)
     }
 
-    /// Residual blocks, and the ReLU behind them; sequences are padded with zeros.
+    /// Residual blocks, and the `ReLU` behind them; sequences are padded with zeros.
     fn blocks(&self, stack: Stack, sizes: Convolutions, mut x: Tensor<B, 3>) -> Option<Tensor<B, 3>> {
         for block in 0..sizes.blocks {
             let padding = sizes.padding(block) as usize;

@@ -21,7 +21,7 @@ use crate::family::wavenet::parameters::Table;
 use crate::family::wavenet::signal::sequences;
 use crate::family::wavenet::task::WaveNetTask;
 use crate::family::wavenet::{Sequence, open, parity};
-use crate::nn::{Network, Tensors};
+use crate::nn::{NamedTensor, Network, Tensors};
 use crate::peers::Peers;
 use crate::task::{Figures, Gradients, ModelPackage, StepReport, Task, TaskError, Verification};
 
@@ -190,7 +190,7 @@ impl Task for PriorTask {
         let id = GraphId { role: GraphRole::Prior, level: shape.top() };
         let exported = Exported::new(&self.table, self.average());
         let prefix = shape.prior_part().prefix;
-        let own = |name: &str| self.table.find(name.strip_prefix(prefix).unwrap_or(name)).map(|tensor| tensor.range());
+        let own = |name: &str| self.table.find(name.strip_prefix(prefix).unwrap_or(name)).map(NamedTensor::range);
         let graph = graph::graph(&shape, id, |name, _| {
             own(name).map_or_else(Vec::new, |range| exported.values()[range].to_vec())
         });

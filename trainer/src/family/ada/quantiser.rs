@@ -105,7 +105,7 @@ impl Shares {
 
 /// The argmax autoencoder's quantiser (section 3.3): the channel with the largest share, as a one-hot vector. Queries are
 /// `[B, K, T]`, one channel for each code.
-pub fn amae<B: AutodiffBackend>(queries: Tensor<B, 3>, shares: Shares) -> Quantised<B> {
+pub fn amae<B: AutodiffBackend>(queries: &Tensor<B, 3>, shares: Shares) -> Quantised<B> {
     let [batch, codes_count, frames] = queries.dims();
     let shares_of = shares.of(queries.clone());
     // Where no channel is above zero all shares are, and the first code is taken.
@@ -211,11 +211,11 @@ mod tests {
     fn both_losses_that_spread_the_codes_of_an_amae_have_the_gradients_of_their_differences() {
         for shares in [Shares::Divisive, Shares::Softmax] {
             let values = noise(40, 4);
-            let spread = |x| amae(x, shares).penalty;
+            let spread = |x| amae(&x, shares).penalty;
             assert_near(&gradient(&values, spread), &differences(&values, spread), 1e-6);
             // Through the shares too.
             let weights = noise(40, 5);
-            let of_heard = |x| (amae(x, shares).heard * tensor(&weights, SHAPE)).sum();
+            let of_heard = |x| (amae(&x, shares).heard * tensor(&weights, SHAPE)).sum();
             let of_shares = |x| (shares.of(x) * tensor(&weights, SHAPE)).sum();
             assert_near(&gradient(&values, of_heard), &differences(&values, of_shares), 1e-6);
         }
@@ -225,7 +225,7 @@ mod tests {
     fn an_amae_gives_one_hot_vectors_of_the_largest_channel_and_least_loss_where_all_are_used() {
         for shares in [Shares::Divisive, Shares::Softmax] {
             let values = noise(40, 6);
-            let found = amae(tensor(&values, SHAPE), shares);
+            let found = amae(&tensor(&values, SHAPE), shares);
             let (codes, heard) = (read(found.codes), read(found.heard.inner()));
             for (batch, frame) in (0..2).flat_map(|batch| (0..4).map(move |frame| (batch, frame))) {
                 let at = |channel: usize| batch * 20 + channel * 4 + frame;
@@ -237,11 +237,11 @@ mod tests {
         // Two codes that take turns, and one that is always taken.
         let turns: Vec<f64> = (0..40).map(|i| f64::from(u8::from((i / 4 + i) % 2 == 0)) + 1e-9).collect();
         let always: Vec<f64> = (0..40).map(|i| f64::from(u8::from(i / 4 % 5 == 0))).collect();
-        let collapsed = number(amae(tensor(&always, SHAPE), Shares::Divisive).penalty);
+        let collapsed = number(amae(&tensor(&always, SHAPE), Shares::Divisive).penalty);
         // One code's share is 1, those of the other four 0: (4² + 4 · 1²) / 5.
         assert!((collapsed - 4.0).abs() < 1e-4, "{collapsed}");
-        assert!(number(amae(tensor(&turns, SHAPE), Shares::Divisive).penalty) < 0.1 * collapsed);
-        let even = number(amae(tensor(&[0.0; 40], SHAPE), Shares::Softmax).penalty);
+        assert!(number(amae(&tensor(&turns, SHAPE), Shares::Divisive).penalty) < 0.1 * collapsed);
+        let even = number(amae(&tensor(&[0.0; 40], SHAPE), Shares::Softmax).penalty);
         assert!(even.abs() < 1e-9, "all shares alike have the entropy ln K: {even}");
     }
 }

@@ -38,7 +38,6 @@ pub fn encode(
 pub fn accept_codes(dataset: &Dataset, level: Option<u32>, codes: u32) -> Result<(), String> {
     let origin = Origin::of(dataset).map_err(|error| error.to_string())?;
     match (level, origin) {
-        (None, None) => Ok(()),
         (None, Some(_)) => {
             Err("holds codes, and level 0 is trained on audio; give the dataset that `prepare` made".into())
         }
@@ -47,6 +46,6 @@ pub fn accept_codes(dataset: &Dataset, level: Option<u32>, codes: u32) -> Result
             "holds {} codes of level {}, and the configuration is for {codes} codes of level {level}",
             origin.codes, origin.level
         )),
-        (Some(_), Some(_)) => Ok(()),
+        (None, None) | (Some(_), Some(_)) => Ok(()),
     }
 }

@@ -297,7 +297,9 @@ impl Task for AdaTask {
         let batch = Symbols::of(heldout);
         let (nats, codes) = self.compute.measure(values, &batch, kept).map_err(TaskError::failed)?;
         let mut counts = vec![0.0; self.model.autoencoder().codes as usize];
-        codes.iter().for_each(|&code| counts[code as usize] += 1.0);
+        for &code in &codes {
+            counts[code as usize] += 1.0;
+        }
         let Use { perplexity, dead } = Use::of(counts.into_iter());
         let mut figures = likelihood("nll", nats);
         figures.insert("perplexity".into(), perplexity);

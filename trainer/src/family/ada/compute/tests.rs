@@ -176,18 +176,15 @@ impl<'a> Surrogate<'a> {
         let symbols = case.passes().send::<Flex>(&case.batch).unwrap();
         let network = Network::<Flex>::new(&case.model, &doubles(weights, [weights.len()]));
         let queries = network.queries(symbols).unwrap();
-        let (vectors, rounded_from) = match shares_of(case) {
-            Some(shares) => {
-                let shares = shares.of(queries);
-                let [batch, codes, frames] = shares.dims();
-                let picked = shares.clone().argmax(1).reshape([batch, frames]);
-                let eye: Vec<f64> = (0..codes * codes).map(|i| f64::from(u8::from(i / codes == i % codes))).collect();
-                (looked_up(doubles(&eye, [codes, codes]), picked), shares)
-            }
-            None => {
-                let codebook = doubles(&wide(&case.codebook), [6, 3]);
-                (looked_up(codebook.clone(), nearest(queries.clone(), codebook)), queries)
-            }
+        let (vectors, rounded_from) = if let Some(shares) = shares_of(case) {
+            let shares = shares.of(queries);
+            let [batch, codes, frames] = shares.dims();
+            let picked = shares.clone().argmax(1).reshape([batch, frames]);
+            let eye: Vec<f64> = (0..codes * codes).map(|i| f64::from(u8::from(i / codes == i % codes))).collect();
+            (looked_up(doubles(&eye, [codes, codes]), picked), shares)
+        } else {
+            let codebook = doubles(&wide(&case.codebook), [6, 3]);
+            (looked_up(codebook.clone(), nearest(queries.clone(), codebook)), queries)
         };
         Self { case, added: vectors.clone() - rounded_from, vectors }
     }
