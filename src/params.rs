@@ -220,6 +220,14 @@ impl Controls for ContinuoParams {
         self.pin_bars()
     }
 
+    fn plays_seed(&self) -> bool {
+        self.play_seed.value()
+    }
+
+    fn stays_in_bars(&self) -> bool {
+        self.timeline.tempo.value() == TempoMode::StayInBars
+    }
+
     fn level_match(&self) -> bool {
         self.timeline.level_match.value()
     }
@@ -355,6 +363,8 @@ mod tests {
                 "loop_crossfade",
                 "loop_bars",
                 "tempo_mode",
+                "arrangement",
+                "arrangement_crossfade",
                 "code_temperature",
                 "code_top_k"
             ]

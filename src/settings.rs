@@ -162,6 +162,12 @@ pub trait Controls: Send + Sync {
     /// Bars from the song's start to where the take is pinned.
     fn pin_bars(&self) -> f64;
 
+    /// Whether takes begin with their seed clips.
+    fn plays_seed(&self) -> bool;
+
+    /// Whether takes stay in bars whatever the tempo.
+    fn stays_in_bars(&self) -> bool;
+
     /// Whether a continuation is brought to its seed clip's level wherever it is heard.
     fn level_match(&self) -> bool;
 

@@ -153,6 +153,14 @@ mod tests {
         fn pin_bars(&self) -> f64 {
             0.0
         }
+        fn plays_seed(&self) -> bool {
+            true
+        }
+
+        fn stays_in_bars(&self) -> bool {
+            false
+        }
+
         fn level_match(&self) -> bool {
             false
         }

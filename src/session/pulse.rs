@@ -23,6 +23,7 @@ impl Session {
         }
         let now = Pulse {
             heads: self.link.heads(),
+            song: self.link.song_beats().map(f64::to_bits),
             missing: self.link.missing_frames(),
             capture: self.link.capture_state(),
             captured: self.link.captured().map_or(0, |ring| ring.written.load(Ordering::Acquire)),
@@ -85,6 +86,14 @@ mod tests {
 
         fn turns_to(&self, _values: &BTreeMap<String, Value>) -> Vec<Turned> {
             Vec::new()
+        }
+
+        fn plays_seed(&self) -> bool {
+            true
+        }
+
+        fn stays_in_bars(&self) -> bool {
+            false
         }
 
         fn level_match(&self) -> bool {
