@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::blocks::Strip;
 use super::browser::Browser;
 use super::cropping::Cropping;
 use super::dialog::Dialogs;
@@ -49,6 +50,8 @@ pub(super) struct State {
     pub(super) spectra: Spectra,
     /// In which order the takes are listed.
     pub(super) take_order: TakeOrder,
+    /// The arrangement strip.
+    pub(super) strip: Strip,
     /// The take whose name is being typed, and what is typed.
     pub(super) renaming: Option<(TakeId, String)>,
     /// The seed clip for which a preview was asked for last.

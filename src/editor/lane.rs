@@ -5,7 +5,6 @@ use egui::{
     WidgetInfo, pos2, vec2,
 };
 
-use super::carry;
 use super::context::Cx;
 use super::geometry::Axis;
 use super::gesture::gesture;
@@ -13,6 +12,7 @@ use super::listen;
 use super::render_bar::from_take;
 use super::theme;
 use super::widgets::{elided, focus_ring, menu_padding};
+use super::{arrangement, carry};
 use crate::session::{Collapse, CollapseKind, Command, Sound, TakeEntry, level_words};
 
 /// Room for the lanes' numbers, where there are several.
@@ -80,6 +80,9 @@ fn menu(cx: &mut Cx<'_>, lane: &Response, axis: Axis, index: usize) {
             ui.close();
         } else if entry(format!("Crop: a take up to {seconds:.2} s")) {
             crop(cx, index, None, Some(seconds));
+            ui.close();
+        } else if entry("Add to the arrangement (A)".to_owned()) {
+            arrangement::add(cx, index);
             ui.close();
         } else if carry::HERE && entry("Copy as a file (Ctrl+C)".to_owned()) {
             carry::copy(cx, index);
@@ -260,8 +263,9 @@ pub fn scroll(ui: &Ui, cx: &mut Cx<'_>, inner: Rect, whole: f32, shown: Option<(
     place.offset
 }
 
-/// The arrow keys go through the variations as they are listed, S gives the one that plays a star, while nothing else has the keyboard.
-pub fn keys(ui: &Ui, cx: &Cx<'_>, chosen: Option<&TakeEntry>, shown: usize, order: &[usize]) {
+/// The arrow keys go through the variations as they are listed, S gives the one that plays a star, A places it in the song, while nothing
+/// else has the keyboard.
+pub fn keys(ui: &Ui, cx: &mut Cx<'_>, chosen: Option<&TakeEntry>, shown: usize, order: &[usize]) {
     if ui.ctx().egui_wants_keyboard_input() || ui.ctx().memory(|memory| memory.focused().is_some()) {
         return;
     }
@@ -279,5 +283,8 @@ pub fn keys(ui: &Ui, cx: &Cx<'_>, chosen: Option<&TakeEntry>, shown: usize, orde
         && pressed(Key::S)
     {
         cx.session.send(Command::Star { take: entry.id, variation: shown, on: !entry.has_star(shown) });
+    }
+    if chosen.is_some() && pressed(Key::A) {
+        arrangement::add(cx, shown);
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod arrangement;
 mod cropping;
 mod patches;
 mod seeds;
