@@ -106,6 +106,10 @@ pub struct Settings {
     pub temperature: f32,
     /// Likeliest values to sample from; 0 = all.
     pub top_k: u32,
+    /// Sampling temperature of the codes that a sound is made after, where the model has such.
+    pub code_temperature: f32,
+    /// Likeliest codes to sample from; 0 = all.
+    pub code_top_k: u32,
     /// Which of the model's kinds of recordings it plays like, counted from 0.
     pub class: u32,
     /// Number that fixes the random choices.
@@ -157,6 +161,12 @@ pub trait Controls: Send + Sync {
 
     /// Bars from the song's start to where the take is pinned.
     fn pin_bars(&self) -> f64;
+
+    /// Whether takes begin with their seed clips.
+    fn plays_seed(&self) -> bool;
+
+    /// Whether takes stay in bars whatever the tempo.
+    fn stays_in_bars(&self) -> bool;
 
     /// Whether a continuation is brought to its seed clip's level wherever it is heard.
     fn level_match(&self) -> bool;

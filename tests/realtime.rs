@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use continuo::session::{Command, Sound};
+use continuo::session::{Command, Repeat, Sound};
 
 use common::host::{ClapId, Deck, EntryDescriptor, NoteExpressionType, Plugin, Setup, number_of};
 
@@ -140,9 +140,21 @@ fn play_keys(deck: &mut Deck, frames: u32, step: u16) {
     deck.express(last, key, NoteExpressionType::Pan, f64::from(step % 5) / 4.0);
 }
 
+/// A take that is placed in the song again and again.
+fn placed_state() -> (std::sync::Arc<common::Bundle>, Vec<u8>) {
+    let (bundle, state) = common::finished_state();
+    let repeats = [Repeat::Once, Repeat::Times(2), Repeat::UntilNext];
+    let place = |at: u32| {
+        let bars = at.is_multiple_of(2).then_some(1);
+        common::placement(&state, at as usize % 2, f64::from(at) / 3.0, bars, repeats[at as usize % 3])
+    };
+    let placed = common::place(&state, &(0..40).map(place).collect::<Vec<_>>());
+    (bundle, placed)
+}
+
 #[test]
 fn process_takes_and_frees_no_memory_at_any_block_size() {
-    let (_bundle, state) = common::finished_state();
+    let (_bundle, state) = placed_state();
     let mut plugin = instance();
     let mut deck = plugin.start(Setup { sample_rate_hz: 48_000, block: 4_096 }).unwrap();
     deck.feed(|_| 0.25);
@@ -170,6 +182,8 @@ fn process_takes_and_frees_no_memory_at_any_block_size() {
             set("loop_crossfade", f64::from(step as u8 % 5) / 4.0);
             set("tempo_mode", f64::from(u8::from(step % 4 >= 2)));
             set("level_match", f64::from(u8::from(step % 13 != 12)));
+            set("arrangement", f64::from(u8::from(step % 4 < 2)));
+            set("arrangement_crossfade", f64::from(step as u8 % 3) / 4.0);
             if step % 2 == 0 {
                 let key = 40 + (step % 30) as u16;
                 deck.note_on((frames / 2) as u32, key, 0.8);
@@ -287,7 +301,7 @@ fn asking_for_a_render_takes_no_memory_either() {
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[test]
 fn process_makes_no_system_call() {
-    let (_bundle, state) = common::finished_state();
+    let (_bundle, state) = placed_state();
     // SAFETY: it only asks.
     let (_, control) = syscalls::watched(|| unsafe { libc::syscall(libc::SYS_getppid) });
     if control == syscalls::Asked::Unknown {
@@ -303,6 +317,7 @@ fn process_makes_no_system_call() {
         for step in 0..40_u16 {
             let switch = |on: bool| f64::from(u8::from(on));
             deck.set(0, (parameter("playback"), switch(round % 2 == 1)));
+            deck.set(0, (parameter("arrangement"), switch(step % 3 != 2)));
             deck.set(0, (parameter("capture"), switch(step % 7 > 3)));
             deck.set(0, (parameter("render"), switch(step % 20 == 1)));
             deck.set(0, (parameter("cancel"), switch(step % 20 == 3)));

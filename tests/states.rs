@@ -102,7 +102,7 @@ fn opens_with_its_sound(golden_state: &Golden) {
         let chosen =
             values.iter().find(|(id, _)| *id == "take").map_or(0, |(_, text)| text.parse::<usize>().unwrap() - 1);
         let [left, right] = sound(&take, 48_000, chosen, true);
-        let plain = [("playback", "Timeline"), ("start", "1"), ("gain", "0")];
+        let plain = [("playback", "Timeline"), ("start", "1"), ("gain", "0"), ("arrangement", "off")];
         let heard = play(&mut plugin, 48_000, 512, &plain, 0, left.len(), false);
         // The gain's way to 0 dB and the fade at the end are not the take's.
         for frame in 1_000..left.len() - 1_000 {

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::blocks::Strip;
 use super::browser::Browser;
+use super::cropping::Cropping;
 use super::dialog::Dialogs;
 use super::drag::Drags;
 use super::drop::Drops;
@@ -48,12 +50,16 @@ pub(super) struct State {
     pub(super) spectra: Spectra,
     /// In which order the takes are listed.
     pub(super) take_order: TakeOrder,
+    /// The arrangement strip.
+    pub(super) strip: Strip,
     /// The take whose name is being typed, and what is typed.
     pub(super) renaming: Option<(TakeId, String)>,
     /// The seed clip for which a preview was asked for last.
     pub(super) previewed: Option<FileChoice>,
     /// What part of the seed clip is used, as it is moved.
     pub(super) trim: Trimming,
+    /// The end of a take that is being cropped.
+    pub(super) cropping: Cropping,
     /// The session's revision that the host was last told about.
     pub(super) revision: u64,
 }

@@ -5,14 +5,14 @@ use egui::{
     WidgetInfo, pos2, vec2,
 };
 
-use super::carry;
 use super::context::Cx;
 use super::geometry::Axis;
 use super::gesture::gesture;
 use super::listen;
 use super::render_bar::from_take;
 use super::theme;
-use super::widgets::{elided, focus_ring};
+use super::widgets::{elided, focus_ring, menu_padding};
+use super::{arrangement, carry};
 use crate::session::{Collapse, CollapseKind, Command, Sound, TakeEntry, level_words};
 
 /// Room for the lanes' numbers, where there are several.
@@ -63,6 +63,7 @@ fn menu(cx: &mut Cx<'_>, lane: &Response, axis: Axis, index: usize) {
     }
     lane.context_menu(|ui| {
         let Some(seconds) = cx.state.menu_seconds else { return ui.close() };
+        menu_padding(ui);
         ui.set_min_width(240.0);
         let mut entry = |text: String| ui.button(text).clicked();
         if entry(format!("Branch off at {seconds:.2} s")) {
@@ -79,6 +80,9 @@ fn menu(cx: &mut Cx<'_>, lane: &Response, axis: Axis, index: usize) {
             ui.close();
         } else if entry(format!("Crop: a take up to {seconds:.2} s")) {
             crop(cx, index, None, Some(seconds));
+            ui.close();
+        } else if entry("Add to the arrangement (A)".to_owned()) {
+            arrangement::add(cx, index);
             ui.close();
         } else if carry::HERE && entry("Copy as a file (Ctrl+C)".to_owned()) {
             carry::copy(cx, index);
@@ -101,6 +105,8 @@ pub fn word(ui: &Ui, place: Rect, name: &str, on: bool, tip: &str) -> bool {
         (true, false) => theme::CONTINUATION,
         (false, false) => theme::FAINT,
     };
+    // The seam's line may run through here.
+    ui.painter().rect_filled(place, 3.0, theme::FIELD);
     ui.painter().text(place.center(), Align2::CENTER_CENTER, name, theme::caption(), color);
     focus_ring(ui, place, &response);
     if response.hovered() {
@@ -257,8 +263,9 @@ pub fn scroll(ui: &Ui, cx: &mut Cx<'_>, inner: Rect, whole: f32, shown: Option<(
     place.offset
 }
 
-/// The arrow keys go through the variations as they are listed, S gives the one that plays a star, while nothing else has the keyboard.
-pub fn keys(ui: &Ui, cx: &Cx<'_>, chosen: Option<&TakeEntry>, shown: usize, order: &[usize]) {
+/// The arrow keys go through the variations as they are listed, S gives the one that plays a star, A places it in the song, while nothing
+/// else has the keyboard.
+pub fn keys(ui: &Ui, cx: &mut Cx<'_>, chosen: Option<&TakeEntry>, shown: usize, order: &[usize]) {
     if ui.ctx().egui_wants_keyboard_input() || ui.ctx().memory(|memory| memory.focused().is_some()) {
         return;
     }
@@ -276,5 +283,8 @@ pub fn keys(ui: &Ui, cx: &Cx<'_>, chosen: Option<&TakeEntry>, shown: usize, orde
         && pressed(Key::S)
     {
         cx.session.send(Command::Star { take: entry.id, variation: shown, on: !entry.has_star(shown) });
+    }
+    if chosen.is_some() && pressed(Key::A) {
+        arrangement::add(cx, shown);
     }
 }

@@ -5,12 +5,17 @@
 //! shown by threads of their own. It is drawn when there is something new, and at no other time: whoever changes what it shows rings
 //! [`Session::repaint`](crate::session::Session::repaint), and for what `process()` moves the service thread does.
 
+mod arrangement;
 mod bar;
+mod block;
+mod block_menu;
+mod blocks;
 mod browser;
 mod carry;
 mod chooser;
 mod context;
 mod controls;
+mod cropping;
 mod dialog;
 mod drag;
 mod drop;
@@ -150,7 +155,7 @@ fn show(ui: &mut Ui, params: &ContinuoParams, setter: ParamSetter<'_>, state: &m
     look::keep(ui, &mut cx);
 
     note_turns(&cx);
-    let moves = session.playhead_seconds().is_some() || session.heard().is_some();
+    let moves = session.playhead_seconds().is_some() || session.heard().is_some() || session.song_beats().is_some();
     let asked = ui.input(|input| !input.events.is_empty());
     session.pause_pulse(cx.state.pace.drawn(Instant::now(), PAUSE, moves, asked));
     if let Some(left) = cx.state.notices.left() {
@@ -189,6 +194,11 @@ fn layout(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     if let Some(other) = cx.snapshot.other_model.clone() {
         below("another model").show(ui, |ui| messages::another_model(ui, cx, &other));
+    }
+    if arrangement::wanted(cx) {
+        let strip = Panel::bottom("arrangement").exact_size(arrangement::height(cx) + 8.0);
+        let frame = row(BACKGROUND, 0).inner_margin(Margin { left: 16, right: 16, top: 0, bottom: 8 });
+        strip.resizable(false).show_separator_line(false).frame(frame).show(ui, |ui| arrangement::arrangement(ui, cx));
     }
     takes::shortcuts(ui, cx);
     if takes::wanted(cx) {

@@ -68,6 +68,10 @@ fn more(ui: &mut Ui, cx: &Cx<'_>) {
         let tip = "Turns the continuation up or down so that it begins as loud as the seed clip ends, by 12 dB at most. The take itself stays as it was made; the dB stand at the seam and in exports.";
         switch(ui, setter, &timeline.level_match, "Level match", tip, CELL);
     });
+    ui.horizontal_top(|ui| {
+        let tip = "Milliseconds in which one take of the arrangement goes over to the next, with equal power. Less where less is left of the one before.";
+        param_bar(ui, setter, &timeline.arrangement_crossfade, "Arrangement crossfade", tip, 2.0 * CELL + theme::GAP, None);
+    });
     let made_at = cx.snapshot.take.as_ref().map(|take| take.tempo);
     let words = match (made_at, timeline.tempo.value()) {
         (Some(Some(tempo)), TempoMode::StayInBars) => {

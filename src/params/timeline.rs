@@ -31,6 +31,12 @@ pub struct TimelineParams {
     /// How the pinned take goes with the song's tempo.
     #[id = "tempo_mode"]
     pub tempo: EnumParam<TempoMode>,
+    /// Whether the takes that are placed in the song play, in place of the pinned one.
+    #[id = "arrangement"]
+    pub arrangement: BoolParam,
+    /// Milliseconds in which one of them goes over to the next.
+    #[id = "arrangement_crossfade"]
+    pub arrangement_crossfade: FloatParam,
 }
 
 impl Default for TimelineParams {
@@ -52,6 +58,15 @@ impl Default for TimelineParams {
             .with_string_to_value(Arc::new(in_milliseconds)),
             loop_bars: BoolParam::new("Loop whole bars", true),
             tempo: EnumParam::new("Tempo", TempoMode::KeepLength),
+            arrangement: BoolParam::new("Arrangement", false),
+            arrangement_crossfade: FloatParam::new(
+                "Arrangement crossfade",
+                50.0,
+                FloatRange::Skewed { min: 5.0, max: 5_000.0, factor: 0.3 },
+            )
+            .with_unit(" ms")
+            .with_value_to_string(Arc::new(|value| decimals(f64::from(value), 1)))
+            .with_string_to_value(Arc::new(in_milliseconds)),
         }
     }
 }

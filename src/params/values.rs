@@ -13,8 +13,20 @@ use crate::patch::Value;
 use crate::settings::Turned;
 
 /// What is no part of a patch: levels and places of a project, its random choices, and what starts something.
-const LEFT_OUT: [&str; 10] =
-    ["gain", "start", "rng_seed", "rng_lock", "take", "capture", "capture_loop", "render", "cancel", "revision"];
+const LEFT_OUT: [&str; 12] = [
+    "gain",
+    "start",
+    "arrangement",
+    "arrangement_crossfade",
+    "rng_seed",
+    "rng_lock",
+    "take",
+    "capture",
+    "capture_loop",
+    "render",
+    "cancel",
+    "revision",
+];
 
 impl ContinuoParams {
     /// The values of everything that belongs into a patch.

@@ -10,6 +10,7 @@ use nice_plug::prelude::{
     AuxiliaryBuffers, Buffer, BufferConfig, Plugin, PluginApi, ProcessContext, ProcessMode, ProcessStatus,
 };
 
+use super::arrangement::{self, Banks};
 use super::block::{self, Part};
 use super::course::course;
 use super::keys::{self, Aim};
@@ -40,6 +41,8 @@ pub(super) struct Audio {
     next: Option<Arc<PlayTake>>,
     /// What is to be played to the user once the slot for it is free.
     next_audition: Option<Audition>,
+    /// What is placed in the song.
+    banks: Banks,
     player: Player,
     timeline: Timeline,
     /// What the host said of bars at the beginning of its block.
@@ -61,6 +64,7 @@ impl Audio {
             current: 0,
             next: None,
             next_audition: None,
+            banks: Banks::new(),
             player: Player::new(48_000),
             timeline: Timeline::new(),
             bars: BarClock { beats_per_bar: 4.0, beats: None, bar_start: None, bar_number: None },
@@ -88,6 +92,7 @@ impl Audio {
         }
         self.next = None;
         self.next_audition = None;
+        self.banks.keep_at(rate_hz);
         self.reset();
     }
 
@@ -123,9 +128,12 @@ impl Audio {
         self.receive(link);
         self.receive_audition(link);
 
+        self.banks.receive(link, &self.player);
+
         let midi = params.playback.value() == Playback::Midi;
         let with_seed = params.play_seed.value();
         let matched = params.timeline.level_match.value();
+        let arranged = !midi && params.timeline.arrangement.value();
         let variation = (params.variation.value().clamp(1, MAX_VARIATIONS) - 1) as u8;
         if self.waits.in_this_block() {
             // Which take plays is only known once the renderer has sent it.
@@ -136,6 +144,11 @@ impl Audio {
                     break;
                 }
             }
+            while arranged && wait::for_arrangement(link) {
+                self.receive(link);
+                self.banks.receive(link, &self.player);
+            }
+            self.banks.receive(link, &self.player);
         }
         let take = self.slots[usize::from(self.current)].as_deref();
         // A choice beyond what the take has plays its last variation; one source for one sound.
@@ -145,15 +158,23 @@ impl Audio {
         // Without its seed clip a continuation begins in the middle of a sound.
         let soft = !with_seed && take.is_some_and(|take| take.seed_frames() > 0);
 
-        let course = take.filter(|_| !midi).map(|take| course(&params.timeline, take, with_seed));
+        let course = take.filter(|_| !midi && !arranged).map(|take| course(&params.timeline, take, with_seed));
         if let Some(course) = course {
-            let cue = self.cue(part, context.transport(), meter, frames);
+            let cue = self.cue(part, context.transport(), meter, (Some(params.pin_bars()), frames));
             let beat = self.timeline.beat(meter.beats_per_bar);
             self.player.go(cue, (source, soft), (course, beat), frames);
         } else {
-            self.timeline.reset();
             self.player.stop();
         }
+        link.set_song(if arranged {
+            self.go_along(part, context.transport(), meter, frames)
+        } else {
+            self.player.stop_arrangement();
+            if course.is_none() {
+                self.timeline.reset();
+            }
+            None
+        });
 
         if !midi {
             // A key that was held while playback was switched to the timeline ends here.
@@ -198,16 +219,16 @@ impl Audio {
         if left.is_empty() {
             return;
         }
-        let slots = &self.slots;
+        let (slots, banks) = (&self.slots, &self.banks);
         if self.waits.in_this_block() {
             let ahead = left.len() + self.player.declick_frames() + 1;
             self.player.needs(ahead, |source, end| {
-                if let Some(take) = &slots[slot_of(source)] {
+                if let Some(take) = take_of(slots, banks, source) {
                     wait::for_frames(take, source, end);
                 }
             });
         }
-        self.player.mix(|source| view(slots, source), left, right);
+        self.player.mix(|source| view(slots, banks, source), left, right);
     }
 
     /// Acts on switches that went on.
@@ -370,7 +391,32 @@ impl Audio {
         }
     }
 
-    fn cue(&mut self, part: Part, transport: &nice_plug::prelude::Transport, meter: Meter, frames: usize) -> Cue {
+    /// Plays what is placed in the song; gives where the song stands in quarter notes, if it runs.
+    fn go_along(
+        &mut self,
+        part: Part,
+        transport: &nice_plug::prelude::Transport,
+        meter: Meter,
+        frames: usize,
+    ) -> Option<f64> {
+        let params = Arc::clone(&self.params);
+        let cue = self.cue(part, transport, meter, (None, frames));
+        let beat = self.timeline.beat(meter.beats_per_bar);
+        let how = arrangement::How::of(&params, meter.beats_per_bar);
+        self.player.arrange(self.banks.row(&how));
+        let crossfade = f64::from(params.timeline.arrangement_crossfade.value()) / 1e3 * self.rate_hz;
+        self.player.go_along(cue, beat, (crossfade + 0.5) as u32, frames);
+        (cue != Cue::Stopped).then_some(beat.since_pin)
+    }
+
+    /// Where the song stands from `bars` bars after its start on; from its start with none.
+    fn cue(
+        &mut self,
+        part: Part,
+        transport: &nice_plug::prelude::Transport,
+        meter: Meter,
+        (bars, frames): (Option<f64>, usize),
+    ) -> Cue {
         if part == Part::First {
             self.bars = BarClock {
                 beats_per_bar: meter.beats_per_bar,
@@ -379,7 +425,7 @@ impl Audio {
                 bar_number: transport.bar_number,
             };
         }
-        let pin = pin_beats(&self.bars, self.params.pin_bars());
+        let pin = bars.map_or(0.0, |bars| pin_beats(&self.bars, bars));
         if part == (Part::Later { moved: None })
             && let Some(cue) = self.timeline.go_on(pin, self.rate_hz, frames)
         {
@@ -401,18 +447,22 @@ impl Audio {
     }
 
     fn frame_of_whole(&self, source: Source, frame: i64) -> i64 {
-        let take = self.slots[slot_of(source)].as_deref();
+        let take = take_of(&self.slots, &self.banks, source);
         let seed_frames = take.map_or(0, PlayTake::seed_frames) as i64;
         if source.with_seed { frame } else { frame + seed_frames }
     }
 }
 
-fn slot_of(source: Source) -> usize {
-    usize::from(source.slot.min(AUDITION))
+/// What a source reads.
+fn take_of<'a>(slots: &'a Slots, banks: &'a Banks, source: Source) -> Option<&'a PlayTake> {
+    match slots.get(usize::from(source.slot)) {
+        Some(slot) => slot.as_deref(),
+        None => banks.take(source.slot),
+    }
 }
 
-fn view(slots: &Slots, source: Source) -> Option<TakeView<'_>> {
-    slots[slot_of(source)].as_ref()?.view(usize::from(source.variation), source.with_seed, source.matched)
+fn view<'a>(slots: &'a Slots, banks: &'a Banks, source: Source) -> Option<TakeView<'a>> {
+    take_of(slots, banks, source)?.view(usize::from(source.variation), source.with_seed, source.matched)
 }
 
 /// Where the host's loop lies, if it has one.

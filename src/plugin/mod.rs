@@ -1,5 +1,6 @@
 //! The instrument as a host knows it.
 
+mod arrangement;
 mod audio;
 mod block;
 pub mod clap;

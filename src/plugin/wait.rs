@@ -54,6 +54,15 @@ pub(super) fn for_take(link: &AudioLink, current: Option<&PlayTake>) -> bool {
     wait
 }
 
+/// Sleeps a moment if the arrangement is being changed; `false` when there is nothing to wait for.
+pub(super) fn for_arrangement(link: &AudioLink) -> bool {
+    let wait = link.arranging();
+    if wait {
+        std::thread::sleep(NAP);
+    }
+    wait
+}
+
 /// Sleeps until `take` has its frames up to `end`, or will never have them.
 pub(super) fn for_frames(take: &PlayTake, source: Source, end: i64) {
     let seed_frames = take.seed_frames();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::error::RenderError;
 use super::shared::Shared;
 use super::{dragged, errands, export, forecast, from_take, job, listening, locate, patches, reveal};
-use crate::session::{AudioCommand, BELL, Command, Deed, FileChoice, Session, lock};
+use crate::session::{AudioCommand, BELL, Command, Concern, Deed, FileChoice, Session, Underway, lock};
 use crate::settings::Settings;
 
 /// How often `process()`'s wishes are looked at.
@@ -160,6 +160,18 @@ fn obey(
         Command::Star { take, variation, on } => session.star(take, variation, on),
         Command::RenameTake(id, name) => session.rename_take(id, &name),
         Command::DeleteTake(id) => errands::with_takes(session, move |session| session.delete_take(id))?,
+        Command::Arrange(what) => {
+            let underway = Underway::counted(Arc::clone(session));
+            if let Err(error) = session.arrange(what) {
+                session.complain_of(Concern::Arrangement, &error);
+                return Ok(());
+            }
+            errands::errand(session, "continuo-arrange", move |session| {
+                let _underway = underway;
+                session.show_arrangement();
+                Ok(())
+            })?;
+        }
         Command::CropTake { variation, begin_seconds, end_seconds } => {
             errands::errand(session, "continuo-crop", move |session| {
                 session.crop_take(variation, begin_seconds, end_seconds).map_err(RenderError::from)

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::arranging::Arranging;
 use super::export_options::ExportOptions;
 use super::parcel::Parcel;
 use super::preferences::Preferences;
@@ -53,6 +54,8 @@ pub enum Command {
     RenameTake(TakeId, String),
     /// Take a take away. Undo brings it back.
     DeleteTake(TakeId),
+    /// Change where takes are placed in the song.
+    Arrange(Arranging),
     /// Make a take of a part of the chosen one, and choose it; the old one stays.
     CropTake {
         /// Which variation, from 0.

@@ -68,6 +68,7 @@ impl Session {
             Concern::Listening => Subject::Rest(self.link.is_off()),
             Concern::Export
             | Concern::Storage
+            | Concern::Arrangement
             | Concern::Patch
             | Concern::Preferences
             | Concern::Dialog
@@ -77,7 +78,7 @@ impl Session {
 }
 
 /// An error and its causes in one sentence, without repeating what an outer message already says.
-fn sentence(error: &dyn std::error::Error) -> String {
+pub(super) fn sentence(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -22,6 +22,8 @@ pub(crate) enum Concern {
     Listening,
     /// Where the take is kept.
     Storage,
+    /// What is silent in the arrangement.
+    Arrangement,
     /// A patch's file.
     Patch,
     /// The renderer's settings.

@@ -15,6 +15,12 @@ pub enum Deed {
     DeleteTake,
     /// A part of a take became a take.
     CropTake,
+    /// A take was placed in the song.
+    PlaceTake,
+    /// A placed take was moved, or is played in another way.
+    MovePlacement,
+    /// A placed take was taken out of the song.
+    RemovePlacement,
     /// Another model was chosen.
     ChooseModel,
     /// Another seed clip was chosen.
@@ -37,6 +43,9 @@ impl Deed {
             Self::Star => "star",
             Self::DeleteTake => "delete take",
             Self::CropTake => "crop take",
+            Self::PlaceTake => "add to arrangement",
+            Self::MovePlacement => "change arrangement",
+            Self::RemovePlacement => "remove from arrangement",
             Self::ChooseModel => "choose model",
             Self::ChooseSeed => "choose seed clip",
             Self::TrimSeed => "trim seed clip",

@@ -9,6 +9,8 @@ use super::capture::Capture;
 pub(super) struct Pulse {
     /// Where playback stands, which take is played to the user, and where in it.
     pub(super) heads: [u64; 3],
+    /// Bits of the song's position, while an arrangement plays.
+    pub(super) song: Option<u64>,
     pub(super) missing: u64,
     /// What becomes of the sidechain.
     pub(super) capture: Capture,

@@ -19,6 +19,7 @@ use super::history::{History, Wishes};
 use super::link::AudioLink;
 use super::lock::lock;
 use super::look_kept::Look;
+use super::overview::TakeOverview;
 use super::saved::{DEFAULT_INLINE_LIMIT, Unread};
 use super::snapshot::Snapshot;
 use super::sound::{Listening, Prepared};
@@ -53,6 +54,8 @@ pub(crate) struct Board {
     pub(super) listening: Option<Listening>,
     /// The file that was played to the user last.
     pub(super) prepared: Option<Prepared>,
+    /// The variations that are placed in the song, drawn small.
+    pub(super) drawn: Vec<(TakeId, usize, Arc<TakeOverview>)>,
     /// The take and the variation whose spectrum was asked for last.
     pub(super) spectrogram: Option<(TakeId, usize)>,
 }
@@ -96,6 +99,7 @@ impl Session {
                 wishes: Wishes::new(),
                 listening: None,
                 prepared: None,
+                drawn: Vec::new(),
                 spectrogram: None,
             }),
             repaint: RepaintNotifier::new(),
@@ -116,6 +120,9 @@ impl Session {
         if command == Command::Render {
             self.link.begin_request();
             settings = self.settings();
+        }
+        if matches!(command, Command::Arrange(_)) {
+            self.link.begin_arranging();
         }
         self.commands.push((command, settings));
         BELL.ring();
@@ -160,6 +167,11 @@ impl Session {
     /// Counts missing frames from 0 again.
     pub fn forget_missing(&self) {
         self.link.forget_missing();
+    }
+
+    /// Where the song stands in quarter notes, while an arrangement plays.
+    pub fn song_beats(&self) -> Option<f64> {
+        self.link.song_beats()
     }
 
     /// Where in the take playback stands, in seconds from the seed clip's first frame; `None` while nothing plays.

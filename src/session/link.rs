@@ -9,6 +9,7 @@ use crossbeam::queue::ArrayQueue;
 use super::capture::Capture;
 use super::lock::lock;
 use crate::settings::Meter;
+use crate::take::placed::PlayArrangement;
 use crate::take::play::PlayTake;
 
 /// Longest sidechain capture that is kept, in seconds; the newest audio wins.
@@ -47,6 +48,12 @@ pub struct AudioLink {
     incoming: ArrayQueue<Arc<PlayTake>>,
     retired: ArrayQueue<Arc<PlayTake>>,
     auditions: ArrayQueue<Audition>,
+    arrangements: ArrayQueue<Arc<PlayArrangement>>,
+    retired_arrangements: ArrayQueue<Arc<PlayArrangement>>,
+    /// Changes of the arrangement that are underway.
+    arranging: AtomicU32,
+    /// Bits of the song's position in quarter notes; NaN while no arrangement plays.
+    song: AtomicU64,
     /// What is played to the user is to end.
     audition_ends: AtomicBool,
     /// Which take is played to the user, 0 for none, and where it stands: frames from the seed clip's first one.
@@ -95,6 +102,10 @@ impl AudioLink {
             incoming: ArrayQueue::new(8),
             retired: ArrayQueue::new(32),
             auditions: ArrayQueue::new(4),
+            arrangements: ArrayQueue::new(4),
+            retired_arrangements: ArrayQueue::new(16),
+            arranging: AtomicU32::new(0),
+            song: AtomicU64::new(f64::NAN.to_bits()),
             audition_ends: AtomicBool::new(false),
             auditioned: [AtomicU64::new(0), AtomicU64::new(0)],
             looked_at: AtomicBool::new(false),
@@ -144,6 +155,31 @@ impl AudioLink {
     /// Whether there is no room to hand a take back.
     pub fn retired_is_full(&self) -> bool {
         self.retired.is_full()
+    }
+
+    /// The next arrangement, if there is a new one.
+    pub fn next_arrangement(&self) -> Option<Arc<PlayArrangement>> {
+        self.arrangements.pop()
+    }
+
+    /// Hands an arrangement back to be freed elsewhere. It comes back when the queue is full, to be handed over later.
+    pub fn retire_arrangement(&self, arrangement: Arc<PlayArrangement>) -> Result<(), Arc<PlayArrangement>> {
+        self.retired_arrangements.push(arrangement)
+    }
+
+    /// Whether there is no room to hand an arrangement back.
+    pub fn retired_arrangements_are_full(&self) -> bool {
+        self.retired_arrangements.is_full()
+    }
+
+    /// Whether the arrangement is being changed and the change is not played yet.
+    pub fn arranging(&self) -> bool {
+        self.arranging.load(Ordering::Acquire) > 0 && !self.refuses.load(Ordering::Acquire)
+    }
+
+    /// Tells editors where the song stands in quarter notes, while an arrangement plays.
+    pub fn set_song(&self, beats: Option<f64>) {
+        self.song.store(beats.unwrap_or(f64::NAN).to_bits(), Ordering::Relaxed);
     }
 
     /// What is to be played to the user next.
@@ -231,6 +267,24 @@ impl AudioLink {
         drop(self.incoming.force_push(take));
     }
 
+    /// Gives `process()` a new arrangement. What it replaces unplayed in the queue is dropped here.
+    pub(crate) fn publish_arrangement(&self, arrangement: Arc<PlayArrangement>) {
+        drop(self.arrangements.force_push(arrangement));
+    }
+
+    pub(crate) fn begin_arranging(&self) {
+        self.arranging.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn end_arranging(&self) {
+        let _ = self.arranging.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| Some(count.saturating_sub(1)));
+    }
+
+    /// Where the song stands in quarter notes, while an arrangement plays.
+    pub(crate) fn song_beats(&self) -> Option<f64> {
+        Some(f64::from_bits(self.song.load(Ordering::Relaxed))).filter(|beats| !beats.is_nan())
+    }
+
     /// Plays something to the user from the next block on, in place of what is played now. What it replaces in the queue
     /// is dropped here.
     pub(crate) fn audition(&self, audition: Audition) {
@@ -260,6 +314,9 @@ impl AudioLink {
     pub(crate) fn free_retired(&self) {
         while let Some(take) = self.retired.pop() {
             drop(take);
+        }
+        while let Some(arrangement) = self.retired_arrangements.pop() {
+            drop(arrangement);
         }
     }
 
@@ -362,6 +419,7 @@ impl AudioLink {
     pub(crate) fn end_all_requests(&self) {
         while self.commands.pop().is_some() {}
         self.outstanding.store(0, Ordering::Release);
+        self.arranging.store(0, Ordering::Release);
     }
 
     /// The ring that the sidechain is captured into at `rate_hz`; the one there is, if its rate is the same.

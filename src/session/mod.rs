@@ -3,7 +3,9 @@
 //! The editor reads a [`Snapshot`] per frame and sends [`Command`]s; `process()` sends through a lock-free queue of its
 //! own; the renderer answers both. Nobody else touches the renderer, and the editor never touches the engine.
 
+mod arranging;
 mod bell;
+mod block;
 mod capture;
 mod card;
 mod choice;
@@ -38,6 +40,7 @@ mod preview;
 mod pulse;
 mod restore;
 mod saved;
+mod saved_arrangement;
 mod saved_path;
 mod saved_shelf;
 mod snapshot;
@@ -52,7 +55,10 @@ mod trimming;
 mod undo;
 mod written;
 
+pub use arranging::Arranging;
+pub(crate) use arranging::Underway;
 pub(crate) use bell::BELL;
+pub use block::Block;
 pub use capture::Capture;
 pub use card::{Abilities, ModelCard, Setting, Suggestion};
 pub(crate) use choice::Chosen;
@@ -74,7 +80,7 @@ pub use parcel::{Content, Parcel};
 pub use persist::PersistentSession;
 pub use preferences::{Preferences, Priority};
 pub use preview::SeedPreview;
-pub use saved::{Kept, KeptState, SavedSession, SavedShelf, Unread, UnreadError};
+pub use saved::{Kept, KeptState, SavedPlacement, SavedSession, SavedShelf, Unread, UnreadError};
 pub use snapshot::{Snapshot, Status, Storage};
 pub(crate) use sound::Prepared;
 pub use sound::Sound;
@@ -85,5 +91,6 @@ pub(crate) use ticket::Ticket;
 pub use trim::{MAX_TRIM_SECONDS, MIN_TRIM_SECONDS, SeedTrim};
 pub(crate) use trim::{read_seed, seed_words};
 
+pub use crate::take::arrangement::{GAIN_DB, MAX_PLACEMENTS, MOST_TIMES, Placement, PlacementId, Repeat};
 pub use crate::take::level::words as level_words;
 pub use crate::take::shelf::{MAX_TAKES, TakeId};

@@ -7,7 +7,7 @@ use nice_plug::params::persist::PersistentField;
 use super::file_choice::{FileChoice, Origin};
 use super::instance::Session;
 use super::lock::lock;
-use super::saved::{SavedSession, SavedShelf};
+use super::saved::{SavedPlacement, SavedSession, SavedShelf};
 use crate::take::shelf::Kept;
 
 /// The session as a persistent field of the parameters.
@@ -48,7 +48,7 @@ impl Session {
     pub(crate) fn saved(&self) -> SavedSession {
         let snapshot = self.snapshot();
         let chosen = |choice: &FileChoice| choice.path.clone().filter(|_| choice.origin == Origin::Chosen);
-        let (take, shelf) = {
+        let (take, shelf, arrangement) = {
             let bench = lock(&self.bench);
             let takes = bench.shelf.takes();
             let chosen = bench.shelf.chosen();
@@ -59,7 +59,9 @@ impl Session {
                 at: takes.iter().position(is_chosen).unwrap_or(0),
                 others: takes.iter().filter(|kept| !is_chosen(kept)).map(saved).collect(),
             };
-            (chosen.map(|kept| Arc::clone(&kept.packed)), shelf)
+            let placed = bench.shelf.strip.placements().iter();
+            let arrangement = placed.filter_map(|placement| SavedPlacement::of(placement, &bench.shelf)).collect();
+            (chosen.map(|kept| Arc::clone(&kept.packed)), shelf, arrangement)
         };
         let model = chosen(&snapshot.model);
         let hash = lock(&self.board).model_hash.clone().filter(|(of, _)| Some(of) == model.as_ref());
@@ -72,6 +74,7 @@ impl Session {
             look: self.look(),
             take,
             shelf,
+            arrangement,
             unread: lock(&self.unread).clone(),
         }
     }

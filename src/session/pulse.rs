@@ -23,6 +23,7 @@ impl Session {
         }
         let now = Pulse {
             heads: self.link.heads(),
+            song: self.link.song_beats().map(f64::to_bits),
             missing: self.link.missing_frames(),
             capture: self.link.capture_state(),
             captured: self.link.captured().map_or(0, |ring| ring.written.load(Ordering::Acquire)),
@@ -57,6 +58,8 @@ mod tests {
                 seconds: 1.0,
                 temperature: 1.0,
                 top_k: 0,
+                code_temperature: 1.0,
+                code_top_k: 0,
                 class: 0,
                 rng_seed: 0,
                 variations: 1,
@@ -83,6 +86,14 @@ mod tests {
 
         fn turns_to(&self, _values: &BTreeMap<String, Value>) -> Vec<Turned> {
             Vec::new()
+        }
+
+        fn plays_seed(&self) -> bool {
+            true
+        }
+
+        fn stays_in_bars(&self) -> bool {
+            false
         }
 
         fn level_match(&self) -> bool {

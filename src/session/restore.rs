@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::complaint::sentence;
 use super::concern::Concern;
 use super::deed::Deed;
 use super::file_choice::FileChoice;
@@ -9,6 +10,7 @@ use super::instance::Session;
 use super::lock::lock;
 use super::overview::OverviewBuilder;
 use super::saved::{SavedSession, SavedShelf};
+use super::saved_arrangement::arrangement_of;
 use super::ticket::Ticket;
 use super::trim::Trimmed;
 use crate::take::Take;
@@ -37,7 +39,12 @@ pub(super) struct NewTake {
 
 impl Session {
     /// Replaces everything by a saved session.
-    pub(crate) fn restore(&self, saved: SavedSession) {
+    pub(crate) fn restore(&self, mut saved: SavedSession) {
+        let mut shelf = shelf_of(saved.take, saved.shelf);
+        let (strip, lost) = arrangement_of(&saved.arrangement, &shelf);
+        shelf.strip = strip;
+        let gone = lost.len();
+        saved.unread.placements.extend(lost);
         // Switches that the saved state leaves on are not turns of a switch, even if somebody has looked meanwhile.
         if let Some(params) = self.params() {
             let [render, cancel] = params.switches();
@@ -45,7 +52,7 @@ impl Session {
         }
         self.link.forget_commands();
         self.cancel_all();
-        let mut problems: Vec<String> = saved.unread.problems().iter().map(ToString::to_string).collect();
+        let mut problems: Vec<String> = saved.unread.problems(gone).iter().map(ToString::to_string).collect();
         *lock(&self.unread) = saved.unread;
         let mut board = lock(&self.board);
         board.trimmed = Trimmed { trim: saved.seed_trim, path: saved.seed.clone() };
@@ -73,12 +80,16 @@ impl Session {
             live.abandon();
         }
         bench.looks_away = false;
-        bench.shelf = shelf_of(saved.take, saved.shelf);
+        bench.shelf = shelf;
+        bench.placed.clear();
         bench.restored += 1;
         drop(bench);
         if let Err(error) = self.bring_up() {
             // It stays on the shelf, for the next save: the sound may be on another machine.
             problems.push(error.to_string());
+        }
+        if let Err(error) = self.bring_up_arrangement() {
+            problems.push(sentence(&error));
         }
         if !problems.is_empty() {
             self.complain(&RestoreProblems(problems));
@@ -89,6 +100,7 @@ impl Session {
     pub(crate) fn set_host_rate(&self, rate_hz: f32) {
         self.link.set_host_rate(rate_hz);
         self.lay_out_for_host();
+        self.show_arrangement();
     }
 
     /// Brings what is on the bench to the host's rate and hands what is shown of it to `process()`.

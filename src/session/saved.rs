@@ -10,6 +10,8 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::look_kept::Look;
+use super::saved_arrangement;
+pub use super::saved_arrangement::SavedPlacement;
 use super::saved_path::SavedPath;
 pub use super::saved_shelf::SavedShelf;
 use super::trim::SeedTrim;
@@ -20,7 +22,8 @@ use crate::take::pack::PackedTake;
 pub const DEFAULT_INLINE_LIMIT: u64 = 16 << 20;
 
 /// The keys that this version reads.
-const KEYS: [&str; 8] = ["model", "seed", "seed_trim", "inline_limit", "take", "takes", "model_sha256", "editor"];
+const KEYS: [&str; 9] =
+    ["model", "seed", "seed_trim", "inline_limit", "take", "takes", "model_sha256", "editor", "arrangement"];
 
 /// What a project holds that this version cannot open, in sentences for the user.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -39,6 +42,14 @@ pub enum UnreadError {
     Parts {
         /// Their keys.
         names: Vec<String>,
+    },
+    /// Placements without a take.
+    #[error(
+        "the arrangement of this project names takes that it does not hold ({count} of its places); they are silent, and are saved again as they are — open the project in the Continuo that saved it, or place other takes there"
+    )]
+    Gone {
+        /// How many.
+        count: usize,
     },
 }
 
@@ -61,6 +72,8 @@ pub struct SavedSession {
     pub take: Option<Arc<PackedTake>>,
     /// The takes beside it.
     pub shelf: SavedShelf,
+    /// Where takes are placed in the song.
+    pub arrangement: Vec<SavedPlacement>,
     /// What was not understood.
     pub unread: Unread,
 }
@@ -72,6 +85,8 @@ pub struct Unread {
     pub session: Object,
     /// Takes beside the chosen one.
     pub takes: Vec<Object>,
+    /// Placements of the arrangement, and those whose takes are not there.
+    pub placements: Vec<Object>,
     /// Around it.
     pub kept: Kept,
 }
@@ -122,6 +137,7 @@ impl Default for SavedSession {
             look: Look::default(),
             take: None,
             shelf: SavedShelf::default(),
+            arrangement: Vec::new(),
             unread: Unread::default(),
         }
     }
@@ -130,7 +146,8 @@ impl Default for SavedSession {
 impl SavedSession {
     /// Whether there is nothing in it that somebody chose or made.
     pub fn is_blank(&self) -> bool {
-        let unread = self.unread.session.is_empty() && self.unread.takes.is_empty();
+        let unread =
+            self.unread.session.is_empty() && self.unread.takes.is_empty() && self.unread.placements.is_empty();
         let chosen = self.model.is_some() || self.seed.is_some() || self.seed_trim.is_some();
         !chosen && self.take.is_none() && self.shelf.others.is_empty() && unread
     }
@@ -140,6 +157,7 @@ impl SavedSession {
         let take = saved.take::<Option<PackedTake>>("take").flatten().map(Arc::new);
         let (shelf, takes) =
             saved.take("takes").map(|takes| SavedShelf::read(takes, take.as_deref())).unwrap_or_default();
+        let (arrangement, placements) = saved.take("arrangement").map(saved_arrangement::read).unwrap_or_default();
         Self {
             model: path(&mut saved, "model"),
             model_sha256: saved.take::<Option<String>>("model_sha256").flatten(),
@@ -149,7 +167,8 @@ impl SavedSession {
             look: saved.take("editor").unwrap_or_default(),
             take,
             shelf,
-            unread: Unread { kept: saved.take("kept").unwrap_or_default(), takes, session: saved },
+            arrangement,
+            unread: Unread { kept: saved.take("kept").unwrap_or_default(), takes, placements, session: saved },
         }
     }
 
@@ -173,6 +192,10 @@ impl SavedSession {
         if let Some(takes) = &takes {
             saved.set("takes", takes)?;
         }
+        let arrangement = saved_arrangement::write(&self.arrangement, &self.unread.placements)?;
+        if let Some(arrangement) = &arrangement {
+            saved.set("arrangement", arrangement)?;
+        }
         if self.unread.kept != Kept::default() {
             saved.set("kept", &self.unread.kept)?;
         }
@@ -186,6 +209,7 @@ impl SavedSession {
             takes.is_some(),
             self.model_sha256.is_some(),
             self.look != Look::default(),
+            arrangement.is_some(),
         ];
         for (key, _) in KEYS.iter().zip(chosen).filter(|(_, chosen)| *chosen) {
             whole.remove(key);
@@ -197,7 +221,8 @@ impl SavedSession {
 
 impl Unread {
     /// What to tell the user. Keys of a newer version alone are no news: they change nothing here.
-    pub(super) fn problems(&self) -> Vec<UnreadError> {
+    /// `gone` placements name takes that are not there.
+    pub(super) fn problems(&self, gone: usize) -> Vec<UnreadError> {
         let state = self.kept.state.as_ref().map(|state| UnreadError::State { why: state.why.clone() });
         let names: Vec<String> =
             KEYS.iter().filter(|key| self.session.contains(key)).map(ToString::to_string).collect();
@@ -206,9 +231,15 @@ impl Unread {
             1 => Some("a take".to_owned()),
             count => Some(format!("{count} takes")),
         };
-        let names: Vec<String> = names.into_iter().chain(takes).collect();
+        let placements = match self.placements.len().saturating_sub(gone) {
+            0 => None,
+            1 => Some("a place in the arrangement".to_owned()),
+            count => Some(format!("{count} places in the arrangement")),
+        };
+        let names: Vec<String> = names.into_iter().chain(takes).chain(placements).collect();
         let parts = (!names.is_empty()).then_some(UnreadError::Parts { names });
-        state.into_iter().chain(parts).collect()
+        let gone = (gone > 0).then_some(UnreadError::Gone { count: gone });
+        state.into_iter().chain(parts).chain(gone).collect()
     }
 }
 
@@ -252,7 +283,7 @@ mod tests {
         assert_eq!(saved.model, Some(PathBuf::from("/m.continuo")));
         assert_eq!((saved.inline_limit, saved.seed.as_ref(), saved.take.as_ref()), (DEFAULT_INLINE_LIMIT, None, None));
         assert_eq!(serde_json::to_string(&saved).unwrap(), text);
-        let [problem] = saved.unread.problems().try_into().unwrap();
+        let [problem] = saved.unread.problems(0).try_into().unwrap();
         assert!(problem.to_string().contains("seed, inline_limit, take"), "{problem}");
         // What is chosen from now on takes the place of what was not understood.
         let chosen = SavedSession { seed: Some("/s.wav".into()), ..saved };
@@ -263,7 +294,7 @@ mod tests {
     #[test]
     fn keys_of_a_newer_version_alone_are_no_news() {
         let saved: SavedSession = serde_json::from_str(r#"{"mood":"blue"}"#).unwrap();
-        assert_eq!(saved.unread.problems(), []);
+        assert_eq!(saved.unread.problems(0), []);
         assert!(!saved.is_blank());
     }
 }

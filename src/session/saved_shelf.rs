@@ -61,7 +61,7 @@ impl SavedShelf {
 }
 
 /// What tells a take from others in a file: its first sound.
-fn name(take: &PackedTake) -> Option<&str> {
+pub(super) fn name(take: &PackedTake) -> Option<&str> {
     take.variations.first().map(|sound| sound.sha256.as_str())
 }
 

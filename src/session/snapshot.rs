@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::block::Block;
 use super::card::ModelCard;
 use super::deed::Deed;
 use super::export_options::ExportOptions;
@@ -115,6 +116,10 @@ pub struct Snapshot {
     pub spectrogram: Option<Arc<Spectrogram>>,
     /// All finished takes, the oldest first.
     pub takes: Arc<[TakeEntry]>,
+    /// The takes that are placed in the song, the first of the song first.
+    pub arrangement: Arc<[Block]>,
+    /// Bytes of memory that they take for being played.
+    pub arrangement_bytes: u64,
     /// Whether a take is being rendered, and if so, whether it is the one that is shown.
     pub live: Option<bool>,
     /// What would be undone next.
@@ -160,6 +165,8 @@ impl Snapshot {
             take: None,
             spectrogram: None,
             takes: Arc::default(),
+            arrangement: Arc::default(),
+            arrangement_bytes: 0,
             live: None,
             undo: None,
             redo: None,

@@ -90,15 +90,22 @@ impl Session {
         self.touch();
     }
 
-    /// Takes a take away. Undo brings it back.
+    /// Takes a take away, and where it is placed. Undo brings both back.
     pub(crate) fn delete_take(&self, id: TakeId) -> Result<(), TakeError> {
         if lock(&self.bench).shelf.get(id).is_none() {
             return Ok(());
         }
         self.note(Deed::DeleteTake);
-        lock(&self.bench).shelf.remove(id);
+        let mut bench = lock(&self.bench);
+        let placed = bench.shelf.strip.holds(id);
+        bench.shelf.remove(id);
+        drop(bench);
         self.touch();
-        self.bring_up()
+        let result = self.bring_up();
+        if placed {
+            self.show_arrangement();
+        }
+        result
     }
 
     /// Whether another take could only be kept in place of one that has a star.
@@ -171,7 +178,12 @@ impl Session {
         let shelf = &bench.shelf;
         let entries = shelf.takes().iter().map(|kept| TakeEntry::of(kept, shelf)).collect();
         let live = bench.live.as_ref().map(|_| !bench.looks_away);
-        self.post(|snapshot| (snapshot.takes, snapshot.live) = (entries, live));
+        let blocks = self.blocks(bench);
+        let bytes = bench.placed.iter().map(|placed| 4 * placed.values).sum();
+        self.post(|snapshot| {
+            (snapshot.takes, snapshot.live) = (entries, live);
+            (snapshot.arrangement, snapshot.arrangement_bytes) = (blocks, bytes);
+        });
     }
 
     pub(super) fn publish_silence(&self) {

@@ -38,14 +38,21 @@ impl Session {
         let now = self.document();
         let step = self.with_history(|history| history.step(back, now));
         let Some(Document { shelf, model, seed, trimmed }) = step else { return Ok(()) };
-        lock(&self.bench).shelf.become_like(shelf);
+        let mut bench = lock(&self.bench);
+        let placed = bench.shelf.strip != shelf.strip;
+        bench.shelf.become_like(shelf);
+        drop(bench);
         lock(&self.board).trimmed = trimmed;
         self.post(|snapshot| {
             snapshot.model = model;
             snapshot.seed = seed;
         });
         self.touch();
-        self.bring_up()
+        let result = self.bring_up();
+        if placed {
+            self.show_arrangement();
+        }
+        result
     }
 
     /// Does something with the history, and shows what can be undone then.

@@ -7,7 +7,7 @@ use continuo_engine::seam::{Upsampler, model_seed, quantise};
 
 use super::level::{Matcher, factor};
 use super::play::{OutOfMemory, PlayTake};
-use super::shelf::Shelf;
+use super::shelf::{Shelf, TakeId};
 use super::{MAX_VALUES, Recipe, Take};
 
 /// Why a take cannot be laid out at the host's rate.
@@ -49,8 +49,25 @@ pub struct Bench {
     pub live: Option<LiveTake>,
     /// The user looks at the chosen take while another one is being rendered.
     pub looks_away: bool,
+    /// What is unpacked of the takes that are placed in the song.
+    pub placed: Vec<Placed>,
     /// Counts the sessions that were restored: what was made for one of them does not go on the bench of the next.
     pub restored: u64,
+}
+
+/// A variation that is placed in the song, as it plays.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// Of which take.
+    pub take: TakeId,
+    /// Which variation.
+    pub variation: usize,
+    /// For which rate; `None` before the host has one.
+    pub rate_hz: Option<u32>,
+    /// At that rate; `None` where its sound cannot be had, or there is no rate.
+    pub play: Option<Arc<PlayTake>>,
+    /// Values of it.
+    pub values: u64,
 }
 
 /// A take that is being rendered.
@@ -178,6 +195,14 @@ impl LiveTake {
 
     /// Ends it without a result, as dropping it does. What plays of it fades out at the last frame that is there.
     pub fn abandon(self) {}
+}
+
+/// How many values a take has at the host's rate: frames × channels, over the seed clip and all variations.
+///
+/// # Errors
+/// [`BenchError::TooLarge`] where they are more than a take may have.
+pub fn values_at(take: &Take, rate_hz: u32) -> Result<u64, BenchError> {
+    Ok(Room::of(&take.recipe, take.seed.as_deref(), rate_hz)?.values)
 }
 
 /// What a take needs at some rate.

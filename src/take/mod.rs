@@ -4,10 +4,12 @@
 //! model and without the seed file. The sound is kept at the model's rate, exactly as it was generated; what plays at the
 //! host's rate is computed from it again ([`play`]).
 
+pub mod arrangement;
 pub mod bench;
 pub mod crop;
 pub mod level;
 pub mod pack;
+pub mod placed;
 pub mod play;
 pub mod recipe;
 pub mod shelf;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use super::Take;
+use super::arrangement::Arrangement;
 use super::pack::PackedTake;
 use super::play::PlayTake;
 
@@ -58,6 +59,8 @@ pub struct Shelf {
     chosen: Option<TakeId>,
     /// The one that was chosen before.
     other: Option<TakeId>,
+    /// How they are placed in the song.
+    pub strip: Arrangement,
 }
 
 impl TakeId {
@@ -116,7 +119,7 @@ impl Shelf {
     /// These takes, of which the one at `chosen` is chosen. Those without a number get one.
     pub fn of(takes: Vec<Kept>, chosen: usize) -> Self {
         let chosen = takes.get(chosen).or(takes.last()).map(|kept| kept.id);
-        let mut shelf = Self { takes, chosen, other: None };
+        let mut shelf = Self { takes, chosen, other: None, strip: Arrangement::default() };
         for at in 0..shelf.takes.len() {
             if shelf.takes[at].label.number == 0 {
                 shelf.takes[at].label.number = shelf.next_number();
@@ -171,19 +174,24 @@ impl Shelf {
         self.takes.iter().filter(inline).map(|kept| kept.packed.bytes()).sum()
     }
 
-    /// Whether there is no room for another take: every one has a star.
+    /// Whether there is no room for another take: every one has a star, or is placed in the song.
     pub fn is_full(&self) -> bool {
-        self.takes.len() >= MAX_TAKES && self.takes.iter().all(|kept| kept.label.stars != 0)
+        self.takes.len() >= MAX_TAKES && self.takes.iter().all(|kept| self.is_wanted(kept))
     }
 
-    /// Takes another one in as the newest, and chooses it if `choose`. Where there is no room, the oldest without a star
-    /// goes, and the oldest of all where every one has one.
+    fn is_wanted(&self, kept: &Kept) -> bool {
+        kept.label.stars != 0 || self.strip.holds(kept.id)
+    }
+
+    /// Takes another one in as the newest, and chooses it if `choose`. Where there is no room, the oldest goes that has no star
+    /// and is not placed in the song, and the oldest of all where there is none.
     pub fn add(&mut self, kept: Kept, choose: bool) {
         // Not more than one: a project may hold more, which somebody has allowed.
         if self.takes.len() >= MAX_TAKES {
-            let oldest = |kept: &Kept| kept.label.stars == 0 && (choose || Some(kept.id) != self.chosen);
+            let oldest = |kept: &Kept| !self.is_wanted(kept) && (choose || Some(kept.id) != self.chosen);
             let at = self.takes.iter().position(oldest).unwrap_or(0);
-            self.takes.remove(at);
+            let removed = self.takes.remove(at);
+            self.strip.forget(removed.id);
         }
         let id = kept.id;
         self.takes.push(kept);
@@ -201,10 +209,11 @@ impl Shelf {
         self.rest();
     }
 
-    /// Takes one away. If it was the chosen one, its neighbour is.
+    /// Takes one away, and where it was placed. If it was the chosen one, its neighbour is.
     pub fn remove(&mut self, id: TakeId) -> Option<Kept> {
         let at = self.takes.iter().position(|kept| kept.id == id)?;
         let removed = self.takes.remove(at);
+        self.strip.forget(id);
         if self.chosen == Some(id) {
             let neighbour = self.takes.get(at).or(self.takes.last());
             self.chosen = neighbour.map(|kept| kept.id);
@@ -216,7 +225,7 @@ impl Shelf {
     /// The same takes, each packed alone.
     #[must_use]
     pub fn rested(&self) -> Self {
-        Self { takes: self.takes.iter().map(Kept::rested).collect(), ..*self }
+        Self { takes: self.takes.iter().map(Kept::rested).collect(), strip: self.strip.clone(), ..*self }
     }
 
     /// Becomes `wanted`; takes that are in both keep what is unpacked of them here.
@@ -245,6 +254,7 @@ impl Shelf {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::take::arrangement::Placement;
     use crate::take::pack::{pack, tests::take};
 
     /// A take of two variations.
@@ -304,6 +314,22 @@ pub(crate) mod tests {
         shelf.add(kept(most + 1), false);
         assert_eq!(shelf.chosen().unwrap().label.number, 1);
         assert_eq!(numbers(&shelf)[..2], [1, 3]);
+    }
+
+    #[test]
+    fn a_placed_take_is_kept_and_goes_with_its_places() {
+        let mut shelf = filled(MAX_TAKES as u32);
+        let ids: Vec<TakeId> = shelf.takes().iter().map(|kept| kept.id).collect();
+        for id in [ids[0], ids[1], ids[0]] {
+            assert!(shelf.strip.put(Placement::new(id, 0, 4.0, None)));
+        }
+        shelf.add(kept(99), true);
+        assert_eq!(numbers(&shelf)[..3], [1, 2, 4]);
+        let before = shelf.rested();
+        shelf.remove(ids[0]);
+        assert_eq!(shelf.strip.placements().iter().map(|one| one.take).collect::<Vec<_>>(), [ids[1]]);
+        shelf.become_like(before);
+        assert_eq!(shelf.strip.placements().len(), 3);
     }
 
     #[test]

@@ -9,7 +9,8 @@ pub use continuo_testhost as host;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use continuo::session::SavedSession;
+use continuo::json::Object;
+use continuo::session::{Repeat, SavedPlacement, SavedSession};
 use continuo::take::Take;
 use continuo::take::bench::lay_out;
 use continuo_engine::audio::{Clip, WavFormat, write_wav};
@@ -223,4 +224,15 @@ pub fn finished_state() -> (Arc<Bundle>, Vec<u8>) {
         (Arc::new(bundle), state)
     });
     (Arc::clone(bundle), state.clone())
+}
+
+/// A variation of the chosen take of a state, placed in the song.
+pub fn placement(state: &[u8], variation: usize, begin: f64, bars: Option<u32>, repeat: Repeat) -> SavedPlacement {
+    let take = saved(state).take.expect("the state holds a take").variations[0].sha256.clone();
+    SavedPlacement { take, number: 1, variation, begin, bars, repeat, gain_db: 0.0, other: Object::default() }
+}
+
+/// A state with these placements.
+pub fn place(state: &[u8], placements: &[SavedPlacement]) -> Vec<u8> {
+    with_session(state, |session| session.arrangement = placements.to_vec())
 }

@@ -24,6 +24,30 @@ pub enum AtEnd {
         /// Whether passes begin at bars, as many bars apart as is nearest to the loop's own length.
         whole_bars: bool,
     },
+    /// The same a number of times, or in another time than the loop's own.
+    Repeat {
+        /// From which frame later passes begin.
+        from: i64,
+        /// As of [`AtEnd::Loop`].
+        crossfade: u32,
+        /// When the next pass begins.
+        every: Every,
+        /// Passes in all; 0: without end.
+        passes: u32,
+        /// Frames of the take over which the last pass fades out at the take's end; 0: it stops there.
+        fade: u32,
+    },
+}
+
+/// How far the passes of a take that is repeated lie apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Every {
+    /// As far as what is looped is long.
+    Loop,
+    /// As many bars as is nearest to that.
+    WholeBars,
+    /// So many quarter notes.
+    Beats(f64),
 }
 
 /// How a pinned take goes through the song.
@@ -70,6 +94,8 @@ pub(crate) struct Place {
     /// Frames of output since this pass began.
     pub(crate) since: f64,
     pub(crate) next: Option<Next>,
+    /// Which pass it is; the first is 0.
+    pub(crate) pass: u32,
 }
 
 /// A loop that can be played.
@@ -77,7 +103,9 @@ pub(crate) struct Place {
 pub(crate) struct Loop {
     pub(crate) from: i64,
     pub(crate) crossfade: u32,
-    whole_bars: bool,
+    every: Every,
+    /// Passes in all.
+    passes: u32,
 }
 
 /// The fastest and the slowest that a take is played.
@@ -91,12 +119,66 @@ impl Course {
 
     /// The loop, if it is one that can be played: `least` is the shortest fade.
     pub(crate) fn looped(&self, least: u32) -> Option<Loop> {
-        let AtEnd::Loop { from, crossfade, whole_bars } = self.at_end else { return None };
+        let (from, crossfade, every, passes) = match self.at_end {
+            AtEnd::Loop { from, crossfade, whole_bars } => {
+                (from, crossfade, if whole_bars { Every::WholeBars } else { Every::Loop }, u32::MAX)
+            }
+            AtEnd::Repeat { from, crossfade, every, passes, .. } if passes != 1 => {
+                (from, crossfade, every, if passes == 0 { u32::MAX } else { passes })
+            }
+            _ => return None,
+        };
         let from = from.clamp(0, self.frames);
         let half = (self.frames - from) / 2;
         // No longer than half of what is looped, so that three passes never sound together.
         let crossfade = i64::from(crossfade).min(half).max(i64::from(least));
-        (half >= 4 * i64::from(least)).then_some(Loop { from, crossfade: crossfade as u32, whole_bars })
+        (half >= 4 * i64::from(least)).then_some(Loop { from, crossfade: crossfade as u32, every, passes })
+    }
+
+    /// Over how many frames of output passes may sound together at most: half of the time between them, where that is set.
+    pub(crate) fn most_overlap(&self, beat: &Beat) -> u64 {
+        match self.at_end {
+            AtEnd::Repeat { every: Every::Beats(every), .. } => nearest(every * beat.frames / 2.0),
+            _ => u64::MAX,
+        }
+    }
+
+    /// Where and how long the last pass fades out, as [`Course::fade`] says of a take that is played once.
+    pub(crate) fn last_fade(&self) -> Option<(i64, u32)> {
+        match self.at_end {
+            AtEnd::Repeat { fade, .. } if fade > 0 => Some((self.frames, fade)),
+            _ => None,
+        }
+    }
+
+    /// The same without a fade at the end.
+    pub(crate) fn without_fade(self) -> Self {
+        let at_end = match self.at_end {
+            AtEnd::Fade { .. } => AtEnd::Stop,
+            AtEnd::Repeat { from, crossfade, every, passes, .. } => {
+                AtEnd::Repeat { from, crossfade, every, passes, fade: 0 }
+            }
+            other => other,
+        };
+        Self { at_end, ..self }
+    }
+
+    /// Frames of output until it has come to its end by itself; `None`: never.
+    pub(crate) fn length(&self, beat: &Beat, least: u32) -> Option<f64> {
+        let once = self.frames as f64 / self.speed(beat);
+        let Some(lap) = self.looped(least) else { return Some(once) };
+        if lap.passes == u32::MAX {
+            return None;
+        }
+        let (end, period) = self.in_beats(&lap, beat);
+        let later = (self.frames - lap.from) as f64 / self.speed(beat);
+        Some((end + f64::from(lap.passes - 2) * period) * beat.frames + later)
+    }
+
+    /// Frames of output that are left of a take that stands at `position` and begins anew in `next` frames, if it does.
+    pub(crate) fn rest(&self, position: f64, next: Option<u64>, beat: &Beat) -> u64 {
+        let left = nearest((self.frames as f64 - position) / self.speed(beat));
+        if left > 0 && next.is_some_and(|next| next <= left) { u64::MAX } else { left }
     }
 
     /// Where a fade at the take's end begins to end it, and how long it is.
@@ -127,19 +209,22 @@ impl Course {
         let (pace, in_bars) = self.pace(beat);
         let since_pin = beat.since_pin.max(0.0);
         let plain = if in_bars { since_pin * pace } else { frame as f64 };
-        let first = Place { position: plain, before: None, since: frame as f64, next: None };
+        let first = Place { position: plain, before: None, since: frame as f64, next: None, pass: 0 };
         let Some(lap) = self.looped(least) else { return first };
-        if !in_bars && !lap.whole_bars {
+        let last = lap.passes.saturating_sub(2);
+        if !in_bars && lap.every == Every::Loop {
             let (end, period) = self.in_frames(&lap);
             let Some(after) = frame.checked_sub(end).filter(|after| *after >= 0) else {
                 return Place { next: Some(Next::Frames((end - frame).unsigned_abs())), ..first };
             };
-            let since = after % period;
+            let number = (after / period).min(i64::from(last));
+            let since = after - number * period;
             return Place {
                 position: (lap.from + since) as f64,
                 before: Some(end as f64),
                 since: since as f64,
-                next: Some(Next::Frames((period - since).unsigned_abs())),
+                next: (number < i64::from(last)).then_some(Next::Frames((period - since).unsigned_abs())),
+                pass: number as u32 + 1,
             };
         }
         let (end, period) = self.in_beats(&lap, beat);
@@ -148,21 +233,23 @@ impl Course {
         if after < 0.0 {
             return Place { next: Some(Next::Beat(end)), ..first };
         }
-        let number = whole(after / period);
+        let number = whole(after / period).min(f64::from(last));
         let begin = end + number * period;
         let since = (since_pin - begin).max(0.0);
         Place {
             position: lap.from as f64 + since * pace,
             before: Some(if number > 0.0 { lap.from as f64 + period * pace } else { end * pace }),
             since: since * beat.frames,
-            next: Some(Next::Beat(begin + period)),
+            next: (number < f64::from(last)).then_some(Next::Beat(begin + period)),
+            pass: number as u32 + 1,
         }
     }
 
-    /// When the pass after one that begins now begins; `at` is when this one was to begin.
-    pub(crate) fn following(&self, first: bool, at: Option<Next>, beat: &Beat, least: u32) -> Option<Next> {
-        let lap = self.looped(least)?;
-        let counts_frames = !self.pace(beat).1 && !lap.whole_bars;
+    /// When the pass after one that begins now, the `pass`th from 0 on, begins; `at` is when this one was to begin.
+    pub(crate) fn following(&self, pass: u32, at: Option<Next>, beat: &Beat, least: u32) -> Option<Next> {
+        let lap = self.looped(least).filter(|lap| pass + 1 < lap.passes)?;
+        let first = pass == 0;
+        let counts_frames = !self.pace(beat).1 && lap.every == Every::Loop;
         if counts_frames {
             let (end, period) = self.in_frames(&lap);
             return Some(Next::Frames(if first { end } else { period }.unsigned_abs()));
@@ -186,8 +273,10 @@ impl Course {
         let (pace, _) = self.pace(beat);
         let (end, period) = self.in_frames(lap);
         let [end, period] = [end, period].map(|frames| frames as f64 / pace);
-        if !lap.whole_bars {
-            return (end, period);
+        match lap.every {
+            Every::Loop => return (end, period),
+            Every::Beats(every) => return (every, every),
+            Every::WholeBars => {}
         }
         let bar = if beat.per_bar > 0.0 { beat.per_bar } else { 4.0 };
         let bars = |beats: f64| whole(beats / bar + 0.5).max(1.0) * bar;
@@ -199,6 +288,13 @@ impl Beat {
     /// Frames of output until the song is `at` quarter notes after the pin.
     pub(crate) fn until(&self, at: f64) -> u64 {
         nearest((at - self.since_pin) * self.frames)
+    }
+
+    /// Frames of output since the song was `at` quarter notes after the pin: what [`Beat::until`] has counted down from there on.
+    pub(crate) fn since(&self, at: f64) -> i64 {
+        let late = ((self.since_pin - at) * self.frames - MIDDLE).min(FAR);
+        let frames = whole(late);
+        frames as i64 + i64::from(frames < late)
     }
 
     /// The same song so many frames later.

@@ -137,6 +137,11 @@ impl Head {
         self.opening.is_none() && self.closing.is_none()
     }
 
+    /// Turns it up or down by a factor from the next frame on.
+    pub(crate) fn turn(&mut self, factor: f32) {
+        self.level *= factor;
+    }
+
     /// Goes to the frame of the take that is nearest to a place.
     pub(crate) fn go_to(&mut self, place: f64) {
         self.position = nearest(place) as i64;

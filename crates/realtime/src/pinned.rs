@@ -40,6 +40,10 @@ pub(crate) struct Pinned {
     beat: Beat,
     /// A beat and the position of the take there, from which on both go together where the take stays in bars.
     together: (f64, f64),
+    /// Which pass plays; the first is 0.
+    pass: u32,
+    /// At which level what ends is heard.
+    level: f32,
 }
 
 impl Pinned {
@@ -54,7 +58,25 @@ impl Pinned {
             course: Course::PLAIN,
             beat: Beat { since_pin: 0.0, frames: 1.0, tempo: 120.0, per_bar: 4.0 },
             together: (0.0, 0.0),
+            pass: 0,
+            level: 1.0,
         }
+    }
+
+    /// Says at which level all of it is heard, so that what ends goes on at that level while it fades out.
+    pub(crate) fn heard_at(&mut self, level: f32) {
+        self.level = level;
+    }
+
+    /// Begins no other pass.
+    pub(crate) fn forget_next(&mut self) {
+        self.next = None;
+    }
+
+    /// Frames of output that are left of what plays now.
+    pub(crate) fn rest(&self) -> u64 {
+        let next = self.next.map(|next| next.wait);
+        self.head.as_ref().map_or(0, |head| self.course.rest(head.place(), next, &self.beat))
     }
 
     /// Follows the timeline for the next `frames` frames. What ends goes to `tails`.
@@ -89,10 +111,19 @@ impl Pinned {
                 head.end = course.fade();
             }
             self.await_next(place.next, 0);
+            if let (None, Some(head)) = (&self.next, &mut self.head) {
+                head.end = head.end.or(course.last_fade());
+            }
             return;
         }
         self.release(fades, tails);
         self.begin_at(&place, fades);
+    }
+
+    /// Begins with the take's first frame at the next frame, from which on it is followed.
+    pub(crate) fn begin(&mut self, (source, soft): (Source, bool), (course, beat): (Course, Beat)) {
+        (self.source, self.soft, self.course, self.beat, self.at) = (source, soft, course, beat, Some(0));
+        self.next = Some(Start { wait: 0, at: None, first: true });
     }
 
     /// What is read now.
@@ -169,7 +200,8 @@ impl Pinned {
 
     fn release(&mut self, fades: Fades, tails: &mut Tails) {
         self.next = None;
-        for head in self.outgoing.iter_mut().chain([&mut self.head]).filter_map(Option::take) {
+        for mut head in self.outgoing.iter_mut().chain([&mut self.head]).filter_map(Option::take) {
+            head.turn(self.level);
             tails.fade_out(head, fades);
         }
     }
@@ -235,6 +267,7 @@ impl Pinned {
     /// Begins in the middle of a pass.
     fn begin_at(&mut self, place: &Place, fades: Fades) {
         self.await_next(place.next, 0);
+        self.pass = place.pass;
         let mut head = self.fresh(0, self.soft || place.position > 0.0, fades);
         // Whole frames: what a host says of its position is exact to a small part of a frame, and that part is another one in
         // blocks of another size.
@@ -277,7 +310,8 @@ impl Pinned {
             head.open_evenly(0, whole);
         }
         self.together = (self.beat.since_pin, from as f64);
-        let following = self.course.following(start.first, start.at, &self.beat, fades.declick);
+        self.pass = if start.first { 0 } else { self.pass + 1 };
+        let following = self.course.following(self.pass, start.at, &self.beat, fades.declick);
         // However short passes are, time goes on between them.
         self.await_next(following, fades.declick.max(1));
         self.head = Some(self.ends(head, fades));
@@ -287,11 +321,15 @@ impl Pinned {
     fn overlap(&self, position: f64, fades: Fades) -> u32 {
         let Some(lap) = self.course.looped(fades.declick) else { return 0 };
         let left = nearest((self.course.frames as f64 - position) / self.course.speed(&self.beat));
-        if left < u64::from(fades.declick) { 0 } else { u64::from(lap.crossfade).min(left) as u32 }
+        let most = self.course.most_overlap(&self.beat).max(u64::from(fades.declick));
+        if left < u64::from(fades.declick) { 0 } else { u64::from(lap.crossfade).min(left).min(most) as u32 }
     }
 
     /// A pass that comes to the take's end before the next one begins fades out as it would have gone over to it.
     fn ends(&self, mut head: Head, fades: Fades) -> Head {
+        if self.next.is_none() {
+            head.end = head.end.or(self.course.last_fade());
+        }
         if let (Some(next), Some(lap)) = (&self.next, self.course.looped(fades.declick)) {
             let reached = head.place() + next.wait as f64 * self.course.speed(&self.beat);
             if reached > (self.course.frames - i64::from(fades.declick)) as f64 {

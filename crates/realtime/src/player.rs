@@ -1,9 +1,11 @@
-//! What sounds: the pinned take, notes, what the editor plays to its user, and what is still fading out.
+//! What sounds: the pinned take, notes, the arrangement, what the editor plays to its user, and what is still fading out.
 
 use crate::course::{Beat, Course};
 use crate::head::{Fades, Head, Source};
 use crate::keys::{KeySettings, Keys};
 use crate::pinned::Pinned;
+use crate::placement::Placement;
+use crate::strip::Strip;
 use crate::tails::Tails;
 use crate::timeline::Cue;
 use crate::view::TakeView;
@@ -23,6 +25,7 @@ pub struct Playing {
 pub struct Player {
     fades: Fades,
     pinned: Pinned,
+    strip: Strip,
     tails: Tails,
     keys: Keys,
     /// What is played to the user beside all that, whatever the host's transport does.
@@ -36,6 +39,7 @@ impl Player {
         Self {
             fades: Fades::at(rate_hz),
             pinned: Pinned::new(),
+            strip: Strip::new(),
             tails: Tails::new(),
             keys: Keys::new(rate_hz),
             audition: None,
@@ -64,6 +68,22 @@ impl Player {
     /// Lets the pinned take fade out.
     pub fn stop(&mut self) {
         self.follow(Cue::Stopped, Source { slot: 0, variation: 0, with_seed: false, matched: false }, false, 0);
+    }
+
+    /// What [`Player::go_along`] plays: takes in the order of their begins, at most [`crate::PLACEMENTS`], all of them whole.
+    pub fn arrange(&mut self, placements: impl Iterator<Item = Placement>) {
+        self.strip.set(placements);
+    }
+
+    /// Plays the arrangement for the next `frames` frames. `cue` and `beat` are of a timeline that is pinned to the song's start;
+    /// one take goes over to the next in `crossfade` frames.
+    pub fn go_along(&mut self, cue: Cue, beat: Beat, crossfade: u32, frames: usize) {
+        self.strip.follow(cue, (beat, crossfade), frames, (self.fades, &mut self.tails));
+    }
+
+    /// Lets the arrangement fade out.
+    pub fn stop_arrangement(&mut self) {
+        self.strip.stop(self.fades);
     }
 
     /// How notes are played from here on.
@@ -153,6 +173,7 @@ impl Player {
     /// Ends everything that is read from a slot.
     pub fn close_slot(&mut self, slot: u8) {
         self.pinned.close_slot(slot, self.fades, &mut self.tails);
+        self.strip.close_slot(slot, self.fades);
         self.keys.voices.close_slot(slot, self.fades);
         if self.audition.is_some_and(|head| head.source.slot == slot) {
             self.stop_audition();
@@ -161,9 +182,15 @@ impl Player {
 
     /// Whether anything is read from a slot.
     pub fn uses(&self, slot: u8) -> bool {
-        let reads = |source: Source| source.slot == slot;
+        self.uses_any(slot..slot.saturating_add(1))
+    }
+
+    /// Whether anything is read from any of these slots.
+    pub fn uses_any(&self, slots: core::ops::Range<u8>) -> bool {
+        let reads = |source: Source| slots.contains(&source.slot);
         self.audition.is_some_and(|head| reads(head.source))
             || self.pinned.uses(reads)
+            || self.strip.uses(reads)
             || self.tails.uses(reads)
             || self.keys.voices.uses(reads)
     }
@@ -171,6 +198,7 @@ impl Player {
     /// Everything is silent from here on, without fades.
     pub fn reset(&mut self) {
         self.pinned.reset();
+        self.strip.reset();
         self.tails = Tails::new();
         self.keys.reset();
         self.audition = None;
@@ -215,6 +243,7 @@ impl Player {
             view(head.source).is_some_and(|view| head.mix(&view, left, right, fades, missing))
         };
         self.pinned.mix(fades, left, right, &mut mix);
+        self.strip.mix(fades, left, right, &mut mix);
         self.keys.mix(&mut self.tails, left, right, mix);
     }
 
@@ -227,5 +256,7 @@ impl Player {
 mod course_tests;
 #[cfg(test)]
 mod key_tests;
+#[cfg(test)]
+mod strip_tests;
 #[cfg(test)]
 mod tests;

@@ -111,6 +111,20 @@ impl PackedTake {
         Ok(Take { recipe: self.recipe.clone(), seed, variations })
     }
 
+    /// Unpacks one variation of the take alone, from itself or from `store`: a take of that variation.
+    ///
+    /// # Errors
+    /// As of [`PackedTake::unpack`]; [`PackError::Implausible`] if there is no such variation.
+    pub fn unpack_variation(&self, index: usize, store: Option<&Store>) -> Result<Take, PackError> {
+        self.check()?;
+        let none = || PackError::implausible("number of variations", self.variations.len());
+        let variation = self.variations.get(index).ok_or_else(none)?;
+        let seed = self.seed.as_ref().map(|sound| sound.unpack(store)).transpose()?.map(Arc::new);
+        let bits = self.recipe.bits_per_frame.get(index).copied().into_iter().collect();
+        let recipe = Recipe { variations: 1, bits_per_frame: bits, ..self.recipe.clone() };
+        Ok(Take { recipe, seed, variations: vec![Arc::new(variation.unpack(store)?)] })
+    }
+
     /// Bounds everything together before anything is unpacked.
     fn check(&self) -> Result<(), PackError> {
         let Some(first) = self.variations.first().filter(|_| self.variations.len() <= MAX_VARIATIONS) else {

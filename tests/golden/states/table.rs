@@ -17,6 +17,7 @@ const INLINE: &[(&str, &str)] = &[
     ("level_match", "off"),
     ("at_end", "Stop"),
     ("tempo_mode", "Keep length"),
+    ("arrangement", "off"),
 ];
 
 const UNCONDITIONAL: &[(&str, &str)] = &[
@@ -31,6 +32,7 @@ const UNCONDITIONAL: &[(&str, &str)] = &[
     ("level_match", "off"),
     ("at_end", "Stop"),
     ("tempo_mode", "Keep length"),
+    ("arrangement", "off"),
 ];
 
 const NEW: &[(&str, &str)] = &[
@@ -44,6 +46,7 @@ const NEW: &[(&str, &str)] = &[
     ("level_match", "off"),
     ("at_end", "Stop"),
     ("tempo_mode", "Keep length"),
+    ("arrangement", "off"),
 ];
 
 const SEVERAL: &[(&str, &str)] = &[
@@ -63,6 +66,7 @@ const SEVERAL: &[(&str, &str)] = &[
     ("level_match", "off"),
     ("at_end", "Stop"),
     ("tempo_mode", "Keep length"),
+    ("arrangement", "off"),
 ];
 
 const SONG: &[(&str, &str)] = &[
@@ -76,6 +80,16 @@ const SONG: &[(&str, &str)] = &[
     ("loop_crossfade", "12 ms"),
     ("loop_bars", "off"),
     ("tempo_mode", "Stay in bars"),
+    ("arrangement", "off"),
+];
+
+const PLACED: &[(&str, &str)] = &[
+    ("length", "0.5"),
+    ("take", "2"),
+    ("at_end", "Loop from seam"),
+    ("tempo_mode", "Stay in bars"),
+    ("arrangement", "on"),
+    ("arrangement_crossfade", "120 ms"),
 ];
 
 const CONTINUED: Option<&str> = Some("b3bba3b24adb52b0918fbde6a3f23c185515e08fa43efac8e5ba08dd527c52f5");
@@ -95,6 +109,7 @@ const GOLDEN: &[Golden] = &[
     Golden { file: "2/chosen.state", values: INLINE, sound: CONTINUED },
     Golden { file: "3/takes.state", values: SEVERAL, sound: BRIDGE },
     Golden { file: "4/song.state", values: SONG, sound: IN_BARS },
+    Golden { file: "5/arrangement.state", values: PLACED, sound: IN_BARS },
 ];
 
 const STORED: &[Golden] = &[

@@ -21,13 +21,13 @@ mod limits {
 pub enum Quantiser {
     /// Vector quantisation: the code of the nearest vector of the codebook (van den Oord et al. 2017; section 3.1).
     Vq,
-    /// Argmax autoencoder: the largest of the channels after a ReLU, the first of equal ones (section 3.2).
+    /// Argmax autoencoder: the largest of the channels after a `ReLU`, the first of equal ones (section 3.2).
     Amae,
     /// The same with a softmax in training, whose largest channel is the largest before it (appendix).
     SoftmaxAmae,
 }
 
-/// A stack of residual blocks without causality, at one rate: ReLU, a dilated convolution, ReLU, a 1×1 convolution, added to what
+/// A stack of residual blocks without causality, at one rate: `ReLU`, a dilated convolution, `ReLU`, a 1×1 convolution, added to what
 /// went in. Dilations are 1, 2, 4, … 2^(cycle − 1), and again from 1. Sequences are padded with zeros at their ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Convolutions {

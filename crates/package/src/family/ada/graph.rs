@@ -137,7 +137,7 @@ fn modulator(writer: &mut Writer, autoencoder: &Autoencoder) {
     writer.conv(&x, &stack.output_weight(), &stack.output_bias(), names::CONDITIONING, 1, 1);
 }
 
-/// The residual blocks, and the ReLU behind them. Gives back the name of its `[B, W, T]`.
+/// The residual blocks, and the `ReLU` behind them. Gives back the name of its `[B, W, T]`.
 fn blocks(writer: &mut Writer, stack: Stack, sizes: Convolutions, mut x: String) -> String {
     let taps = i64::from(sizes.filter_width);
     for block in 0..sizes.blocks {

@@ -56,7 +56,7 @@ impl Stack {
         format!("{}.block.{block}.mix.bias", self.prefix())
     }
 
-    /// Weight of the last 1×1 convolution, behind a ReLU: the encoder's, of what was averaged over the hop, `[C or K, W, 1]`; the
+    /// Weight of the last 1×1 convolution, behind a `ReLU`: the encoder's, of what was averaged over the hop, `[C or K, W, 1]`; the
     /// modulator's, which holds the projections for all layers of the local model one after another, `[L·2D, W, 1]`.
     pub fn output_weight(self) -> String {
         format!("{}.output.weight", self.prefix())

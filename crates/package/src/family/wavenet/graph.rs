@@ -121,7 +121,9 @@ pub fn part_tensors(shape: &WaveNetShape, part: Part) -> Vec<(String, Vec<usize>
         tensors.push((names::end_weight(index), vec![outputs, inputs, 1]));
         bias(&mut tensors, names::end_bias(index), outputs);
     }
-    tensors.iter_mut().for_each(|(name, _)| *name = part.weight(name));
+    for (name, _) in &mut tensors {
+        *name = part.weight(name);
+    }
     tensors
 }
 

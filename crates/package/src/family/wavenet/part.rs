@@ -1,7 +1,5 @@
 //! A WaveNet that is a part of another family's model.
 
-use crate::onnx::GraphProto;
-
 /// How a WaveNet that is a part of another family's model differs from one that is a model. The default: not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Part {
@@ -19,16 +17,5 @@ impl Part {
     /// The name of a weight, which [`super::names`] gives, in such a model.
     pub fn weight(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
-    }
-
-    /// The graph with the weights under the names that a WaveNet by itself gives them; others stay as they are.
-    #[must_use]
-    pub fn without_prefix(&self, mut graph: GraphProto) -> GraphProto {
-        for tensor in &mut graph.initializer {
-            if let Some(name) = tensor.name.strip_prefix(self.prefix) {
-                tensor.name = name.to_owned();
-            }
-        }
-        graph
     }
 }
