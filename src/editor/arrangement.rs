@@ -54,8 +54,14 @@ pub fn add(cx: &mut Cx<'_>, variation: usize) {
 pub fn arrangement(ui: &mut Ui, cx: &mut Cx<'_>) {
     let (rect, _) = ui.allocate_exact_size(ui.available_size(), Sense::hover());
     forget_what_came_back(cx);
+    let open = is_open(cx);
     head(ui, cx, rect.with_max_y(rect.top() + HEAD));
-    if !is_open(cx) {
+    if is_open(cx) != open {
+        // It was opened or closed just now: there is as much room as before, and what is needed comes with the next frame.
+        ui.ctx().request_repaint();
+        return;
+    }
+    if !open {
         return;
     }
     let field = Rect::from_min_max(pos2(rect.left(), rect.top() + HEAD), rect.max);
