@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use super::blocks::Strip;
 use super::browser::Browser;
-use super::cropping::Cropping;
+use super::crops::Cropping;
 use super::dialog::Dialogs;
 use super::drag::Drags;
 use super::drop::Drops;

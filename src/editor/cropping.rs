@@ -7,6 +7,7 @@ use egui::{
 };
 
 use super::context::Cx;
+use super::crops::Cut;
 use super::geometry::Axis;
 use super::theme;
 use super::trimming::Handle;
@@ -51,23 +52,6 @@ impl Lane {
             Handle::End => seconds.clamp((self.seed_seconds + LEAST).min(whole), whole),
         }
     }
-}
-
-/// A handle that was moved and not yet let go.
-#[derive(Debug, Clone, Copy)]
-struct Cut {
-    take: TakeId,
-    variation: usize,
-    handle: Handle,
-    seconds: f64,
-    /// It hangs on the pointer.
-    dragged: bool,
-}
-
-/// What the editor remembers of cropping.
-#[derive(Debug, Default)]
-pub struct Cropping {
-    cut: Option<Cut>,
 }
 
 /// The handles of the lane that plays. To be called behind everything else of the lane, which lies under them.

@@ -16,6 +16,7 @@ mod chooser;
 mod context;
 mod controls;
 mod cropping;
+mod crops;
 mod dialog;
 mod drag;
 mod drop;
