@@ -47,7 +47,7 @@ fn prior() -> WaveNetShape {
     }
 }
 
-/// Microseconds of a step by precision, and of ONNX Runtime with bound tensors.
+/// Microseconds of a step by precision, beside those of ONNX Runtime with bound tensors.
 fn times(timer: Timer, name: &str, (shape, part): (&WaveNetShape, Part), json: &mut Vec<Value>) -> [f64; 3] {
     let mut random = Random(5);
     let model = part_graph(shape, part, |_, axes| {
@@ -69,7 +69,7 @@ fn times(timer: Timer, name: &str, (shape, part): (&WaveNetShape, Part), json: &
     });
     let weights = WaveNetWeights::of_part(shape, part, model.graph.as_ref().unwrap()).unwrap();
     let kernel = Kernel::best();
-    let micros = Precision::ALL.map(|precision| {
+    Precision::ALL.map(|precision| {
         let net = PackedWaveNet::new(&weights, precision, 0).unwrap();
         let (mut state, mut scratch) = (net.new_state(), Scratch::default());
         let mut logits = vec![Block::default(); net.logits_stride() / BLOCK];
@@ -87,8 +87,7 @@ fn times(timer: Timer, name: &str, (shape, part): (&WaveNetShape, Part), json: &
             "micros_per_step": micros, "onnx_runtime_micros": onnx, "times_onnx_runtime": onnx / micros,
         }));
         micros
-    });
-    micros
+    })
 }
 
 /// The rows of discrete autoencoders.
