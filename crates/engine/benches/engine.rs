@@ -376,7 +376,7 @@ fn main() {
     }
     let mut measured = Vec::new();
     if only_ada {
-        ada::rows(&mut measured);
+        ada::rows(|step| step_micros(step), &mut measured);
     }
     let roofline = if only_ada { Value::Null } else { print_roofline() };
     if !(only_roofline || only_ada) {
@@ -390,7 +390,7 @@ fn main() {
         large.generate(&[1, 2], &mut measured);
         large.prime(&mut measured);
         large.load(&mut measured);
-        ada::rows(&mut measured);
+        ada::rows(|step| step_micros(step), &mut measured);
         renders(minutes, &mut measured);
     }
     if let Some(file) = json_file {

@@ -2,7 +2,6 @@
 
 use super::common::runtime;
 use super::common::support::graph::Random;
-use super::step_micros;
 use continuo_engine::family::wavenet::WaveNetWeights;
 use continuo_engine::kernels::packed::{BLOCK, Block};
 use continuo_engine::kernels::wavenet::{PackedWaveNet, Scratch};
@@ -14,6 +13,9 @@ use continuo_package::{GraphId, GraphRole};
 use prost::Message;
 use serde_json::{Value, json};
 use std::hint::black_box;
+
+/// Median microseconds of a step.
+type Timer = fn(&mut dyn FnMut()) -> f64;
 
 /// Frames of each code of the local model.
 const HOP: usize = 8;
@@ -45,8 +47,8 @@ fn prior() -> WaveNetShape {
     }
 }
 
-/// Microseconds of a step by precision, and of ONNX Runtime with bound tensors.
-fn times(name: &str, shape: &WaveNetShape, part: Part, json: &mut Vec<Value>) -> ([f64; 3], f64) {
+/// Microseconds of a step by precision, beside those of ONNX Runtime with bound tensors.
+fn times(timer: Timer, name: &str, (shape, part): (&WaveNetShape, Part), json: &mut Vec<Value>) -> [f64; 3] {
     let mut random = Random(5);
     let model = part_graph(shape, part, |_, axes| {
         let fan_in: usize = axes.iter().skip(1).product::<usize>().max(1);
@@ -58,7 +60,7 @@ fn times(name: &str, shape: &WaveNetShape, part: Part, json: &mut Vec<Value>) ->
     let mut state = session.bind::<u32>(&session.initial_state().unwrap(), 0).unwrap();
     let told: Vec<f32> = (0..session.told_width()).map(|_| random.signed()).collect();
     let mut frames = 0;
-    let onnx = step_micros(|| {
+    let onnx = timer(&mut || {
         if !told.is_empty() && frames % HOP == 0 {
             state.tell(&told).unwrap();
         }
@@ -67,12 +69,12 @@ fn times(name: &str, shape: &WaveNetShape, part: Part, json: &mut Vec<Value>) ->
     });
     let weights = WaveNetWeights::of_part(shape, part, model.graph.as_ref().unwrap()).unwrap();
     let kernel = Kernel::best();
-    let micros = Precision::ALL.map(|precision| {
+    Precision::ALL.map(|precision| {
         let net = PackedWaveNet::new(&weights, precision, 0).unwrap();
         let (mut state, mut scratch) = (net.new_state(), Scratch::default());
         let mut logits = vec![Block::default(); net.logits_stride() / BLOCK];
         let mut frames = 0;
-        let micros = step_micros(|| {
+        let micros = timer(&mut || {
             if !told.is_empty() && frames % HOP == 0 {
                 net.tell(&mut state, &told);
             }
@@ -85,16 +87,16 @@ fn times(name: &str, shape: &WaveNetShape, part: Part, json: &mut Vec<Value>) ->
             "micros_per_step": micros, "onnx_runtime_micros": onnx, "times_onnx_runtime": onnx / micros,
         }));
         micros
-    });
-    (micros, onnx)
+    })
 }
 
 /// The rows of discrete autoencoders.
-pub fn rows(json: &mut Vec<Value>) {
+pub fn rows(timer: Timer, json: &mut Vec<Value>) {
     println!("\n{:<28} {:<6} {:>13} {:>13} {:>10}", "discrete autoencoder", "", "kernel", "ONNX Runtime", "× ONNX");
     let part = Part { prefix: "decoder.", conditioned: true, amplitudes: false };
-    let (local, _) = times("local model, hop 8", &local_model(), part, json);
-    let (prior, _) = times("prior, 30 × 512", &prior(), Part { prefix: "prior.", ..Part::default() }, json);
+    let local = times(timer, "local model, hop 8", (&local_model(), part), json);
+    let part = Part { prefix: "prior.", ..Part::default() };
+    let prior = times(timer, "prior, 30 × 512", (&prior(), part), json);
     for precision in Precision::ALL {
         let share = prior[precision as usize] / PRIOR_HOP / local[precision as usize];
         println!(

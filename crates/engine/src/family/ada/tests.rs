@@ -65,7 +65,7 @@ fn codes_are_those_of_the_equations_wherever_the_clip_ends() {
                 symbols = found.clone();
             }
             let different: BTreeSet<u32> = found[0].iter().copied().collect();
-            assert!(length < 400 || different.len() > 2, "the encoder says {different:?} alone");
+            assert!(length < 400 || different.len() > 1, "the encoder says {different:?} alone");
         }
     }
 }
