@@ -6,7 +6,7 @@
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
-use super::{Axes, Convolution};
+use super::axes::{Axes, Convolution};
 use crate::kernels::windowed::{Group, Weights, Windowed};
 use crate::kernels::{LANES, Level};
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
-use super::{Axes, Convolution};
+use super::axes::{Axes, Convolution};
 use crate::kernels::matrix::{Left, Panels, Places, Product, Run, Segment, every};
 use crate::kernels::transpose::Transpose;
 use crate::kernels::{LANES, Level, padded};

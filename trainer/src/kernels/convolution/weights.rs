@@ -3,7 +3,7 @@
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
-use super::{Axes, Convolution};
+use super::axes::{Axes, Convolution};
 use crate::kernels::matrix::{Left, Panels, Product, Run, Segment};
 use crate::kernels::{LANES, Level};
 
