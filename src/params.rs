@@ -3,6 +3,7 @@
 //! The ids are part of every saved session; they never change. Values that the host may automate and that a render takes
 //! as its settings are read together by [`ContinuoParams::settings`], so that one render sees one consistent set.
 
+mod codes;
 mod keys;
 mod ranges;
 mod text;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditorState;
 
+pub use codes::CodeParams;
 pub use keys::KeyParams;
 pub use ranges::{bounds, whole_bounds};
 use text::{decimals, number};
@@ -113,6 +115,9 @@ pub struct ContinuoParams {
     /// How the take goes with the song.
     #[nested(group = "Timeline")]
     pub timeline: TimelineParams,
+    /// What the sound is made after.
+    #[nested(group = "Codes")]
+    pub codes: CodeParams,
 
     /// Model and seed file, and the take with its sound.
     #[persist = "session"]
@@ -178,6 +183,7 @@ impl Default for ContinuoParams {
                 .hide_in_generic_ui(),
             keys: KeyParams::default(),
             timeline: TimelineParams::default(),
+            codes: CodeParams::default(),
             session: PersistentSession::default(),
             editor: EguiEditorState::from_size(
                 nice_plug_egui::baseview::dpi::Size::Logical(nice_plug_egui::baseview::dpi::LogicalSize::new(
@@ -256,11 +262,14 @@ impl ContinuoParams {
         let wildness = self.wildness.value() / 100.0;
         let (temperature, top_k) =
             wildness::settings(wildness, self.temperature.value(), self.top_k.value().unsigned_abs());
+        let (code_temperature, code_top_k) = self.codes.settings(wildness);
         Settings {
             mode: self.mode.value(),
             seconds,
             temperature,
             top_k,
+            code_temperature,
+            code_top_k,
             class: (self.class.value().clamp(1, MAX_CLASSES) - 1).unsigned_abs(),
             rng_seed: u64::from(self.rng_seed.value().unsigned_abs()),
             variations: self.variations.value().clamp(1, MAX_VARIATIONS).unsigned_abs(),
@@ -355,7 +364,9 @@ mod tests {
                 "loop_bars",
                 "tempo_mode",
                 "arrangement",
-                "arrangement_crossfade"
+                "arrangement_crossfade",
+                "code_temperature",
+                "code_top_k"
             ]
         );
     }

@@ -106,6 +106,10 @@ pub struct Settings {
     pub temperature: f32,
     /// Likeliest values to sample from; 0 = all.
     pub top_k: u32,
+    /// Sampling temperature of the codes that a sound is made after, where the model has such.
+    pub code_temperature: f32,
+    /// Likeliest codes to sample from; 0 = all.
+    pub code_top_k: u32,
     /// Which of the model's kinds of recordings it plays like, counted from 0.
     pub class: u32,
     /// Number that fixes the random choices.

@@ -36,7 +36,7 @@ fn clip(file: &Path, rate_hz: u32, end_seconds: f64) -> Clip {
 /// A take of the shipped model after `seed`.
 fn take(model: &Arc<Model>, seed: Clip) -> Take {
     let frames = (SECONDS * f64::from(model.sample_rate_hz())) as u64;
-    let sampling = Sampling { temperature: 1.0, top_k: 0, rng_seed: 1 };
+    let sampling = Sampling { rng_seed: 1, ..Sampling::default() };
     let request = RenderRequest {
         seed: Some(seed.clone()),
         frames,

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use super::blocks::Strip;
 use super::browser::Browser;
+use super::cropping::Cropping;
 use super::dialog::Dialogs;
 use super::drag::Drags;
 use super::drop::Drops;
@@ -57,6 +58,8 @@ pub(super) struct State {
     pub(super) previewed: Option<FileChoice>,
     /// What part of the seed clip is used, as it is moved.
     pub(super) trim: Trimming,
+    /// The end of a take that is being cropped.
+    pub(super) cropping: Cropping,
     /// The session's revision that the host was last told about.
     pub(super) revision: u64,
 }

@@ -104,12 +104,28 @@ fn numbers(ui: &mut Ui, cx: &mut Cx<'_>) {
                 param_bar(ui, &cx.setter, &params.top_k, "Top-k", tip, bar, None)
             });
         });
+        // Most models have no codes, and then there is no word of them.
+        if cx.snapshot.card.as_ref().is_some_and(|card| card.why_not(Setting::CodeTemperature).is_none()) {
+            codes(ui, cx);
+        }
         let now = params.settings(cx.session.link.meter());
         let top_k = if now.top_k == 0 { "off".to_owned() } else { now.top_k.to_string() };
         let words = format!("With this wildness: temperature {:.2}, top-k {top_k}.", now.temperature);
         ui.label(RichText::new(words).font(theme::caption()).color(theme::FAINT));
     });
     button.on_hover_text("The two numbers behind the wildness: temperature and top-k.");
+}
+
+/// The two numbers for the codes that the sound is made after.
+fn codes(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let params = &cx.params.codes;
+    ui.horizontal(|ui| {
+        let bar = (ui.available_width() - theme::GAP) / 2.0;
+        let tip = "The same for the codes that the sound is made after: what is played, not how it sounds.";
+        param_bar(ui, &cx.setter, &params.temperature, "Code temperature", tip, bar, None);
+        let tip = "At a wildness of 50 %, only the k likeliest codes are ever chosen; off leaves all of them possible.";
+        param_bar(ui, &cx.setter, &params.top_k, "Code top-k", tip, bar, None);
+    });
 }
 
 /// A control that is disabled where it means nothing to the chosen model; hovering says why.

@@ -5,6 +5,7 @@ use egui::{Align, Label, Layout, Popup, RichText, Sense, Ui};
 use super::context::Cx;
 use super::theme;
 use super::ticks::{bytes, count, duration};
+use super::widgets::menu_padding;
 use crate::session::{Command, Storage};
 
 /// Limits to choose from, in bytes.
@@ -35,6 +36,7 @@ pub fn footer(ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.set_cursor_icon(egui::CursorIcon::PointingHand);
         }
         Popup::menu(&line).show(|ui| {
+            menu_padding(ui);
             ui.label(RichText::new("Keep takes in the project up to").font(theme::caption()).color(theme::MUTED));
             for limit in LIMITS {
                 let name = if limit == 0 { "nothing".to_owned() } else { bytes(limit) };

@@ -8,7 +8,7 @@ use egui::{
 
 use super::context::Cx;
 use super::gesture::gesture;
-use super::widgets::{elided, focus_ring, segments};
+use super::widgets::{elided, focus_ring, menu_padding, segments};
 use super::{chooser, listen, models, patches, stepper, theme, trim};
 use crate::params::{Mode, SeedSource};
 use crate::session::{Capture, CaptureRing, Sound};
@@ -25,7 +25,7 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
         draw_mark(ui, rect);
         ui.painter().galley(pos2(rect.left() + 18.0, rect.center().y - name.size().y / 2.0), name, theme::TEXT);
         focus_ring(ui, rect.expand2(vec2(4.0, 0.0)), &response);
-        choose_zoom(ui, &response);
+        choose_zoom(ui, cx, &response);
         response.on_hover_text(concat!(
             "Continuo ",
             env!("CARGO_PKG_VERSION"),
@@ -42,18 +42,21 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
     });
 }
 
-/// Hosts do not always pass their screen's scale on, so it can be chosen.
-fn choose_zoom(ui: &Ui, button: &Response) {
+/// Hosts do not always pass their screen's scale on, so it can be chosen. The window grows with what is in it.
+fn choose_zoom(ui: &Ui, cx: &mut Cx<'_>, button: &Response) {
     if button.hovered() {
         ui.set_cursor_icon(CursorIcon::PointingHand);
     }
     Popup::menu(button).show(|ui| {
+        menu_padding(ui);
         let now = ui.ctx().zoom_factor();
         for percent in [80_u8, 100, 125, 150, 175, 200] {
             let factor = f32::from(percent) / 100.0;
             let name = RichText::new(format!("{percent} %")).color(theme::TEXT);
             if ui.selectable_label((factor - now).abs() < 0.01, name).clicked() {
+                let window = ui.ctx().content_rect().size() * factor;
                 ui.ctx().set_zoom_factor(factor);
+                cx.state.looks.wanted = Some((window.x, window.y));
             }
         }
     });

@@ -11,7 +11,7 @@ use super::gesture::gesture;
 use super::listen;
 use super::render_bar::from_take;
 use super::theme;
-use super::widgets::{elided, focus_ring};
+use super::widgets::{elided, focus_ring, menu_padding};
 use super::{arrangement, carry};
 use crate::session::{Collapse, CollapseKind, Command, Sound, TakeEntry, level_words};
 
@@ -63,6 +63,7 @@ fn menu(cx: &mut Cx<'_>, lane: &Response, axis: Axis, index: usize) {
     }
     lane.context_menu(|ui| {
         let Some(seconds) = cx.state.menu_seconds else { return ui.close() };
+        menu_padding(ui);
         ui.set_min_width(240.0);
         let mut entry = |text: String| ui.button(text).clicked();
         if entry(format!("Branch off at {seconds:.2} s")) {
@@ -104,6 +105,8 @@ pub fn word(ui: &Ui, place: Rect, name: &str, on: bool, tip: &str) -> bool {
         (true, false) => theme::CONTINUATION,
         (false, false) => theme::FAINT,
     };
+    // The seam's line may run through here.
+    ui.painter().rect_filled(place, 3.0, theme::FIELD);
     ui.painter().text(place.center(), Align2::CENTER_CENTER, name, theme::caption(), color);
     focus_ring(ui, place, &response);
     if response.hovered() {

@@ -15,6 +15,7 @@ mod carry;
 mod chooser;
 mod context;
 mod controls;
+mod cropping;
 mod dialog;
 mod drag;
 mod drop;

@@ -5,7 +5,7 @@ use egui::{CursorIcon, Popup, PopupCloseBehavior, Rect, RichText, Role, Sense, U
 use super::context::Cx;
 use super::render_bar::times;
 use super::theme;
-use super::widgets::{elided, focus_ring};
+use super::widgets::{elided, focus_ring, menu_padding};
 use super::words::capitalised;
 use crate::session::{Command, Preferences, Priority, Setting};
 
@@ -18,10 +18,12 @@ pub fn stepper(ui: &mut Ui, cx: &mut Cx<'_>) {
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Renderer"));
     let stepper = cx.snapshot.stepper.as_deref();
     let words = speed(cx).map_or_else(|| "Renderer".to_owned(), |speed| format!("Renderer · {}", times(speed)));
-    let room = rect.width() - theme::GAP;
+    // At the right there is the triangle.
+    let end = rect.right() - theme::GAP - 6.0;
+    let room = end - rect.left();
     let hue = if response.hovered() { theme::TEXT } else { theme::FAINT };
     let galley = elided(ui, &words, theme::caption(), hue, room);
-    let at = pos2(rect.right() - theme::GAP - galley.size().x, rect.center().y - galley.size().y / 2.0);
+    let at = pos2(end - galley.size().x, rect.center().y - galley.size().y / 2.0);
     ui.painter().galley(at, galley, hue);
     triangle(ui, rect);
     focus_ring(ui, rect, &response);
@@ -30,6 +32,7 @@ pub fn stepper(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     if let Some(preferences) = cx.snapshot.preferences {
         Popup::menu(&response).width(WIDTH).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
+            menu_padding(ui);
             if let Some(stepper) = stepper {
                 heading(ui, "How the model makes its frames here");
                 ui.label(RichText::new(capitalised(stepper)).font(theme::caption()).color(theme::TEXT));
@@ -109,7 +112,7 @@ fn choose(ui: &mut Ui, cx: &Cx<'_>, now: Preferences, choice: Preferences, name:
     let mut add = |text: &str, font, color| words.append(text, 0.0, egui::TextFormat::simple(font, color));
     add(name, theme::body(), theme::TEXT);
     if !what.is_empty() {
-        add(&format!("  {what}"), theme::caption(), theme::FAINT);
+        add(&format!("  {what}"), theme::caption(), theme::MUTED);
     }
     if ui.selectable_label(now == choice, words).clicked() && now != choice {
         cx.session.send(Command::Prefer(choice));

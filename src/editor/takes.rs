@@ -9,7 +9,7 @@ use super::context::Cx;
 use super::lane::draw_star;
 use super::order::TakeOrder;
 use super::ticks::duration;
-use super::widgets::{draw_chevron, draw_cross, elided, focus_ring, select_all};
+use super::widgets::{draw_chevron, draw_cross, elided, focus_ring, menu_padding, select_all};
 use super::words::capitalised;
 use super::{listen, theme};
 use crate::session::{Command, Deed, MAX_TAKES, Sound, Status, TakeEntry};
@@ -88,6 +88,7 @@ fn order(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
         ui.set_cursor_icon(CursorIcon::PointingHand);
     }
     Popup::menu(&response).show(|ui| {
+        menu_padding(ui);
         for (order, name) in TakeOrder::ALL {
             if ui.selectable_label(cx.state.take_order == order, name).clicked() {
                 cx.state.take_order = order;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod arrangement;
+mod cropping;
 mod patches;
 mod seeds;
 mod takes;
@@ -485,6 +486,26 @@ fn a_lost_model_is_located_and_another_one_is_used_only_when_the_user_says_so() 
     bench.params.session.post(|snapshot| snapshot.error = Some("the disk is full".into()));
     bench.harness.run();
     assert!(bench.harness.query_by_label("Locate…").is_none());
+}
+
+#[test]
+fn the_window_grows_with_what_is_in_it() {
+    let mut bench = Bench::open();
+    bench.click("Window size");
+    bench.harness.get_by_label("200 %").click();
+    // Up to the frame that asks for it.
+    let asked = (0..4).find_map(|_| {
+        bench.harness.step();
+        let commands = bench.harness.output().viewport_output.values().flat_map(|viewport| &viewport.commands);
+        commands.into_iter().find_map(|command| match command {
+            egui::ViewportCommand::InnerSize(size) => Some(*size),
+            _ => None,
+        })
+    });
+    assert!((bench.harness.ctx.zoom_factor() - 2.0).abs() < 1e-6);
+    // In the points of a window in which everything is twice as large: as many as before.
+    let (width, height) = theme::MIN_SIZE;
+    assert_eq!(asked, Some(vec2(width, height)));
 }
 
 #[test]

@@ -80,6 +80,8 @@ pub fn apply(ctx: &egui::Context) {
         spacing.interact_size = vec2(ROW, ROW);
         spacing.menu_margin = Margin::same(10);
         spacing.tooltip_width = 320.0;
+        // A list that goes on shows it before the pointer is over it.
+        spacing.scroll.dormant_handle_opacity = 0.4;
         style.interaction.tooltip_delay = 0.5;
         // Labels are captions here, not documents: dragging across them is meant for what lies beneath.
         style.interaction.selectable_labels = false;

@@ -5,6 +5,7 @@ use egui::text::LayoutJob;
 use egui::{Align, Align2, Color32, FontId, Painter, Rect, Sense, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::context::Cx;
+use super::cropping;
 use super::geometry::{Axis, columns, emphasis, enlargement, lanes, least_height};
 use super::lane;
 use super::peaks::column;
@@ -133,6 +134,14 @@ pub fn waveform(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
         if let Some(at) = listen::seconds_of(cx, &sound).filter(|at| *at <= seconds) {
             listen::draw_head(&lane_painter, whole, axis.x(at));
+        }
+        if let Some(entry) = entry {
+            let seed_seconds = take.seed_seconds;
+            cropping::handles(
+                ui,
+                cx,
+                cropping::Lane { rect: visible, axis, take: entry.id, variation: index, seed_seconds },
+            );
         }
     }
     lane::keys(ui, cx, chosen.as_ref(), shown, &order);

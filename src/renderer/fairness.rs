@@ -26,6 +26,8 @@ fn ask(shared: &Shared, session: &Arc<Session>, rng_seed: u64) {
         seconds: FRAMES as f64 / 16_000.0,
         temperature: 1.0,
         top_k: 0,
+        code_temperature: 1.0,
+        code_top_k: 0,
         class: 0,
         rng_seed,
         variations: VARIATIONS,

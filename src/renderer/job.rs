@@ -203,7 +203,13 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
     };
     let model_rate_hz = model.sample_rate_hz();
     let heeds = |setting| abilities.why_not(setting).is_none();
-    let sampling = Sampling { temperature: settings.temperature, top_k: settings.top_k, rng_seed: settings.rng_seed };
+    let sampling = Sampling {
+        temperature: settings.temperature,
+        top_k: settings.top_k,
+        code_temperature: settings.code_temperature,
+        code_top_k: settings.code_top_k,
+        rng_seed: settings.rng_seed,
+    };
     let precision = model.backend(shared.preferences(Some(session)).precision).precision();
     let mut recipe = Recipe {
         model_name: manifest.name.clone(),
@@ -228,6 +234,12 @@ fn gather(shared: &Shared, session: &Session, settings: &Settings) -> Result<Mat
     }
     if settings.top_k > 0 && heeds(Setting::TopK) {
         recipe.set("top_k", &settings.top_k);
+    }
+    if heeds(Setting::CodeTemperature) {
+        recipe.set("code_temperature", &settings.code_temperature);
+    }
+    if settings.code_top_k > 0 && heeds(Setting::CodeTopK) {
+        recipe.set("code_top_k", &settings.code_top_k);
     }
     let last = (abilities.classes.len() as u32).saturating_sub(1);
     let class = settings.class.min(last);

@@ -135,6 +135,8 @@ mod tests {
                 seconds: f64::from(*lock(&self.0)),
                 temperature: 1.0,
                 top_k: 0,
+                code_temperature: 1.0,
+                code_top_k: 0,
                 class: 0,
                 rng_seed: 0,
                 variations: 1,

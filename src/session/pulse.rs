@@ -58,6 +58,8 @@ mod tests {
                 seconds: 1.0,
                 temperature: 1.0,
                 top_k: 0,
+                code_temperature: 1.0,
+                code_top_k: 0,
                 class: 0,
                 rng_seed: 0,
                 variations: 1,

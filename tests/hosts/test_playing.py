@@ -30,6 +30,8 @@ def test_parameters_and_ports_are_the_published_ones(bundle):
     timeline = ["Level match", "At end", "End fade", "Loop crossfade", "Loop whole bars", "Tempo"]
     timeline += ["Arrangement", "Arrangement crossfade"]
     assert [name for name in found["names"] if name in timeline] == timeline
+    codes = ["Code temperature", "Code top k"]
+    assert [name for name in found["names"] if name in codes] == codes
     assert found["outputs"] == 2
     assert found["latency"] == 0
 

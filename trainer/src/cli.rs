@@ -32,6 +32,10 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Write a run's model as a package for the plugin
     Export(ExportArgs),
+    /// Make a dataset of the codes that a run's encoder makes of recordings, for priors and second levels
+    Codes(CodesArgs),
+    /// Run the stages of a plan one after another: levels, codes, priors, a package. Start it again wherever it stopped
+    Plan(PlanArgs),
     /// Print what a package holds
     Inspect(InspectArgs),
     /// Find the settings that the plugin starts with, for a package that is there
@@ -367,6 +371,9 @@ pub struct ExportArgs {
     /// Package to write
     #[arg(long, value_name = "NAME.continuo")]
     pub out: PathBuf,
+    /// Another run that trained a part of the same model, such as a prior over its codes; a second level goes before its prior
+    #[arg(long, value_name = "RUN")]
+    pub with: Vec<PathBuf>,
     /// Name shown to users; the file's name without one
     #[arg(long)]
     pub name: Option<String>,
@@ -391,6 +398,50 @@ pub struct ExportArgs {
     /// The dataset, if it has moved since
     #[arg(long, value_name = "DATASET")]
     pub data: Option<PathBuf>,
+}
+
+/// `codes RUN --out CODES`
+#[derive(Debug, Clone, Args)]
+pub struct CodesArgs {
+    /// Folder of the run whose encoder is taken
+    pub run: PathBuf,
+    /// Folder to create for the dataset of codes
+    #[arg(long, value_name = "CODES")]
+    pub out: PathBuf,
+    /// Recordings to encode; the dataset that the run was trained on without it
+    #[arg(long, value_name = "DATASET")]
+    pub data: Option<PathBuf>,
+    /// Where to compute: auto, cpu or cuda:N
+    #[arg(long, default_value_t = DeviceArg::Auto)]
+    pub device: DeviceArg,
+    /// Replace an existing dataset
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `plan PLAN.toml --data DATASET --out FOLDER`
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// The plan (see trainer/plans)
+    pub plan: PathBuf,
+    /// Dataset made by `prepare`
+    #[arg(long, value_name = "DATASET")]
+    pub data: PathBuf,
+    /// Folder for the runs, the datasets of codes and the package
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Run this stage alone; what it needs must be there
+    #[arg(long, value_name = "NAME")]
+    pub stage: Option<String>,
+    /// Where to compute: auto, cpu, gpu:N (Vulkan, Metal, DirectX 12) or cuda:N
+    #[arg(long, default_value_t = DeviceArg::Auto)]
+    pub device: DeviceArg,
+    /// Tell how training goes line by line on a terminal too, as into a file
+    #[arg(long)]
+    pub plain: bool,
+    /// ONNX Runtime library that the exported graphs are checked with
+    #[arg(long, value_name = "LIBRARY", env = "CONTINUO_ONNXRUNTIME")]
+    pub runtime: Option<PathBuf>,
 }
 
 /// `inspect FILE`

@@ -8,7 +8,7 @@ use continuo_trainer::evaluate::command as evaluate;
 use continuo_trainer::evaluate::error::EvaluateError;
 use continuo_trainer::names::printable_lines;
 use continuo_trainer::training::trainer::End;
-use continuo_trainer::{audit, bench, check, defaults, export, golden, inspect, prepare, render, train};
+use continuo_trainer::{audit, bench, check, codes, defaults, export, golden, inspect, plan, prepare, render, train};
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -42,6 +42,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Export(args) => {
             export::run(&args)?;
         }
+        Command::Codes(args) => {
+            codes::run(&args)?;
+        }
+        Command::Plan(args) => return Ok(code(plan::run(&args)?)),
         Command::Inspect(args) => print!("{}", inspect::run(&args)?),
         Command::Defaults(args) => defaults::run(&args)?,
         Command::Check(args) => check::run(&args)?,

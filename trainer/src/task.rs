@@ -201,12 +201,44 @@ pub trait Task {
     /// If a graph cannot be written.
     fn package(&self) -> Result<ModelPackage, TaskError>;
 
+    /// Puts what this run trained into the package of the model that it is a part of: a prior, a second level.
+    ///
+    /// # Errors
+    /// Why it is no part of that model, in words.
+    fn join(&self, _package: &mut ModelPackage) -> Result<(), String> {
+        Err("is a model by itself and no part of another".into())
+    }
+
+    /// What codes [`Task::encode`] gives; `None` where the family has no encoder.
+    fn coding(&self) -> Option<Coding> {
+        None
+    }
+
+    /// The codes that the averaged weights make of a recording of one channel, one for each whole hop.
+    ///
+    /// # Errors
+    /// If there is no encoder, or the device fails.
+    fn encode(&mut self, _frames: &[i16]) -> Result<Vec<u32>, TaskError> {
+        Err(TaskError::because("this model makes no codes"))
+    }
+
     /// Checks that the package's graphs are the trained model, on real audio, and writes what it measures into the
     /// manifest's training facts. Gives back what it found, line by line, for a user.
     ///
     /// # Errors
     /// If a graph is another model, or there is too little audio to say so.
     fn verify(&mut self, package: &mut ModelPackage, check: &Verification<'_>) -> Result<Vec<String>, TaskError>;
+}
+
+/// What an encoder's codes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Coding {
+    /// How far they are from the audio: those of level 0 are made of audio, those of level 1 of codes of level 0.
+    pub level: u32,
+    /// How many there are.
+    pub codes: u32,
+    /// Frames (or codes of the level below) that one stands for.
+    pub hop: u32,
 }
 
 /// A model on its way into a package file.

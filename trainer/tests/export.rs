@@ -304,6 +304,7 @@ fn an_export_without_a_run_or_a_library_says_so() {
     let arguments = ExportArgs {
         run: dir.path().join("nothing"),
         out: dir.path().join("x.continuo"),
+        with: Vec::new(),
         name: None,
         author: "x".into(),
         licence: "x".into(),

@@ -66,6 +66,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     // A quarter of its size; run.sh unpacks it.
     pack(&workspace.target.join("release").join(program), &out.join("continuo-trainer.gz"))?;
     copy_folder(&workspace.root.join("trainer/configs"), &out.join("configs"))?;
+    copy_folder(&workspace.root.join("trainer/plans"), &out.join("plans"))?;
     copy_folder(&workspace.root.join("kit"), &out)?;
     let folder = out.join("corpus");
     for piece in &corpus {

@@ -4,6 +4,8 @@
 //! that `--json` names.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/ada.rs"]
+mod ada;
 #[path = "../tests/common/mod.rs"]
 mod common;
 
@@ -365,15 +367,19 @@ fn main() {
     let minutes = value("--minutes").and_then(|minutes| minutes.parse().ok()).unwrap_or(0.0);
     let json_file = value("--json");
     let only_roofline = arguments.iter().any(|argument| argument == "roofline");
-    let asked = only_roofline || arguments.iter().any(|argument| argument == "engine");
+    let only_ada = arguments.iter().any(|argument| argument == "ada");
+    let asked = only_roofline || only_ada || arguments.iter().any(|argument| argument == "engine");
     if !asked {
         // `cargo bench` and `cargo test --benches` run every bench; this one is long and runs when it is named.
-        println!("name what to measure: roofline or engine");
+        println!("name what to measure: roofline, engine, or ada, which is a part of it");
         return;
     }
-    let roofline = print_roofline();
     let mut measured = Vec::new();
-    if !only_roofline {
+    if only_ada {
+        ada::rows(&mut measured);
+    }
+    let roofline = if only_ada { Value::Null } else { print_roofline() };
+    if !(only_roofline || only_ada) {
         let roofline = Roofline::measure();
         let thirty = Subject::new("30 layers 64/128/256", RandomPackage::new(thirty_layers()));
         thirty.steps(&roofline, &[1, 2, 4, 8, 16], &mut measured);
@@ -384,6 +390,7 @@ fn main() {
         large.generate(&[1, 2], &mut measured);
         large.prime(&mut measured);
         large.load(&mut measured);
+        ada::rows(&mut measured);
         renders(minutes, &mut measured);
     }
     if let Some(file) = json_file {

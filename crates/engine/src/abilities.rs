@@ -11,6 +11,10 @@ pub enum Setting {
     Temperature,
     /// Likeliest values that are drawn from.
     TopK,
+    /// The same as the temperature, for the codes that a sound is made after.
+    CodeTemperature,
+    /// Likeliest codes that are drawn from, where a sound is made after codes.
+    CodeTopK,
     /// The number that fixes the random choices.
     RngSeed,
     /// In what products are computed.
@@ -23,8 +27,17 @@ pub enum Setting {
 
 impl Setting {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Length, Self::Temperature, Self::TopK, Self::RngSeed, Self::Precision, Self::Variations, Self::Class];
+    pub const ALL: [Self; 9] = [
+        Self::Length,
+        Self::Temperature,
+        Self::TopK,
+        Self::CodeTemperature,
+        Self::CodeTopK,
+        Self::RngSeed,
+        Self::Precision,
+        Self::Variations,
+        Self::Class,
+    ];
 }
 
 /// What a model can do.
@@ -55,6 +68,9 @@ impl Abilities {
             Setting::Temperature => "This model computes each value instead of drawing it, so there is no temperature.",
             Setting::TopK => {
                 "This model computes each value instead of drawing it, so there is nothing to choose from."
+            }
+            Setting::CodeTemperature | Setting::CodeTopK => {
+                "This model draws its sound at once, without codes for what is to be played."
             }
             Setting::RngSeed => "This model leaves nothing to chance.",
             Setting::Precision => "This model is computed in one precision only.",

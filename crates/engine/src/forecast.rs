@@ -171,6 +171,8 @@ impl Forecasts {
         let channels = vec![&clip[..]; voice.channels()];
         let started = Instant::now();
         voice.prime(&channels, cancel)?;
+        // A voice may put off what it does with a clip until then.
+        voice.begin(cancel)?;
         let seconds = started.elapsed().as_secs_f64();
         self.calibration.note(|figures| {
             figures.seconds_to_prime.insert(name.to_owned(), seconds);

@@ -174,7 +174,7 @@ fn a_model_of_real_values_plays_what_it_computes_or_adds_its_noise() {
 }
 
 fn sequence(model: &std::sync::Arc<Model>, frames: usize) -> Vec<Vec<f32>> {
-    let sampling = Sampling { temperature: 1.0, top_k: 0, rng_seed: 77 };
+    let sampling = Sampling { rng_seed: 77, ..Sampling::default() };
     let mut two = voice(model, sampling, 3..5);
     prime(&mut *two, &notes(300, 16_000.0, 3));
     let mut takes = vec![Vec::new(); 2];

@@ -46,7 +46,7 @@ proptest! {
     ) {
         // The receptive fields are 25 and 128 frames: clips below, at and above them are primed.
         let model = if is_small { &*SMALL } else { &*CROOKED };
-        let sampling = Sampling { temperature, top_k, rng_seed };
+        let sampling = Sampling { temperature, top_k, rng_seed, ..Sampling::default() };
         let takes = takes.0..takes.0 + takes.1;
         let frames = 200;
         let expected = whole(model, sampling, takes.clone(), frames);
@@ -125,7 +125,7 @@ fn priming_matters() {
 #[test]
 fn before_the_first_frame_there_was_silence() {
     // The likeliest values are asked for, so that only the network's state decides and no random number does.
-    let sampling = Sampling { temperature: 0.0, top_k: 0, rng_seed: 0 };
+    let sampling = Sampling { temperature: 0.0, ..Sampling::default() };
     for model in [&*SMALL, &*CROOKED] {
         let fresh = whole(model, sampling, 0..2, 100);
         let silence = vec![0.0; model.manifest().reach.frames().unwrap() as usize + 1];

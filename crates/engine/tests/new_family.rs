@@ -8,7 +8,7 @@ mod common;
 
 use common::runtime;
 use continuo_engine::audio::Clip;
-use continuo_engine::autoregressive::{Autoregressive, Condition, Past, Real, Stepper};
+use continuo_engine::autoregressive::{Autoregressive, Condition, Past, Real, Stepper, Told};
 use continuo_engine::family::{LoadedFamily, Loader};
 use continuo_engine::ort::{Graph, Tensor, Values};
 use continuo_engine::random::{Place, uniform};
@@ -276,18 +276,18 @@ impl Stepper for Leak {
         Ok(Self { states: vec![self.states[0]; batch], values: Vec::new() })
     }
 
-    fn prime(&mut self, symbols: &[f32], condition: Option<&[f32]>, _steps_after: usize) -> Result<(), String> {
+    fn prime(&mut self, symbols: &[f32], told: Option<Told<'_>>, _steps_after: usize) -> Result<(), String> {
         let steps = symbols.len() / 2 / self.states.len();
         for step in 0..steps {
             let newest: Vec<f32> =
                 symbols.chunks(2 * steps).flat_map(|one| &one[2 * step..2 * step + 2]).copied().collect();
-            self.step(&newest, condition)?;
+            self.step(&newest, told)?;
         }
         Ok(())
     }
 
-    fn step(&mut self, symbols: &[f32], condition: Option<&[f32]>) -> Result<usize, String> {
-        let told = condition.ok_or("it was told nothing")?;
+    fn step(&mut self, symbols: &[f32], told: Option<Told<'_>>) -> Result<usize, String> {
+        let told = told.ok_or("it was told nothing")?.values;
         self.values.clear();
         for ((state, symbols), told) in self.states.iter_mut().zip(symbols.chunks(2)).zip(told) {
             for (state, symbol) in state.iter_mut().zip(symbols) {
@@ -308,13 +308,13 @@ impl Stepper for Leak {
 struct Wave(Vec<f32>);
 
 impl Condition for Wave {
-    fn at(&mut self, step: u64, batch: usize) -> &[f32] {
+    fn at(&mut self, step: u64, batch: usize) -> Result<Told<'_>, EngineError> {
         self.0 = vec![(step as f32 * 0.3).sin(); batch];
-        &self.0
+        Ok(Told { values: &self.0, number: step, steps: 1 })
     }
 
-    fn fork(&self) -> Box<dyn Condition> {
-        Box::<Self>::default()
+    fn fork(&self, _variations: Range<u32>) -> Result<Box<dyn Condition>, EngineError> {
+        Ok(Box::<Self>::default())
     }
 }
 

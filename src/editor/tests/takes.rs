@@ -71,7 +71,7 @@ fn entry(title: &str, chosen: bool) -> TakeEntry {
 }
 
 /// An editor with two takes in its list, the second of which is chosen.
-fn with_takes() -> (Bench, Vec<TakeEntry>) {
+pub(super) fn with_takes() -> (Bench, Vec<TakeEntry>) {
     let mut bench = Bench::open();
     let entries = vec![entry("Take 1", false), entry("Take 2", true)];
     let takes = entries.clone();

@@ -298,6 +298,27 @@ fn the_numbers_behind_the_wildness_are_in_a_popup() {
 }
 
 #[test]
+fn codes_have_numbers_of_their_own_where_the_model_has_codes() {
+    for (settings, is_there) in [(Setting::ALL.into(), true), ([Setting::Temperature, Setting::TopK].into(), false)] {
+        let mut bench = Bench::open();
+        let abilities = Abilities {
+            channels: 1,
+            can_continue: true,
+            can_begin: true,
+            classes: Vec::new(),
+            fixed_frames: None,
+            settings,
+        };
+        bench.params.session.post(|snapshot| snapshot.card = Some(card(abilities)));
+        bench.harness.run();
+        bench.click("Temperature and top-k");
+        for name in ["Code temperature", "Code top-k"] {
+            assert_eq!(bench.harness.query_by_label(name).is_some(), is_there, "{name}");
+        }
+    }
+}
+
+#[test]
 fn the_die_picks_another_rng_seed() {
     let mut bench = Bench::open();
     let before = bench.params.rng_seed.value();

@@ -15,6 +15,14 @@ pub enum ExportError {
     /// The run.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A run that was to be exported along with it.
+    #[error("{}: {reason}", run.display())]
+    NoPart {
+        /// Its folder.
+        run: PathBuf,
+        /// Why it is no part of the model.
+        reason: String,
+    },
     /// A file.
     #[error("{}: {action} failed: {source}", file.display())]
     Io {

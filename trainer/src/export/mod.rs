@@ -41,11 +41,27 @@ pub fn run(args: &ExportArgs) -> Result<Exported, ExportError> {
     let dataset = run.dataset(args.data.as_deref())?;
     let (mut task, progress) = trained(&run)?;
     let mut package = package(&run, task.as_ref(), &progress)?;
+    let mut parts = Vec::new();
+    for dir in &args.with {
+        let part = Run::open(dir, FAMILIES)?;
+        let data = part.dataset(None)?;
+        let (task, _) = trained(&part)?;
+        let refuse = |reason| ExportError::NoPart { run: dir.clone(), reason };
+        task.join(&mut package).map_err(refuse)?;
+        parts.push((task, data));
+    }
     let facts = &mut package.manifest.training;
     facts.corpus_hours = dataset.total_frames(Split::Train) as f64 / f64::from(run.config.sample_rate_hz()) / 3600.0;
     let check = Verification { runtime: &runtime, dataset: &dataset };
     for line in task.verify(&mut package, &check).map_err(ExportError::Task)? {
         println!("{line}");
+    }
+
+    for (task, dataset) in &mut parts {
+        let check = Verification { runtime: &runtime, dataset };
+        for line in task.verify(&mut package, &check).map_err(ExportError::Task)? {
+            println!("{line}");
+        }
     }
 
     let folder = temporary()?;

@@ -101,14 +101,44 @@ impl<S: Simd> Terms<S> for Floats {
     }
 }
 
+/// How far the rows of `B` lie from its first word.
+pub(super) trait Down: Copy {
+    /// # Safety
+    /// `B` must have this row.
+    unsafe fn to(self, row: usize) -> usize;
+}
+
+/// Rows that are equally far apart.
+#[derive(Clone, Copy)]
+pub(super) struct Even(pub usize);
+
+impl Down for Even {
+    #[inline(always)]
+    unsafe fn to(self, row: usize) -> usize {
+        row * self.0
+    }
+}
+
+/// Rows wherever a list says.
+#[derive(Clone, Copy)]
+pub(super) struct Listed(pub *const usize);
+
+impl Down for Listed {
+    #[inline(always)]
+    unsafe fn to(self, row: usize) -> usize {
+        // SAFETY: the list is as long as `B` has rows.
+        unsafe { *self.0.add(row) }
+    }
+}
+
 /// Base addresses and strides for the micro-kernel.
 #[derive(Clone, Copy)]
-pub(super) struct Block<W = f32> {
+pub(super) struct Block<W = f32, D = Even> {
     pub a: *const W,
     pub a_row: usize,
     pub a_column: usize,
     pub b: *const W,
-    pub b_stride: usize,
+    pub b_rows: D,
     pub c: *mut f32,
     pub c_stride: usize,
     pub depth: usize,
@@ -151,7 +181,7 @@ impl<W: Copy> Gemm<'_, W> {
                     a_column: a.column_stride,
                     // SAFETY: as above.
                     b: unsafe { b.as_ptr().add(if pass == 0 { 0 } else { from * b_stride + column }) },
-                    b_stride,
+                    b_rows: Even(b_stride),
                     // SAFETY: as above.
                     c: unsafe { c.as_mut_ptr().add(column) },
                     c_stride,
@@ -162,13 +192,13 @@ impl<W: Copy> Gemm<'_, W> {
                 column += unsafe {
                     let widest = const { Sums::of(S::REGISTERS).widest };
                     if widest >= 4 && left >= 4 * LANES {
-                        panel::<S, T, [S::Lanes; 4]>((s, terms), block, rows);
+                        panel::<S, T, [S::Lanes; 4], _>((s, terms), block, rows);
                         4 * LANES
                     } else if widest >= 2 && left >= 2 * LANES {
-                        panel::<S, T, [S::Lanes; 2]>((s, terms), block, rows);
+                        panel::<S, T, [S::Lanes; 2], _>((s, terms), block, rows);
                         2 * LANES
                     } else {
-                        panel::<S, T, [S::Lanes; 1]>((s, terms), block, rows);
+                        panel::<S, T, [S::Lanes; 1], _>((s, terms), block, rows);
                         LANES
                     }
                 };
@@ -196,6 +226,15 @@ impl Sums {
             32.. => Self { widest: 4, rows: [6, 12, 16] },
             8.. => Self { widest: 1, rows: [1, 3, 6] },
             _ => Self { widest: 4, rows: [1, 2, 4] },
+        }
+    }
+
+    /// Rows of the widest block.
+    pub const fn rows_of_widest(&self) -> usize {
+        match self.widest {
+            4 => self.rows[0],
+            2 => self.rows[1],
+            _ => self.rows[2],
         }
     }
 }
@@ -271,7 +310,11 @@ row!(1, 2: 0);
 /// # Safety
 /// `block` must describe memory that is valid for `rows` rows, the width of `R` and its depth.
 #[inline(always)]
-pub(super) unsafe fn panel<S: Simd, T: Terms<S>, R: Row<S>>(how: (S, T), block: Block<T::Word>, rows: usize) {
+pub(super) unsafe fn panel<S: Simd, T: Terms<S>, R: Row<S>, D: Down>(
+    how: (S, T),
+    block: Block<T::Word, D>,
+    rows: usize,
+) {
     let mut row = 0;
     while row < rows {
         let left = (rows - row).min(const { Sums::of(S::REGISTERS).rows[R::INDEX] });
@@ -281,14 +324,14 @@ pub(super) unsafe fn panel<S: Simd, T: Terms<S>, R: Row<S>>(how: (S, T), block: 
         // SAFETY: each call covers at most `left` rows.
         row += unsafe {
             match left {
-                16.. => sixteen::<S, T, R>(how, here),
-                12..=15 => twelve::<S, T, R>(how, here),
-                8..=11 => eight::<S, T, R>(how, here),
-                6..=7 => six::<S, T, R>(how, here),
-                4..=5 => four::<S, T, R>(how, here),
-                3 => three::<S, T, R>(how, here),
-                2 => two::<S, T, R>(how, here),
-                _ => one::<S, T, R>(how, here),
+                16.. => sixteen::<S, T, R, D>(how, here),
+                12..=15 => twelve::<S, T, R, D>(how, here),
+                8..=11 => eight::<S, T, R, D>(how, here),
+                6..=7 => six::<S, T, R, D>(how, here),
+                4..=5 => four::<S, T, R, D>(how, here),
+                3 => three::<S, T, R, D>(how, here),
+                2 => two::<S, T, R, D>(how, here),
+                _ => one::<S, T, R, D>(how, here),
             }
         };
     }
@@ -300,16 +343,18 @@ macro_rules! block {
         /// # Safety
         /// `block` must describe memory that is valid for this many rows, the width of `R` and its depth.
         #[inline(always)]
-        unsafe fn $name<S: Simd, T: Terms<S>, R: Row<S>>((s, terms): (S, T), block: Block<T::Word>) -> usize {
+        unsafe fn $name<S: Simd, T: Terms<S>, R: Row<S>, D: Down>(
+            (s, terms): (S, T),
+            block: Block<T::Word, D>,
+        ) -> usize {
             // SAFETY: the caller's.
             unsafe {
                 $(let mut $sum = R::all(s.splat(0.0));)*
-                let (mut a, mut b) = (block.a, block.b);
-                for _ in 0..block.depth {
-                    let across = R::across(s, terms, b);
+                let mut a = block.a;
+                for row in 0..block.depth {
+                    let across = R::across(s, terms, block.b.wrapping_add(block.b_rows.to(row)));
                     $($sum = $sum.add_product(s, terms, terms.value(s, a.add($place * block.a_row)), across);)*
                     a = a.wrapping_add(block.a_column);
-                    b = b.wrapping_add(block.b_stride);
                 }
                 // What is there already is added last: it is large beside the products, and would round each of them.
                 $({

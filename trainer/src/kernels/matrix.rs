@@ -13,7 +13,8 @@ use continuo_simd::Simd;
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 use rayon::slice::ParallelSliceMut as _;
 
-use super::gemm::{Block, Floats, Sums, panel};
+use super::columns::products;
+use super::gemm::{Block, Even, Sums};
 use super::transpose::Transpose;
 use super::{LANES, Level, Operation, padded};
 
@@ -24,7 +25,7 @@ pub const NOWHERE: usize = usize::MAX;
 pub const TILE: usize = 192;
 
 /// Below so many multiply-adds, threads cost more than they bring.
-const WORTH_SHARING: usize = 1 << 20;
+pub(super) const WORTH_SHARING: usize = 1 << 20;
 
 /// Elements of a pass that are packed together, so that what is read and what is written stay in the caches.
 const PACKED_TOGETHER: usize = 256;
@@ -82,9 +83,14 @@ impl Panels {
     /// # Panics
     /// If it does not lie inside its slice.
     pub fn pack(level: Level, source: Places<'_>) -> Self {
-        let mut panels = Self { values: Vec::new(), depth: 0, columns: 0, width: level.run(Widest), level };
+        let mut panels = Self::empty(level);
         panels.pack_again(source);
         panels
+    }
+
+    /// A matrix without rows and columns, to be packed.
+    pub fn empty(level: Level) -> Self {
+        Self { values: Vec::new(), depth: 0, columns: 0, width: level.run(Widest), level }
     }
 
     /// Packs another matrix in the same memory.
@@ -94,15 +100,7 @@ impl Panels {
     pub fn pack_again(&mut self, source: Places<'_>) {
         let Places { data, rows, columns } = source;
         let (depth, width) = (rows.len(), self.width);
-        (self.depth, self.columns) = (depth, columns.len());
-        let len = depth * padded(columns.len());
-        if self.values.capacity() < len {
-            // Fresh memory is zero already.
-            self.values = vec![0.0; len];
-        } else {
-            self.values.clear();
-            self.values.resize(len, 0.0);
-        }
+        self.clear(depth, columns.len());
         if depth == 0 || columns.is_empty() {
             return;
         }
@@ -149,10 +147,37 @@ impl Panels {
                 }
             }
         };
-        if self.values.len() >= WORTH_SHARING / 8 && rayon::current_num_threads() > 1 {
-            self.values.par_chunks_mut(depth * width).enumerate().for_each(pack);
+        self.each(pack);
+    }
+
+    /// Makes memory for a matrix of this size, which is all zeros.
+    fn clear(&mut self, depth: usize, columns: usize) {
+        (self.depth, self.columns) = (depth, columns);
+        let len = depth * padded(columns);
+        if self.values.capacity() < len {
+            // Fresh memory is zero already.
+            self.values = vec![0.0; len];
         } else {
-            self.values.chunks_mut(depth * width).enumerate().for_each(pack);
+            self.values.clear();
+            self.values.resize(len, 0.0);
+        }
+    }
+
+    /// Packs a matrix of another size in the same memory, panel by panel: `pack` is called with a panel's first column, its
+    /// number of columns, and its place, `[depth, whole vectors]`, where it may leave anything behind a row's columns.
+    pub fn fill(&mut self, depth: usize, columns: usize, pack: impl Fn(usize, usize, &mut [f32]) + Sync + Send) {
+        let width = self.width;
+        self.clear(depth, columns);
+        self.each(|(index, into)| pack(index * width, width.min(columns - index * width), into));
+    }
+
+    /// Calls `pack` with every panel's number and place.
+    fn each(&mut self, pack: impl Fn((usize, &mut [f32])) + Sync + Send) {
+        let panel = self.depth * self.width;
+        if self.values.len() >= WORTH_SHARING / 8 && rayon::current_num_threads() > 1 {
+            self.values.par_chunks_mut(panel).enumerate().for_each(pack);
+        } else {
+            self.values.chunks_mut(panel.max(1)).enumerate().for_each(pack);
         }
     }
 
@@ -346,7 +371,7 @@ impl Operation for Task<'_> {
                             a_column: 1,
                             // SAFETY: panels have this depth and width.
                             b: unsafe { b.values.as_ptr().add(first * b.depth + (before + from) * wide) },
-                            b_stride: wide,
+                            b_rows: Even(wide),
                             // SAFETY: inside C, by the assertions of `Product::task`.
                             c: unsafe { c.0.add(segment.to + first) },
                             c_stride,
@@ -354,73 +379,12 @@ impl Operation for Task<'_> {
                             accumulate: accumulate || before + from > 0,
                         };
                         // SAFETY: the block has these rows and columns.
-                        unsafe { columns_of::<S>(s, block, segment.rows, columns) };
+                        unsafe { products::<S, _>(s, block, segment.rows, columns) };
                     }
                 }
                 from += depth;
             }
             before += run.depth;
         }
-    }
-}
-
-/// All columns of a panel, of which the last vector may be cut short.
-///
-/// # Safety
-/// `block` must describe memory that is valid for these rows and columns, and for whole vectors of `B`.
-#[inline(always)]
-unsafe fn columns_of<S: Simd>(s: S, block: Block, rows: usize, columns: usize) {
-    let mut column = 0;
-    while column < columns {
-        let left = columns - column;
-        // SAFETY: columns from here on are the caller's.
-        let here = unsafe { Block { b: block.b.add(column), c: block.c.add(column), ..block } };
-        let widest = const { Sums::of(S::REGISTERS).widest };
-        // SAFETY: each covers no more than the columns that are left, or goes through a buffer of its own.
-        column += unsafe {
-            if widest >= 4 && left >= 4 * LANES {
-                panel::<S, Floats, [S::Lanes; 4]>((s, Floats), here, rows);
-                4 * LANES
-            } else if widest >= 2 && left >= 2 * LANES {
-                panel::<S, Floats, [S::Lanes; 2]>((s, Floats), here, rows);
-                2 * LANES
-            } else if left >= LANES {
-                panel::<S, Floats, [S::Lanes; 1]>((s, Floats), here, rows);
-                LANES
-            } else {
-                cut_short::<S>(s, here, rows, left);
-                LANES
-            }
-        };
-    }
-}
-
-/// Rows whose products are cut short in one vector, at a time.
-const CUT_ROWS: usize = 48;
-
-/// Less than a vector of columns: computed beside `C`, and copied.
-///
-/// # Safety
-/// As [`columns_of`].
-#[inline(always)]
-unsafe fn cut_short<S: Simd>(s: S, block: Block, rows: usize, columns: usize) {
-    let mut sums = [0.0; CUT_ROWS * LANES];
-    let mut row = 0;
-    while row < rows {
-        let here = CUT_ROWS.min(rows - row);
-        // SAFETY: rows from here on are the caller's, and the buffer holds so many whole vectors.
-        unsafe {
-            let a = block.a.add(row * block.a_row);
-            let beside = Block { a, c: sums.as_mut_ptr(), c_stride: LANES, accumulate: false, ..block };
-            panel::<S, Floats, [S::Lanes; 1]>((s, Floats), beside, here);
-            for (index, sums) in sums.chunks_exact(LANES).take(here).enumerate() {
-                let to = block.c.add((row + index) * block.c_stride);
-                for (column, &sum) in sums.iter().enumerate().take(columns) {
-                    let to = to.add(column);
-                    *to = if block.accumulate { *to + sum } else { sum };
-                }
-            }
-        }
-        row += here;
     }
 }

@@ -8,15 +8,19 @@
 
 pub mod activations;
 pub mod bf16;
+mod columns;
 pub mod convolution;
 pub mod gemm;
 pub mod matrix;
 pub mod recurrent;
 pub mod rows;
+pub mod softmax_loss;
 #[cfg(test)]
 mod tests;
+pub mod tiles;
 pub mod transpose;
 mod vectors;
+mod windowed;
 
 #[cfg(target_arch = "aarch64")]
 use continuo_simd::Neon;

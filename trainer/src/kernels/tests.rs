@@ -2,10 +2,11 @@
 
 use continuo_simd::bf16_bits;
 
-use super::activations::{Gate, Relu, SoftmaxLoss};
+use super::activations::{Gate, Relu};
 use super::bf16::{Across, Along, Bf16, words_across};
 use super::gemm::{Gemm, Strided};
 use super::matrix::{Left, NOWHERE, Panels, Places, Product, Run, Segment, TILE, every};
+use super::softmax_loss::SoftmaxLoss;
 use super::transpose::Transpose;
 use super::*;
 use crate::random::{Purpose, Random};

@@ -80,7 +80,7 @@ pub enum PrepareError {
 
 impl PrepareError {
     /// The right variant for an IO error: a full disk has its own.
-    pub(super) fn io(path: &Path, doing: &'static str, reason: io::Error) -> Self {
+    pub(crate) fn io(path: &Path, doing: &'static str, reason: io::Error) -> Self {
         let path = path.to_path_buf();
         match reason.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },

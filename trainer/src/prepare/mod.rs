@@ -11,7 +11,7 @@ mod error;
 mod import;
 pub(crate) mod levels;
 pub(crate) mod parallel;
-mod partial;
+pub(crate) mod partial;
 mod progress;
 pub(crate) mod read;
 mod report;

@@ -14,7 +14,7 @@ const MARKER: &str = "being-prepared";
 
 /// A folder that is removed on drop unless [`Partial::complete`] renamed it.
 #[derive(Debug)]
-pub(super) struct Partial {
+pub(crate) struct Partial {
     dir: PathBuf,
     out: PathBuf,
     marker: Option<File>,
@@ -22,7 +22,7 @@ pub(super) struct Partial {
 
 impl Partial {
     /// Checks that `out` may be written and makes `OUT.partial`. A leftover of a killed run is removed first.
-    pub(super) fn create(out: &Path, force: bool) -> Result<Self, PrepareError> {
+    pub(crate) fn create(out: &Path, force: bool) -> Result<Self, PrepareError> {
         check_target(out, force)?;
         let dir = partial_path(out);
         let marker_path = dir.join(MARKER);
@@ -47,12 +47,12 @@ impl Partial {
         Ok(partial)
     }
 
-    pub(super) fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Puts the folder in its final place, replacing an older dataset.
-    pub(super) fn complete(mut self, force: bool) -> Result<(), PrepareError> {
+    pub(crate) fn complete(mut self, force: bool) -> Result<(), PrepareError> {
         // It may have appeared meanwhile.
         check_target(&self.out, force)?;
         let marker_path = self.dir.join(MARKER);
@@ -88,7 +88,7 @@ impl Drop for Partial {
 }
 
 /// Where the dataset is written before it is complete.
-pub(super) fn partial_path(out: &Path) -> PathBuf {
+pub(crate) fn partial_path(out: &Path) -> PathBuf {
     beside(out, ".partial")
 }
 

@@ -6,6 +6,8 @@
 //! with a checkpoint's name is whole unless the disk damaged it; the hash finds that. The newest few are kept, the best by
 //! what was measured, and one of every so many steps.
 
+mod error;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -15,6 +17,8 @@ use std::path::{Path, PathBuf};
 use continuo_package::hash::Hasher;
 use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
+
+pub use error::CheckpointError;
 
 use super::run_file::About;
 use crate::data::BatchCursor;
@@ -40,67 +44,6 @@ pub struct Keep {
     pub newest: usize,
     /// Those of every so many steps, for good; 0 = none.
     pub every_steps: u64,
-}
-
-/// A checkpoint that cannot be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// The file or its folder cannot be written or read.
-    #[error("{}: {action} failed: {source}. Check that the disk has space and the folder may be written", file.display())]
-    Io {
-        /// The file.
-        file: PathBuf,
-        /// What was being done.
-        action: &'static str,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// The file is not a whole checkpoint.
-    #[error("{}: not a usable checkpoint: {reason}", file.display())]
-    Damaged {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A weight that is no number: nothing that follows from it would be one.
-    #[error(
-        "step {step}: {tensor} holds {value}. It is not saved; the checkpoints are from before. Lower learning_rate"
-    )]
-    NotFinite {
-        /// The step.
-        step: u64,
-        /// The tensor.
-        tensor: String,
-        /// The value.
-        value: f32,
-    },
-    /// The checkpoint is whole, but of another model.
-    #[error("{}: the checkpoint is not of this run's model: {reason}. Was RUN/config.toml changed?", file.display())]
-    OtherModel {
-        /// The file.
-        file: PathBuf,
-        /// What does not fit.
-        reason: String,
-    },
-    /// Only checkpoints of the form before this one are there.
-    #[error(
-        "{}: its checkpoints were written by an earlier trainer in a form that this one does not read. Export the run with \
-         that trainer, then go on from the package: `continuo-trainer train CONFIG.toml --init NAME.continuo …`",
-        dir.display()
-    )]
-    Old {
-        /// The folder.
-        dir: PathBuf,
-    },
-    /// No checkpoint in the folder can be used.
-    #[error("{}: no usable checkpoint{reason}. Start the run again with `continuo-trainer train`", dir.display())]
-    NoneLeft {
-        /// The folder.
-        dir: PathBuf,
-        /// What was wrong with those that are there.
-        reason: String,
-    },
 }
 
 /// Where a run stands, besides its tensors.

@@ -257,6 +257,7 @@ pub fn export_arguments(run: &Path, out: &Path, temperature: f32, top_k: u32) ->
     ExportArgs {
         run: run.to_path_buf(),
         out: out.to_path_buf(),
+        with: Vec::new(),
         name: None,
         author: "The tests".into(),
         licence: "CC0-1.0".into(),

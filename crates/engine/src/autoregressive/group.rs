@@ -86,15 +86,23 @@ where
 }
 
 impl<S: Stepper, H: Head<Symbol = S::Symbol>> Group<S, H> {
-    /// Takes symbols through the network, of which the first leads to `step`; see [`Stepper::prime`].
-    pub fn prime(&mut self, symbols: &[S::Symbol], step: u64, steps_after: usize) -> Result<(), String> {
-        let told = self.condition.as_mut().map(|condition| condition.at(step, self.variations.len()));
-        self.stepper.prime(symbols, told, steps_after)
+    /// Takes the same symbols through the network for each variation, of which the first leads to `step`; see [`Stepper::prime`].
+    pub fn prime(&mut self, symbols: &[S::Symbol], step: u64, steps_after: usize) -> Result<(), EngineError> {
+        let Self { variations, stepper, draws, condition, .. } = self;
+        let (count, condition) = (variations.len(), condition.as_deref_mut());
+        prime(stepper, condition, (symbols, draws.channels, count), step, steps_after, &draws.source)
+    }
+
+    /// Takes one step's symbols of each variation through the network, which lead to `step`.
+    pub fn prime_newest(&mut self, newest: &[S::Symbol], step: u64, steps_after: usize) -> Result<(), EngineError> {
+        let count = self.variations.len();
+        let told = self.condition.as_mut().map(|condition| condition.at(step, count)).transpose()?;
+        self.stepper.prime(newest, told, steps_after).map_err(|reason| self.draws.source.failed(reason))
     }
 
     /// Whether threads can share one step with a gain.
     pub fn can_share_a_step(&self) -> bool {
-        self.condition.is_none() && self.stepper.can_share_a_step()
+        self.stepper.can_share_a_step()
     }
 
     /// Generates steps and appends their amplitudes, one vector per channel of each variation.
@@ -109,7 +117,8 @@ impl<S: Stepper, H: Head<Symbol = S::Symbol>> Group<S, H> {
             if cancel.load(Ordering::Relaxed) {
                 return Err(EngineError::Cancelled);
             }
-            let told = self.condition.as_mut().map(|condition| condition.at(step, self.variations.len()));
+            let count = self.variations.len();
+            let told = self.condition.as_mut().map(|condition| condition.at(step, count)).transpose()?;
             let stride = self.stepper.step(&self.newest, told).map_err(|reason| self.draws.source.failed(reason))?;
             self.draws.draw(self.stepper.outputs(), stride, self.variations.start, step, &mut self.newest)?;
             self.draws.play(&self.newest, out);
@@ -126,24 +135,53 @@ impl<S: Stepper, H: Head<Symbol = S::Symbol>> Group<S, H> {
         cancel: &AtomicBool,
         out: &mut [Vec<f32>],
     ) -> Result<(), EngineError> {
-        if steps == 0 {
-            return Ok(());
-        }
         let last = first + steps as u64;
         let mut step = first;
-        let mut result = Ok(());
-        let Self { variations, stepper, newest, draws, .. } = self;
-        let mut next = |outputs: &[f32], symbols: &mut [S::Symbol]| {
-            result = if cancel.load(Ordering::Relaxed) {
-                Err(EngineError::Cancelled)
-            } else {
-                draws.draw(outputs, outputs.len(), variations.start, step, symbols)
+        while step < last {
+            let Self { variations, stepper, newest, draws, condition } = self;
+            let told = condition.as_mut().map(|condition| condition.at(step, variations.len())).transpose()?;
+            // The threads that help need not ask what is told while it stays the same.
+            let until = told.map_or(last, |told| last.min(step + told.steps as u64));
+            let mut result = Ok(());
+            let mut next = |outputs: &[f32], symbols: &mut [S::Symbol]| {
+                result = if cancel.load(Ordering::Relaxed) {
+                    Err(EngineError::Cancelled)
+                } else {
+                    draws.draw(outputs, outputs.len(), variations.start, step, symbols)
+                };
+                draws.play(symbols, out);
+                step += 1;
+                result.is_ok() && step < until
             };
-            draws.play(symbols, out);
-            step += 1;
-            result.is_ok() && step < last
-        };
-        stepper.generate_shared(pool, newest, &mut next);
-        result
+            let shared = stepper.generate_shared(pool, newest, told, &mut next);
+            result?;
+            shared.map_err(|reason| draws.source.failed(reason))?;
+            if step < until {
+                return Err(draws.source.failed("it stopped by itself".into()));
+            }
+        }
+        Ok(())
     }
+}
+
+/// Takes the same symbols, step by step and channel by channel, through a network for each of `count` variations, of which the
+/// first leads to `step`: as many at once as are told the same.
+pub(super) fn prime<S: Stepper>(
+    stepper: &mut S,
+    mut condition: Option<&mut (dyn Condition + 'static)>,
+    (symbols, channels, count): (&[S::Symbol], usize, usize),
+    step: u64,
+    steps_after: usize,
+    source: &Source,
+) -> Result<(), EngineError> {
+    let steps = symbols.len() / channels;
+    let mut heard = 0;
+    while heard < steps {
+        let told = condition.as_mut().map(|condition| condition.at(step + heard as u64, count)).transpose()?;
+        let until = told.map_or(steps, |told| steps.min(heard + told.steps.max(1)));
+        let piece = symbols[heard * channels..until * channels].repeat(count);
+        heard = until;
+        stepper.prime(&piece, told, steps - heard + steps_after).map_err(|reason| source.failed(reason))?;
+    }
+    Ok(())
 }

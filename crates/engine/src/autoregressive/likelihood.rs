@@ -1,6 +1,6 @@
 //! How likely a network holds real audio to be.
 
-use super::stepper::Stepper;
+use super::stepper::{Stepper, Told};
 use crate::error::EngineError;
 use crate::source::Source;
 
@@ -21,6 +21,36 @@ pub(crate) fn nll_nats<S: Stepper<Symbol = u32>>(
     levels: usize,
     sequences: &[Vec<u32>],
 ) -> Result<f64, EngineError> {
+    told_nll_nats(source, stepper, reach, levels, sequences, |_| Ok(Untold))
+}
+
+/// What a network is told of recordings that are known to their ends.
+pub(crate) trait Teller {
+    /// What it is told of the frame with this number; `None` where it is told nothing.
+    fn tell(&mut self, frame: usize) -> Result<Option<Told<'_>>, EngineError>;
+}
+
+/// Tells nothing.
+struct Untold;
+
+impl Teller for Untold {
+    fn tell(&mut self, _frame: usize) -> Result<Option<Told<'_>>, EngineError> {
+        Ok(None)
+    }
+}
+
+/// As [`nll_nats`], of a network that is told something: `teller` is asked for what of sequences that are stepped together.
+///
+/// # Errors
+/// As [`nll_nats`].
+pub(crate) fn told_nll_nats<S: Stepper<Symbol = u32>, T: Teller>(
+    source: &Source,
+    stepper: &S,
+    reach: usize,
+    levels: usize,
+    sequences: &[Vec<u32>],
+    teller: impl Fn(&[Vec<u32>]) -> Result<T, EngineError>,
+) -> Result<f64, EngineError> {
     let refuse = |reason: String| EngineError::Request { setting: "the sequences", reason };
     let failed = |reason| source.failed(reason);
     let length = sequences.first().map_or(0, Vec::len);
@@ -33,17 +63,26 @@ pub(crate) fn nll_nats<S: Stepper<Symbol = u32>>(
     let (mut total, mut count) = (0.0, 0u64);
     for (group, together) in sequences.chunks(TOGETHER).enumerate() {
         let mut stepper = stepper.fork(together.len()).map_err(failed)?;
-        let primed: Vec<u32> = together.iter().flat_map(|codes| &codes[..reach - 1]).copied().collect();
-        stepper.prime(&primed, None, 0).map_err(failed)?;
+        if let Some(code) = together.iter().flatten().find(|&&code| code as usize >= levels) {
+            return Err(refuse(format!("hold {code}, a code above {}", levels - 1)));
+        }
+        let mut teller = teller(together)?;
+        let mut heard = 0;
+        while heard < reach - 1 {
+            // A code leads to the frame behind it, and that is what the network is told of.
+            let told = teller.tell(heard + 1)?;
+            let until = told.map_or(reach - 1, |told| (heard + told.steps.max(1)).min(reach - 1));
+            let primed: Vec<u32> = together.iter().flat_map(|codes| &codes[heard..until]).copied().collect();
+            stepper.prime(&primed, told, reach - 1 - until).map_err(failed)?;
+            heard = until;
+        }
         let mut newest = vec![0; together.len()];
         for frame in reach - 1..length - 1 {
             together.iter().zip(&mut newest).for_each(|(codes, newest)| *newest = codes[frame]);
-            let stride = stepper.step(&newest, None).map_err(failed)?;
+            let stride = stepper.step(&newest, teller.tell(frame + 1)?).map_err(failed)?;
             for (index, (codes, logits)) in together.iter().zip(stepper.outputs().chunks_exact(stride)).enumerate() {
                 let logits = logits.get(..levels).ok_or_else(|| failed(format!("{stride} logits came out")))?;
-                let wanted = logits.get(codes[frame + 1] as usize);
-                let wanted = wanted.ok_or_else(|| refuse(format!("hold a code above {}", levels - 1)))?;
-                let loss = log_sum_exp(logits) - f64::from(*wanted);
+                let loss = log_sum_exp(logits) - f64::from(logits[codes[frame + 1] as usize]);
                 if !loss.is_finite() {
                     return Err(source.not_finite((group * TOGETHER + index) as u32, frame as u64));
                 }

@@ -10,8 +10,9 @@ mod sampler;
 mod stepper;
 
 pub use head::{Head, Real, Softmax};
-pub(crate) use likelihood::nll_nats;
-pub use stepper::{Condition, Next, Stepper};
+pub(crate) use likelihood::{Teller, nll_nats, told_nll_nats};
+pub(crate) use sampler::Sampler;
+pub use stepper::{Condition, Next, Stepper, Told};
 
 use crate::error::EngineError;
 use crate::source::Source;
@@ -104,28 +105,65 @@ impl<S: Stepper + 'static, H: Head<Symbol = S::Symbol> + 'static> Autoregressive
     ) -> Result<(), EngineError> {
         let channels = self.draws.channels;
         let steps = symbols.len() / channels;
-        // What the network is told may change with every step, so then it hears one at a time.
-        let steps_at_once = if self.condition.is_some() { 1 } else { STEPS_PER_LOOK };
         let mut heard = 0;
-        for piece in symbols.chunks(steps_at_once * channels) {
+        for piece in symbols.chunks(STEPS_PER_LOOK * channels) {
             if cancel.load(Ordering::Relaxed) {
                 return Err(EngineError::Cancelled);
             }
             let step = leads_to(heard);
             heard += piece.len() / channels;
-            let primed = match &mut self.state {
+            match &mut self.state {
                 State::Together { stepper, .. } => {
-                    let told = self.condition.as_mut().map(|condition| condition.at(step, 1));
-                    stepper.prime(piece, told, steps - heard)
+                    let (condition, source) = (self.condition.as_deref_mut(), &self.draws.source);
+                    group::prime(stepper, condition, (piece, channels, 1), step, steps - heard, source)?;
                 }
-                State::Apart(groups) => groups.iter_mut().try_for_each(|group| {
-                    let piece = piece.repeat(group.variations.len());
-                    group.prime(&piece, step, steps - heard)
-                }),
-            };
-            primed.map_err(|reason| self.draws.source.failed(reason))?;
+                State::Apart(groups) => {
+                    groups.iter_mut().try_for_each(|group| group.prime(piece, step, steps - heard))?;
+                }
+            }
         }
         Ok(())
+    }
+
+    /// What draws.
+    pub(crate) fn head(&self) -> &H {
+        &self.draws.head
+    }
+
+    /// A voice of these variations on one thread that has heard the same.
+    ///
+    /// # Errors
+    /// As [`Voice::generate`]; once its variations have parted, a voice cannot be forked.
+    pub(crate) fn fork(&self, variations: Range<u32>) -> Result<Self, EngineError> {
+        let failed = |reason| self.draws.source.failed(reason);
+        let State::Together { stepper, newest } = &self.state else {
+            return Err(failed("its variations have parted".into()));
+        };
+        Ok(Self {
+            past: self.past,
+            workers: Workers::alone(),
+            draws: self.draws.clone(),
+            condition: self.condition.as_ref().map(|condition| condition.fork(variations.clone())).transpose()?,
+            variations,
+            state: State::Together { stepper: stepper.fork(1).map_err(failed)?, newest: newest.clone() },
+            fresh: self.fresh,
+            position: self.position,
+        })
+    }
+
+    /// A voice whose first frame has this number.
+    #[must_use]
+    pub fn starting_at(mut self, position: u64) -> Self {
+        self.position = position;
+        self
+    }
+
+    /// Gives each variation a state of its own now: what the network is told from here on is not the same in all of them.
+    ///
+    /// # Errors
+    /// As [`Voice::generate`].
+    pub fn part_now(&mut self) -> Result<(), EngineError> {
+        self.part().map(drop)
     }
 
     /// Gives each variation a state of its own, in as many groups as there are threads for.
@@ -137,11 +175,14 @@ impl<S: Stepper + 'static, H: Head<Symbol = S::Symbol> + 'static> Autoregressive
             let group = |index: usize| {
                 let place = |index: usize| self.variations.start + (count * index / threads) as u32;
                 let variations = place(index)..place(index + 1);
+                let fork = |variations: &Range<u32>| {
+                    self.condition.as_ref().map(|condition| condition.fork(variations.clone())).transpose()
+                };
                 Ok(Group {
                     stepper: stepper.fork(variations.len()).map_err(|reason| self.draws.source.failed(reason))?,
                     newest: newest.repeat(variations.len()),
                     draws: self.draws.clone(),
-                    condition: self.condition.as_ref().map(|condition| condition.fork()),
+                    condition: fork(&variations)?,
                     variations,
                 })
             };
@@ -223,8 +264,7 @@ impl<S: Stepper + 'static, H: Head<Symbol = S::Symbol> + 'static> Voice for Auto
                 State::Apart(groups) => {
                     for group in groups {
                         let newest = std::mem::replace(&mut group.newest, last.repeat(group.variations.len()));
-                        let primed = group.prime(&newest, position, before);
-                        primed.map_err(|reason| self.draws.source.failed(reason))?;
+                        group.prime_newest(&newest, position, before)?;
                     }
                     self.prime_symbols(&symbols, |step| position + 1 + step as u64, cancel)?;
                 }

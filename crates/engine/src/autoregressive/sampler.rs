@@ -11,7 +11,7 @@ const RUN: usize = 16;
 ///
 /// All kernels give the same weights, so what is drawn does not depend on which one is there.
 #[derive(Debug, Clone)]
-pub(super) struct Sampler {
+pub(crate) struct Sampler {
     kernel: Kernel,
     weights: Vec<f32>,
     sums: Vec<f64>,
@@ -101,13 +101,17 @@ mod tests {
     }
 
     fn draw(logits: &[f32], temperature: f32, top_k: u32, frame: u64) -> Option<u32> {
-        Sampler::default().draw(logits, &Sampling { temperature, top_k, rng_seed: 9 }, place(0, frame))
+        Sampler::default().draw(
+            logits,
+            &Sampling { temperature, top_k, rng_seed: 9, ..Sampling::default() },
+            place(0, frame),
+        )
     }
 
     fn histogram(logits: &[f32], temperature: f32, top_k: u32, draws: u64) -> Vec<f64> {
         let mut counts = vec![0.0; logits.len()];
         let mut sampler = Sampler::default();
-        let sampling = Sampling { temperature, top_k, rng_seed: 1 };
+        let sampling = Sampling { temperature, top_k, rng_seed: 1, ..Sampling::default() };
         for frame in 0..draws {
             counts[sampler.draw(logits, &sampling, place(3, frame)).unwrap() as usize] += 1.0 / draws as f64;
         }

@@ -1,6 +1,8 @@
 //! What moves the state of a network on, step by step.
 
+use crate::error::EngineError;
 use std::fmt::Debug;
+use std::ops::Range;
 
 /// Gets what a step put out for one variation and writes the symbols of the next step, or ends with `false`.
 pub type Next<'a, Symbol> = dyn FnMut(&[f32], &mut [Symbol]) -> bool + 'a;
@@ -34,16 +36,16 @@ pub trait Stepper: Debug + Send + Sized {
     ///
     /// # Errors
     /// What ONNX Runtime said.
-    fn prime(&mut self, symbols: &[Self::Symbol], condition: Option<&[f32]>, steps_after: usize) -> Result<(), String>;
+    fn prime(&mut self, symbols: &[Self::Symbol], told: Option<Told<'_>>, steps_after: usize) -> Result<(), String>;
 
     /// Takes one step of each variation through the network. [`Stepper::outputs`] then has the returned number of floats
     /// from one variation to the next.
     ///
-    /// `condition` holds what the network is told besides, `[B, width]`; only for networks that are told something.
+    /// `told` holds what the network is told besides; only for networks that are told something.
     ///
     /// # Errors
     /// What ONNX Runtime said.
-    fn step(&mut self, symbols: &[Self::Symbol], condition: Option<&[f32]>) -> Result<usize, String>;
+    fn step(&mut self, symbols: &[Self::Symbol], told: Option<Told<'_>>) -> Result<usize, String>;
 
     /// What the last [`Stepper::step`] put out: logits or values.
     fn outputs(&self) -> &[f32];
@@ -58,22 +60,44 @@ pub trait Stepper: Debug + Send + Sized {
         false
     }
 
-    /// Generates steps of the only variation, with this thread and those of `pool` on each. Only where
-    /// [`Stepper::can_share_a_step`] is true.
+    /// Generates steps of the only variation, with this thread and those of `pool` on each; it is told the same in all of them.
+    /// Only where [`Stepper::can_share_a_step`] is true.
+    ///
+    /// # Errors
+    /// What ONNX Runtime said.
     fn generate_shared(
         &mut self,
         _pool: &rayon::ThreadPool,
         _symbols: &mut [Self::Symbol],
+        _told: Option<Told<'_>>,
         _next: &mut Next<'_, Self::Symbol>,
-    ) {
+    ) -> Result<(), String> {
+        Ok(())
     }
+}
+
+/// What the network is told of a batch's step besides its own past.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// `[B, width]`
+    pub values: &'a [f32],
+    /// Which of a condition's values they are: where this number is the same, so are they.
+    pub number: u64,
+    /// For how many steps they hold, this one included: at least 1.
+    pub steps: usize,
 }
 
 /// What a network is told besides its own past, at each step.
 pub trait Condition: Debug + Send {
-    /// The values for one step of the batch `[B, width]`; steps are counted from the first primed one.
-    fn at(&mut self, step: u64, batch: usize) -> &[f32];
+    /// The values for one step of the batch; steps are counted as the voice's own.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFinite`] from a damaged model, [`EngineError::Session`] from ONNX Runtime.
+    fn at(&mut self, step: u64, batch: usize) -> Result<Told<'_>, EngineError>;
 
-    /// Another one for a part of the batch, on another thread.
-    fn fork(&self) -> Box<dyn Condition>;
+    /// Another one for these variations, on another thread.
+    ///
+    /// # Errors
+    /// As [`Condition::at`].
+    fn fork(&self, variations: Range<u32>) -> Result<Box<dyn Condition>, EngineError>;
 }

@@ -1,6 +1,7 @@
 //! The families: one module each for what its models can do and what plays them. Nothing else in this crate knows one of
 //! them by name.
 
+pub mod ada;
 #[expect(clippy::module_inception, reason = "what a family is, beside the families")]
 mod family;
 pub mod wavenet;
@@ -16,7 +17,7 @@ pub struct Families(Vec<Loader>);
 impl Default for Families {
     /// All that this version of Continuo has.
     fn default() -> Self {
-        Self(vec![wavenet::LOADER])
+        Self(vec![wavenet::LOADER, ada::LOADER])
     }
 }
 

@@ -50,6 +50,8 @@ pub(crate) struct Product {
     pub scales: *const f32,
     /// Bias, one value per padded row; null for none.
     pub bias: *const f32,
+    /// Floats from one column's bias to the next; 0 where all have the same.
+    pub bias_stride: usize,
     /// Blocks of 16 rows.
     pub blocks: usize,
     /// Words of input per row.
@@ -139,6 +141,7 @@ impl Product {
             offset_stride: offset_stride * BLOCK,
             scales: start(scales).cast(),
             bias: start(bias).cast(),
+            bias_stride: 0,
             blocks,
             words,
             step,
@@ -163,6 +166,12 @@ impl Product {
         let width = self.end - self.begin;
         let first_step = if self.step == self.words { 0 } else { index };
         Self { begin: index * width, end: (index + 1) * width, first_step, ..self }
+    }
+
+    /// A product with these biases in place of the matrix's own: of each column, so many floats apart.
+    #[inline(always)]
+    pub fn with_biases(self, bias: *const f32, bias_stride: usize) -> Self {
+        Self { bias, bias_stride, ..self }
     }
 
     /// A product with the matrix of another place instead of its own, which has the same shape.

@@ -46,7 +46,7 @@ unsafe fn tile<D: Dot, const NB: usize, const C: usize>(d: D, product: &Product,
     let s = d.simd();
     let &Product { weights, offsets, offset_stride, first_step, scales, bias, blocks, words, step, begin, end, .. } =
         product;
-    let &Product { x, x_stride, x_scales, scale_stride, y, y_stride, .. } = product;
+    let &Product { x, x_stride, x_scales, scale_stride, y, y_stride, bias_stride, .. } = product;
     const { assert!(size_of::<D::Sum>() == 4 * BLOCK, "a sum is kept in the place of sixteen results") };
     // Codes of one step are one exact sum, which can be left off and taken up again anywhere.
     let one_sum = D::SCALED && step == words;
@@ -64,9 +64,12 @@ unsafe fn tile<D: Dot, const NB: usize, const C: usize>(d: D, product: &Product,
         let mut biases = [s.splat(0.0); NB];
         if !bias.is_null() {
             for nb in 0..NB {
-                biases[nb] = s.load(bias.add((block + nb) * BLOCK));
+                biases[nb] = s.load(bias.add(column * bias_stride + (block + nb) * BLOCK));
             }
         }
+        // Each column may have biases of its own; those of the first are there already.
+        let own_biases = C > 1 && bias_stride > 0;
+        let own_bias = |c: usize, nb: usize| s.load(bias.add((column + c) * bias_stride + (block + nb) * BLOCK));
         let mut total = [[s.splat(0.0); NB]; C];
         if begin > 0 && !one_sum {
             for c in 0..C {
@@ -76,6 +79,13 @@ unsafe fn tile<D: Dot, const NB: usize, const C: usize>(d: D, product: &Product,
             }
         } else if !D::SCALED {
             total = [biases; C];
+            if own_biases {
+                for c in 1..C {
+                    for nb in 0..NB {
+                        total[c][nb] = own_bias(c, nb);
+                    }
+                }
+            }
         }
         let (mut first, mut steps) = (begin, 0);
         while first < end {
@@ -146,7 +156,8 @@ unsafe fn tile<D: Dot, const NB: usize, const C: usize>(d: D, product: &Product,
             let scale = if D::SCALED { s.load(scales.add((block + nb) * BLOCK)) } else { s.splat(1.0) };
             for c in 0..C {
                 let to = y.add((column + c) * y_stride + (block + nb) * BLOCK);
-                let value = if D::SCALED { s.mul_add(total[c][nb], scale, biases[nb]) } else { total[c][nb] };
+                let bias = if D::SCALED && own_biases { own_bias(c, nb) } else { biases[nb] };
+                let value = if D::SCALED { s.mul_add(total[c][nb], scale, bias) } else { total[c][nb] };
                 total[c][nb] = match product.epilogue {
                     Epilogue::Store => value,
                     // In this order, a sum that is not a number stays one on every processor.

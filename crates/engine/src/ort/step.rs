@@ -7,7 +7,8 @@ use continuo_package::{ElementType, GraphSpec, StatePair};
 use ort::session::IoBinding;
 use ort::value::{DynTensor, DynValue, PrimitiveTensorElementType, Tensor as OrtTensor, ValueType};
 
-/// A causal graph `symbols [1, T] → outputs [1, Q, T]` with its state pairs, which may be told a class `[1]` besides. One
+/// A causal graph `symbols [1, T] → outputs [1, Q, T]` with its state pairs, which may be told a class `[1]` besides, or values
+/// `[1, C, T]` of every frame. One
 /// variation per run: how ONNX Runtime tiles a batch depends on its size, and a variation's bits must not.
 #[derive(Debug)]
 pub struct StepGraph {
@@ -17,6 +18,8 @@ pub struct StepGraph {
     outputs: String,
     /// Name of the class, where the graph is told one.
     class: Option<String>,
+    /// Name and `C` of the values, where the graph is told some.
+    told: Option<(String, usize)>,
     /// `Q`
     width: i64,
 }
@@ -30,14 +33,23 @@ impl StepGraph {
         let ([symbols, told @ ..], [outputs]) = (&spec.inputs[..], &spec.outputs[..]) else {
             return Err("a step graph has one input and one output besides its state".into());
         };
-        let class = match told {
-            [] => None,
-            [class] if class.element == ElementType::I64 => Some(class.name.clone()),
-            _ => return Err("a step graph is told one class at most".into()),
+        let (class, told) = match told {
+            [] => (None, None),
+            [class] if class.element == ElementType::I64 => (Some(class.name.clone()), None),
+            [told] => match told.shape[..] {
+                [_, channels, _] if channels > 0 => (None, Some((told.name.clone(), channels as usize))),
+                _ => return Err("what a step graph is told has no width".into()),
+            },
+            _ => return Err("a step graph is told one thing at most".into()),
         };
         let width = outputs.shape.get(1).copied().filter(|&width| width > 0).ok_or("the output has no width")?;
         let (symbols, outputs) = (symbols.name.clone(), outputs.name.clone());
-        Ok(Self { graph: Graph::new(runtime, graph, spec, 1)?, symbols, outputs, class, width })
+        Ok(Self { graph: Graph::new(runtime, graph, spec, 1)?, symbols, outputs, class, told, width })
+    }
+
+    /// `C`: values that the graph is told of every frame; 0 where it is told none.
+    pub fn told_width(&self) -> usize {
+        self.told.as_ref().map_or(0, |(_, width)| *width)
     }
 
     /// The state before the first step.
@@ -71,8 +83,25 @@ impl StepGraph {
         symbols: &[S],
         outputs: &mut Vec<f32>,
     ) -> Result<(), String> {
+        self.run_told(state, class, symbols, &[], outputs)
+    }
+
+    /// As [`StepGraph::run`], where the graph is told `told` `[C, T]`, row by row, of the frames that are predicted.
+    ///
+    /// # Errors
+    /// As [`StepGraph::run`].
+    pub fn run_told<S: Symbol>(
+        &self,
+        state: &mut GraphState,
+        class: u32,
+        symbols: &[S],
+        told: &[f32],
+        outputs: &mut Vec<f32>,
+    ) -> Result<(), String> {
         let class = self.class.as_ref().map(|_| Tensor::i64(&[1], vec![class.into()]));
-        let inputs = std::iter::once(S::tensor(symbols)).chain(class).collect();
+        let axes = |width: usize| [1, width as i64, symbols.len() as i64];
+        let told = self.told.as_ref().map(|(_, width)| Tensor::f32(&axes(*width), told.to_vec()));
+        let inputs = std::iter::once(S::tensor(symbols)).chain(class).chain(told).collect();
         match self.graph.run(state, inputs)?.pop() {
             Some(Tensor { values: Values::F32(values), .. }) => {
                 *outputs = values;
@@ -106,8 +135,10 @@ impl StepGraph {
         }
         let mut symbols = OrtTensor::<S::Element>::new(allocator, [1i64, 1]).map_err(text)?;
         let mut outputs = OrtTensor::<f32>::new(allocator, [1, self.width, 1]).map_err(text)?;
-        let mut told = OrtTensor::<i64>::new(allocator, [1i64]).map_err(text)?;
-        told.extract_tensor_mut().1.fill(class.into());
+        let mut asked = OrtTensor::<i64>::new(allocator, [1i64]).map_err(text)?;
+        asked.extract_tensor_mut().1.fill(class.into());
+        let mut told = OrtTensor::<f32>::new(allocator, [1, self.told_width().max(1) as i64, 1]).map_err(text)?;
+        told.extract_tensor_mut().1.fill(0.0);
         let bind = |from: &mut [DynTensor],
                     to: &mut [DynTensor],
                     symbols: &mut OrtTensor<S::Element>,
@@ -116,7 +147,10 @@ impl StepGraph {
             let mut binding = session.create_binding()?;
             binding.bind_input(&self.symbols, &*symbols)?;
             if let Some(class) = &self.class {
-                binding.bind_input(class, &told)?;
+                binding.bind_input(class, &asked)?;
+            }
+            if let Some((name, _)) = &self.told {
+                binding.bind_input(name, &told)?;
             }
             binding.bind_output(&self.outputs, outputs)?;
             for ((pair, from), to) in self.states().zip(from).zip(to) {
@@ -127,7 +161,8 @@ impl StepGraph {
         };
         let there = bind(&mut front, &mut back, &mut symbols, &mut outputs).map_err(text)?;
         let again = bind(&mut back, &mut front, &mut symbols, &mut outputs).map_err(text)?;
-        Ok(BoundState { bindings: [there, again], states: [front, back], symbols, outputs, told, turn: 0 })
+        let states = [front, back];
+        Ok(BoundState { bindings: [there, again], states, symbols, outputs, class: asked, told, turn: 0 })
     }
 
     /// Runs the graph over one frame and moves the state on; gives the `Q` outputs for the next.
@@ -142,6 +177,9 @@ impl StepGraph {
         // A binding may keep a copy of what was bound, so the symbol is bound anew.
         let binding = &mut state.bindings[state.turn];
         binding.bind_input(&self.symbols, &state.symbols).map_err(text)?;
+        if let Some((name, _)) = &self.told {
+            binding.bind_input(name, &state.told).map_err(text)?;
+        }
         session.run_binding(binding).map_err(text)?;
         state.turn = 1 - state.turn;
         Ok(state.outputs.extract_tensor().1)
@@ -157,8 +195,10 @@ impl StepGraph {
             Tensor::from_ort(&value.view().into_dyn(), pair.element)?.into_ort()
         };
         let values = self.states().zip(newest).map(copy).collect::<Result<_, _>>()?;
-        let class = state.told.extract_tensor().1.first().copied().unwrap_or_default();
-        self.bind(&GraphState(values), u32::try_from(class).unwrap_or_default())
+        let class = state.class.extract_tensor().1.first().copied().unwrap_or_default();
+        let mut copy = self.bind(&GraphState(values), u32::try_from(class).unwrap_or_default())?;
+        copy.tell(state.told.extract_tensor().1)?;
+        Ok(copy)
     }
 
     fn states(&self) -> impl Iterator<Item = &StatePair> {
@@ -173,10 +213,26 @@ pub struct BoundState<S: Symbol> {
     states: [Vec<DynTensor>; 2],
     symbols: OrtTensor<S::Element>,
     outputs: OrtTensor<f32>,
-    /// The class.
-    told: OrtTensor<i64>,
+    class: OrtTensor<i64>,
+    /// What the graph is told of the frames to come; one value where it is told nothing.
+    told: OrtTensor<f32>,
     /// The set that holds the newest state, and the binding that reads it.
     turn: usize,
+}
+
+impl<S: Symbol> BoundState<S> {
+    /// Tells the graph these values in the frames to come, until it is told others.
+    ///
+    /// # Errors
+    /// That there are too many or too few.
+    pub fn tell(&mut self, values: &[f32]) -> Result<(), String> {
+        let (_, told) = self.told.extract_tensor_mut();
+        if told.len() != values.len() {
+            return Err(format!("it was told {} values in place of {}", values.len(), told.len()));
+        }
+        told.copy_from_slice(values);
+        Ok(())
+    }
 }
 
 fn copy<T: PrimitiveTensorElementType + Copy>(from: &DynValue, to: &mut DynTensor) -> Result<(), String> {

@@ -1,7 +1,7 @@
 //! Variations that ONNX Runtime steps.
 
 use super::step::{BoundState, StepGraph};
-use crate::autoregressive::Stepper;
+use crate::autoregressive::{Stepper, Told};
 use crate::symbol::Symbol;
 use std::sync::Arc;
 
@@ -24,6 +24,14 @@ impl<S: Symbol> GraphStepper<S> {
         let states = vec![graph.bind(&graph.initial_state()?, class)?];
         Ok(Self { graph, states, class, outputs: Vec::new() })
     }
+
+    /// Tells each variation what holds from now on.
+    fn tell(&mut self, told: Option<Told<'_>>) -> Result<(), String> {
+        let Some(told) = told else { return Ok(()) };
+        let width = told.values.len() / self.states.len().max(1);
+        let mut each = self.states.iter_mut().zip(told.values.chunks_exact(width.max(1)));
+        each.try_for_each(|(state, values)| state.tell(values))
+    }
 }
 
 impl<S: Symbol> Stepper for GraphStepper<S> {
@@ -44,7 +52,8 @@ impl<S: Symbol> Stepper for GraphStepper<S> {
         Ok(Self { graph: Arc::clone(&self.graph), states, class: self.class, outputs: Vec::new() })
     }
 
-    fn prime(&mut self, symbols: &[S], _condition: Option<&[f32]>, _steps_after: usize) -> Result<(), String> {
+    fn prime(&mut self, symbols: &[S], told: Option<Told<'_>>, _steps_after: usize) -> Result<(), String> {
+        self.tell(told)?;
         let steps = symbols.len() / self.states.len().max(1);
         for (state, symbols) in self.states.iter_mut().zip(symbols.chunks_exact(steps.max(1))) {
             for &symbol in symbols {
@@ -54,7 +63,8 @@ impl<S: Symbol> Stepper for GraphStepper<S> {
         Ok(())
     }
 
-    fn step(&mut self, symbols: &[S], _condition: Option<&[f32]>) -> Result<usize, String> {
+    fn step(&mut self, symbols: &[S], told: Option<Told<'_>>) -> Result<usize, String> {
+        self.tell(told)?;
         self.outputs.clear();
         for (state, &symbol) in self.states.iter_mut().zip(symbols) {
             self.outputs.extend_from_slice(self.graph.step(state, symbol)?);

@@ -1,8 +1,10 @@
 //! The families: one module each for the shape of its models, their limits, the names of their tensors and the
 //! specification of their graphs. Nothing else in this crate knows one of them by name.
 
+pub mod ada;
 mod shape;
 pub mod wavenet;
+mod writer;
 
 pub use shape::{Architecture, Family, FieldError, Shape};
 
@@ -15,7 +17,7 @@ pub struct Families(Vec<Family>);
 impl Default for Families {
     /// All that this version of Continuo has.
     fn default() -> Self {
-        Self(vec![wavenet::FAMILY])
+        Self(vec![wavenet::FAMILY, ada::FAMILY])
     }
 }
 

@@ -100,6 +100,15 @@ impl Default for Evaluation {
     }
 }
 
+impl Evaluation {
+    /// Checks every value.
+    pub(in crate::family) fn validate(&self) -> Result<(), ConfigFault> {
+        let check = ConfigFault::unless;
+        check((1..=65_536).contains(&self.chunks), "evaluation.chunks", "must be 1 to 65536")?;
+        check((1..=1 << 24).contains(&self.chunk_frames), "evaluation.chunk_frames", "must be 1 to 16777216")
+    }
+}
+
 fn yes() -> bool {
     true
 }
@@ -143,9 +152,7 @@ impl Config {
             "training.logit_penalty",
             "must be 0 where head is \"real\": there are no logits",
         )?;
-        let evaluation = &self.evaluation;
-        check((1..=65_536).contains(&evaluation.chunks), "evaluation.chunks", "must be 1 to 65536")?;
-        check((1..=1 << 24).contains(&evaluation.chunk_frames), "evaluation.chunk_frames", "must be 1 to 16777216")
+        self.evaluation.validate()
     }
 }
 

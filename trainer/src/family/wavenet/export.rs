@@ -118,8 +118,13 @@ impl<'a> Exported<'a> {
 /// Training leaves that mean free, since a softmax does not see it, and it grows to half of the logits' size. Without
 /// it every runtime rounds them less, and the distribution is the same.
 pub fn centre_logits(weights: &mut Tensors, levels: usize) {
-    for name in [names::end_weight(1), names::end_bias(1)] {
-        let values = weights.get_mut(&name);
+    centre(weights, levels, &[names::end_weight(1), names::end_bias(1)]);
+}
+
+/// The same for weight and bias of a last convolution under other names.
+pub fn centre(weights: &mut Tensors, levels: usize, names: &[String]) {
+    for name in names {
+        let values = weights.get_mut(name);
         // [Q, E, 1] or [Q]: what follows one level is a row.
         let row = values.len() / levels;
         for column in 0..row {

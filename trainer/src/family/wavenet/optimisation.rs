@@ -153,7 +153,7 @@ impl Training {
     }
 
     /// Checks every value.
-    pub(super) fn validate(&self) -> Result<(), ConfigFault> {
+    pub(in crate::family) fn validate(&self) -> Result<(), ConfigFault> {
         let check = ConfigFault::unless;
         let share = |value: f64| (0.0..1.0).contains(&value);
         check(self.steps > 0, "training.steps", "must be at least 1")?;

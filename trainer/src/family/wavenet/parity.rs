@@ -144,7 +144,7 @@ pub fn compare(
 
 /// What is gathered frame by frame.
 #[derive(Debug, Default)]
-struct Comparison {
+pub(in crate::family) struct Comparison {
     found: Parity,
     /// Sum of the differences of the likelihoods, in nats, and how many.
     likelihood: (f64, usize),
@@ -154,7 +154,7 @@ struct Comparison {
 
 impl Comparison {
     /// Takes in the logits of a frame whose code is `code`.
-    fn frame<'a>(&mut self, ours: &[f32], theirs: impl Iterator<Item = &'a f32>, code: usize) {
+    pub(in crate::family) fn frame<'a>(&mut self, ours: &[f32], theirs: impl Iterator<Item = &'a f32>, code: usize) {
         self.ours.set(ours.iter());
         self.theirs.set(theirs);
         let found = &mut self.found;
@@ -176,7 +176,8 @@ impl Comparison {
         found.frames += 1;
     }
 
-    fn result(self) -> Parity {
+    /// What was found.
+    pub(in crate::family) fn result(self) -> Parity {
         let (sum, count) = self.likelihood;
         Parity { likelihood_nats: larger(0.0, (sum / count.max(1) as f64).abs()), ..self.found }
     }

@@ -10,10 +10,9 @@ use super::layout::Layout;
 use super::products::{Products, Rounded, Side, Use};
 use super::sequence::{Sequence, Symbols};
 use crate::kernels::Level;
-use crate::kernels::activations::{
-    AddBias, AddInto, AddScaled, Gate, GateBackward, Gather, Product, Relu, ReluBackward, Scatter, SoftmaxLoss,
-    SumRows, SumScaled, Tanh, TanhBackward,
-};
+use crate::kernels::activations::{Gate, GateBackward, Product, Relu, ReluBackward, Tanh, TanhBackward};
+use crate::kernels::softmax_loss::SoftmaxLoss;
+use crate::kernels::tiles::{AddBias, AddInto, AddScaled, Gather, Scatter, SumRows, SumScaled};
 
 /// Frames per tile: a multiple of the micro-kernels' rows (6 and 12) whose products stay in the caches.
 const TILE: usize = 96;

@@ -3,8 +3,8 @@
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::ParallelSliceMut as _;
 
-use crate::kernels::activations::SumRows;
 use crate::kernels::matrix::{Left, NOWHERE, Panels, Places, Product, Run, Segment, every};
+use crate::kernels::tiles::SumRows;
 use crate::kernels::transpose::Transpose;
 use crate::kernels::{Level, padded};
 

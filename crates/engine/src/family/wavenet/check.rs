@@ -88,8 +88,12 @@ fn differences_of<S: Symbol>(net: &PackedWaveNet, kernel: Kernel, graph: &StepGr
             Ok(Values::F32((*values).clone()))
         }
     })?;
+    // Frame by frame what the gates are told, where they are told something.
+    let channels = graph.told_width();
+    let told: Vec<Vec<f32>> = (0..FRAMES).map(|_| (0..channels).map(|_| signed(random())).collect()).collect();
+    let rows: Vec<f32> = (0..channels).flat_map(|channel| told.iter().map(move |frame| frame[channel])).collect();
     // The kernel is packed for the first class.
-    graph.run(&mut random_state, 0, &symbols, &mut expected)?;
+    graph.run_told(&mut random_state, 0, &symbols, &rows, &mut expected)?;
     let width = shape.outputs() as usize;
     if expected.len() != width * FRAMES {
         return Err(format!("{} values came out for {FRAMES} frames of {width}", expected.len()));
@@ -102,6 +106,9 @@ fn differences_of<S: Symbol>(net: &PackedWaveNet, kernel: Kernel, graph: &StepGr
     let mut outputs = vec![Block::default(); net.logits_stride() / BLOCK];
     let mut differences = Differences::default();
     for (frame, symbol) in symbols.iter().enumerate() {
+        if channels > 0 {
+            net.tell(&mut state[0], &told[frame]);
+        }
         net.step(kernel, &mut scratch, &mut state, &[symbol.bits()], &mut outputs);
         for (level, &found) in floats(&outputs)[..width].iter().enumerate() {
             differences.add(expected[level * FRAMES + frame], found);

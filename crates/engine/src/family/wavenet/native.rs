@@ -1,6 +1,6 @@
 //! Variations that the native kernel steps.
 
-use crate::autoregressive::{Next, Stepper};
+use crate::autoregressive::{Next, Stepper, Told};
 use crate::kernels::Kernel;
 use crate::kernels::packed::{BLOCK, Block, floats};
 use crate::kernels::wavenet::{PackedWaveNet, Scratch, WaveNetState};
@@ -18,7 +18,7 @@ const MOST_ALONE: u32 = 16;
 
 /// Variations that a native kernel steps, all in one pass.
 #[derive(Debug)]
-pub(super) struct NativeStepper<S> {
+pub(in crate::family) struct NativeStepper<S> {
     net: Arc<PackedWaveNet>,
     kernel: Kernel,
     states: Vec<WaveNetState>,
@@ -27,6 +27,8 @@ pub(super) struct NativeStepper<S> {
     /// The symbols of a step, as the kernel takes them.
     bits: Vec<u32>,
     symbol: PhantomData<S>,
+    /// The number of what the variations were told last.
+    told: Option<u64>,
     /// How often nobody will be asked for help.
     alone: u32,
     /// How often that will be after the next time that help does not come: once, then twice as often each time.
@@ -42,12 +44,25 @@ impl<S: Symbol> NativeStepper<S> {
 
     fn with(net: Arc<PackedWaveNet>, kernel: Kernel, states: Vec<WaveNetState>) -> Self {
         let (scratch, outputs, bits) = (Scratch::default(), Vec::new(), Vec::new());
-        Self { net, kernel, states, scratch, outputs, bits, symbol: PhantomData, alone: 0, next_alone: 1 }
+        Self { net, kernel, states, scratch, outputs, bits, symbol: PhantomData, told: None, alone: 0, next_alone: 1 }
     }
 
     fn take(&mut self, symbols: &[S]) {
         self.bits.clear();
         self.bits.extend(symbols.iter().map(|symbol| symbol.bits()));
+    }
+
+    /// Tells each variation what holds from now on.
+    fn tell(&mut self, told: Option<Told<'_>>) -> Result<(), String> {
+        let Some(told) = told.filter(|told| self.told != Some(told.number)) else { return Ok(()) };
+        let width = self.net.shape().conditioning_channels();
+        if told.values.len() != self.states.len() * width {
+            return Err(format!("it was told {} values, not {width} for each variation", told.values.len()));
+        }
+        let each = self.states.iter_mut().zip(told.values.chunks_exact(width));
+        each.for_each(|(state, values)| self.net.tell(state, values));
+        self.told = Some(told.number);
+        Ok(())
     }
 }
 
@@ -56,6 +71,7 @@ impl<S: Symbol> Stepper for NativeStepper<S> {
 
     fn restart(&mut self) -> Result<(), String> {
         self.states = vec![self.net.new_state()];
+        self.told = None;
         Ok(())
     }
 
@@ -68,13 +84,15 @@ impl<S: Symbol> Stepper for NativeStepper<S> {
         Ok(Self::with(Arc::clone(&self.net), self.kernel, vec![first.clone(); batch]))
     }
 
-    fn prime(&mut self, symbols: &[S], _condition: Option<&[f32]>, steps_after: usize) -> Result<(), String> {
+    fn prime(&mut self, symbols: &[S], told: Option<Told<'_>>, steps_after: usize) -> Result<(), String> {
+        self.tell(told)?;
         self.take(symbols);
         self.net.prime(self.kernel, &mut self.scratch, &mut self.states, &self.bits, steps_after);
         Ok(())
     }
 
-    fn step(&mut self, symbols: &[S], _condition: Option<&[f32]>) -> Result<usize, String> {
+    fn step(&mut self, symbols: &[S], told: Option<Told<'_>>) -> Result<usize, String> {
+        self.tell(told)?;
         let stride = self.net.logits_stride();
         self.take(symbols);
         self.outputs.resize(self.states.len() * stride / BLOCK, Block::default());
@@ -98,7 +116,14 @@ impl<S: Symbol> Stepper for NativeStepper<S> {
         self.states.len() == 1 && self.net.shared_bytes() >= SHARED_BYTES
     }
 
-    fn generate_shared(&mut self, pool: &rayon::ThreadPool, symbols: &mut [S], next: &mut Next<'_, S>) {
+    fn generate_shared(
+        &mut self,
+        pool: &rayon::ThreadPool,
+        symbols: &mut [S],
+        told: Option<Told<'_>>,
+        next: &mut Next<'_, S>,
+    ) -> Result<(), String> {
+        self.tell(told)?;
         let stride = self.net.logits_stride();
         let mut next = |outputs: &[Block], bits: &mut u32| {
             let mut symbol = S::of_bits(*bits);
@@ -106,7 +131,9 @@ impl<S: Symbol> Stepper for NativeStepper<S> {
             *bits = symbol.bits();
             more
         };
-        let ([state], [symbol]) = (&mut self.states[..], symbols) else { return };
+        let ([state], [symbol]) = (&mut self.states[..], symbols) else {
+            return Err("threads share the frames of one variation only".into());
+        };
         let mut bits = symbol.bits();
         if self.alone > 0 {
             self.alone -= 1;
@@ -120,5 +147,6 @@ impl<S: Symbol> Stepper for NativeStepper<S> {
             self.next_alone = (self.next_alone * 2).min(MOST_ALONE);
         }
         *symbol = S::of_bits(bits);
+        Ok(())
     }
 }

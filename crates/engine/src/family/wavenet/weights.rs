@@ -1,7 +1,7 @@
 //! The weights of a WaveNet, as the graph holds them.
 
 use continuo_package::Shape;
-use continuo_package::family::wavenet::{WaveNetShape, names};
+use continuo_package::family::wavenet::{Part, WaveNetShape, names};
 use continuo_package::onnx::{FLOAT, GraphProto, TensorProto};
 use std::collections::HashMap;
 
@@ -82,6 +82,30 @@ impl WaveNetWeights {
     /// # Errors
     /// The tensor and what is wrong with it, to be shown behind the file's name.
     pub fn from_graph(shape: &WaveNetShape, graph: &GraphProto) -> Result<Self, String> {
+        Self::read(shape, Part::default(), graph)
+    }
+
+    /// As [`WaveNetWeights::from_graph`], of a WaveNet that is a part of another family's model. Where codes enter as
+    /// amplitudes, each gets the row of its own that its amplitude makes of the only one.
+    ///
+    /// # Errors
+    /// As [`WaveNetWeights::from_graph`].
+    pub fn of_part(shape: &WaveNetShape, part: Part, graph: &GraphProto) -> Result<Self, String> {
+        let mut weights = Self::read(shape, part, graph)?;
+        if part.amplitudes {
+            // As the graph computes it.
+            let step = 2.0 / (shape.levels - 1) as f32;
+            let amplitude = |code: u32| code as f32 * step - 1.0;
+            for tap in &mut weights.causal_taps {
+                let row = std::mem::take(tap);
+                let rows = (0..shape.levels).flat_map(|code| row.iter().map(move |weight| amplitude(code) * weight));
+                *tap = rows.collect();
+            }
+        }
+        Ok(weights)
+    }
+
+    fn read(shape: &WaveNetShape, part: Part, graph: &GraphProto) -> Result<Self, String> {
         shape.validate().map_err(|(field, reason)| format!("architecture.{field} {reason}"))?;
         let mut tensors = HashMap::with_capacity(graph.initializer.len());
         for tensor in &graph.initializer {
@@ -89,7 +113,7 @@ impl WaveNetWeights {
                 return Err(format!("the tensor {} is there twice", tensor.name));
             }
         }
-        let reader = Reader { tensors, biases: shape.biases };
+        let reader = Reader { tensors, part, biases: shape.biases };
         let [q, r, d, s, e, f] = [
             shape.outputs(),
             shape.residual_channels,
@@ -100,7 +124,8 @@ impl WaveNetWeights {
         ]
         .map(|axis| axis as usize);
 
-        let tap = |tap| reader.values(&names::causal_tap(tap), &[q, r]);
+        let rows = if part.amplitudes { 1 } else { q };
+        let tap = |tap| reader.values(&names::causal_tap(tap), &[rows, r]);
         let causal_taps = (0..f).map(tap).collect::<Result<_, _>>()?;
         let causal_bias = reader.bias(names::CAUSAL_BIAS, r)?;
         let count = shape.dilations.len();
@@ -138,12 +163,14 @@ impl WaveNetWeights {
 
 struct Reader<'a> {
     tensors: HashMap<&'a str, &'a TensorProto>,
+    part: Part,
     biases: bool,
 }
 
 impl Reader<'_> {
     fn values(&self, name: &str, axes: &[usize]) -> Result<Vec<f32>, String> {
-        let tensor = self.tensors.get(name).ok_or_else(|| format!("the tensor {name} is missing"))?;
+        let name = self.part.weight(name);
+        let tensor = self.tensors.get(name.as_str()).ok_or_else(|| format!("the tensor {name} is missing"))?;
         if tensor.data_type != FLOAT {
             return Err(format!("the tensor {name} does not hold 32-bit floats (type {})", tensor.data_type));
         }
@@ -174,7 +201,8 @@ impl Reader<'_> {
     }
 
     fn absent(&self, name: &str) -> Result<(), String> {
-        if self.tensors.contains_key(name) {
+        let name = self.part.weight(name);
+        if self.tensors.contains_key(name.as_str()) {
             return Err(format!("the tensor {name} is there, but the architecture has none"));
         }
         Ok(())

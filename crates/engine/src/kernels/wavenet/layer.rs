@@ -77,8 +77,10 @@ impl ProductOperation for Layers<'_> {
         let dilated = Product::checked(matrix, 0..taps, columns, inputs, &mut room.h, Epilogue::Store, gate);
         let (h, z, z_scales) = (room.h.as_mut_ptr().cast(), room.z.as_mut_ptr(), room.z_scales.as_ptr());
         let seen = Seen::of(sizes, room, columns);
+        let told = Told::of(sizes, room, columns);
         let dilated = Product { x: seen.words, x_scales: seen.scales, y: h, ..dilated };
         let residual = residual.map(|residual| Product { x_scales: z_scales, y: seen.x.cast(), ..residual });
+        let is_told = states.first().is_some_and(|state| !state.told.is_empty());
         for index in range {
             let layer = &net.layers[index];
             // SAFETY: the products are checked but for where the weights and this layer's gates lie, and the room is for so
@@ -86,7 +88,11 @@ impl ProductOperation for Layers<'_> {
             unsafe {
                 seen.gather(dot, sizes, states, index, frames);
                 let z = z.add(index * gate_words);
-                let dilated = dilated.with_weights(&net.arena, layer.dilated);
+                let mut dilated = dilated.with_weights(&net.arena, layer.dilated);
+                if is_told {
+                    told.gather(sizes, states, index, frames);
+                    dilated = dilated.with_biases(told.biases.cast(), told.blocks * BLOCK);
+                }
                 D::Tiles::product(dot, &Product { z, ..dilated });
                 if let (Some(residual), Some(matrix)) = (residual, layer.residual) {
                     let residual = residual.with_weights(&net.arena, matrix);
@@ -134,9 +140,10 @@ impl ProductOperation for SingleColumn<'_> {
         let (blocks, x, seen) = (x.len(), x.as_mut_ptr().cast::<f32>(), seen.as_mut_ptr());
         let block_words = precision.words(blocks * BLOCK);
         let (h, z) = (h.as_mut_ptr().cast::<f32>(), z.as_mut_ptr());
+        assert!(state.told.is_empty() || state.told.len() == net.told_blocks(), "what a frame is told");
         if range.start == 0 {
             // SAFETY: the product is checked but for where things lie.
-            unsafe { past(dot, net, state, 0, newest, Product { y: h, ..dilated }) };
+            unsafe { past(dot, net, sizes, state, 0, Product { y: h, ..dilated }) };
         }
         for index in range {
             let layer = &net.layers[index];
@@ -154,6 +161,7 @@ impl ProductOperation for SingleColumn<'_> {
             // SAFETY: there are so many layers' gates.
             let z = unsafe { z.add(index * gate_words) };
             let product = dilated.segment(newest).with_weights(&net.arena, layer.dilated);
+            let product = state.biases(product, index, sizes);
             // SAFETY: the product is checked but for what was just set.
             unsafe {
                 D::Tiles::product_of_one(dot, &Product { x: at, x_scales: &raw const scale, y: h, z, ..product });
@@ -165,7 +173,58 @@ impl ProductOperation for SingleColumn<'_> {
             }
             if index + 1 < count {
                 // SAFETY: as above.
-                unsafe { past(dot, net, state, index + 1, newest, Product { y: h, ..dilated }) };
+                unsafe { past(dot, net, sizes, state, index + 1, Product { y: h, ..dilated }) };
+            }
+        }
+    }
+}
+
+impl WaveNetState {
+    /// The dilated convolution of a layer with what this variation's gates are told in place of its biases, if anything.
+    #[inline(always)]
+    fn biases(&self, dilated: Product, layer: usize, sizes: Sizes) -> Product {
+        match self.told.get(layer * 2 * sizes.gate_blocks) {
+            Some(first) => dilated.with_biases(std::ptr::from_ref(first).cast(), 0),
+            None => dilated,
+        }
+    }
+}
+
+/// The room for what a layer's gates are told, of so many columns.
+#[derive(Clone, Copy)]
+struct Told {
+    /// `[column][2D]`
+    biases: *mut Block,
+    /// Blocks of a column.
+    blocks: usize,
+}
+
+impl Told {
+    /// # Panics
+    /// If there is no room for so many columns: a mistake in the caller.
+    #[inline(always)]
+    fn of(sizes: Sizes, scratch: &mut Scratch, columns: usize) -> Self {
+        let blocks = 2 * sizes.gate_blocks;
+        assert!(scratch.told.len() >= columns * blocks, "columns of a pass");
+        Self { biases: scratch.told.as_mut_ptr(), blocks }
+    }
+
+    /// Puts what a layer's gates are told beside one another, column by column.
+    ///
+    /// # Safety
+    /// This is room for `frames` columns of each state, and nobody else looks at it.
+    ///
+    /// # Panics
+    /// If one of the variations is told something and another one is not: a mistake in the caller.
+    #[inline(always)]
+    unsafe fn gather(self, sizes: Sizes, states: &[WaveNetState], layer: usize, frames: usize) {
+        let Self { biases, blocks } = self;
+        for (variation, state) in states.iter().enumerate() {
+            assert!(state.told.len() == sizes.layers * blocks, "what a frame is told");
+            let told = &state.told[layer * blocks..][..blocks];
+            for column in variation * frames..(variation + 1) * frames {
+                // SAFETY: each column has its part of the room.
+                unsafe { std::ptr::copy_nonoverlapping(told.as_ptr(), biases.add(column * blocks), blocks) };
             }
         }
     }
@@ -245,17 +304,18 @@ impl Seen {
 unsafe fn past<D: Dot>(
     dot: D,
     net: &PackedWaveNet,
+    sizes: Sizes,
     state: &WaveNetState,
     layer: usize,
-    newest: usize,
     dilated: Product,
 ) {
     if let Some(later) = state.layers.get(layer + LAYERS_AHEAD) {
         fetch(dot.simd(), later.oldest_frame());
     }
-    for tap in 0..newest {
+    for tap in 0..sizes.taps - 1 {
         let (words, scale) = state.layers[layer].tap(tap);
         let product = dilated.segment(tap).with_weights(&net.arena, net.layers[layer].dilated);
+        let product = state.biases(product, layer, sizes);
         assert!(words.len() == product.end - product.begin, "words of a tap");
         // SAFETY: the product is checked but for where things lie, and the tap has its words.
         unsafe {

@@ -14,6 +14,7 @@ mod split;
 mod state;
 #[cfg(test)]
 mod suite;
+mod told;
 
 pub use network::PackedWaveNet;
 pub use scratch::Scratch;

@@ -16,6 +16,8 @@ pub struct Scratch {
     pub(super) tap_scales: Vec<f32>,
     /// `[column][2D]`: what goes into the gate.
     pub(super) h: Vec<Block>,
+    /// `[column][2D]`: what a layer's gates are told in place of its biases.
+    pub(super) told: Vec<Block>,
     /// `[column][L·D]`, words: what the gates of all layers gave.
     pub(super) z: Words,
     /// `[column]`: what the gates' codes are multiplied with.
@@ -38,6 +40,7 @@ impl Scratch {
         let (skip, end) = (blocks_for(shape.skip_channels as usize), blocks_for(shape.end_channels as usize));
         self.x.resize(columns * sizes.residual_blocks, Block::default());
         self.h.resize(columns * 2 * sizes.gate_blocks, Block::default());
+        self.told.resize(columns * 2 * sizes.gate_blocks, Block::default());
         self.skip.resize(ends * skip, Block::default());
         self.end.resize(ends * end, Block::default());
         self.taps.resize(columns * sizes.taps_stride());

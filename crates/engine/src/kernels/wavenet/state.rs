@@ -15,6 +15,8 @@ pub struct WaveNetState {
     /// The last `F` codes or bits of real values, the newest last.
     recent: Vec<u32>,
     pub(super) layers: Vec<Ring>,
+    /// `[layer][2D]`: the biases of its gates, where they are told something; empty where the layers' own hold.
+    pub(super) told: Vec<Block>,
 }
 
 /// The last d·(F − 1) inputs of a layer.
@@ -53,7 +55,7 @@ impl WaveNetState {
             Ring { words: Words::filled(zero, length * width), scales, channels, width, dilation, length, oldest: 0 }
         };
         let layers = shape.dilations.iter().map(ring).collect();
-        Self { precision, recent: vec![shape.levels / 2; sizes.taps], layers }
+        Self { precision, recent: vec![shape.levels / 2; sizes.taps], layers, told: Vec::new() }
     }
 
     /// Sets the state from the graph's tensors for one variation: `symbols` `[F − 1]` (codes or bits), and per layer `[R, d·(F − 1)]`, oldest

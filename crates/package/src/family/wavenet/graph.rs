@@ -4,11 +4,9 @@
 //! `state.layer.{i}` and comes out as `next_state.layer.{i}`. The trainer exports with it, and the tests of the engine and the
 //! plugin make their models with it.
 
-use super::{Activation, WaveNetShape, names};
-use crate::onnx::{
-    AttributeProto, FLOAT, GraphProto, INT64, IR_VERSION, ModelProto, NodeProto, OPSET, OperatorSetIdProto,
-    TensorProto, ValueInfoProto,
-};
+use super::{Activation, Part, WaveNetShape, names};
+use crate::family::writer::Writer;
+use crate::onnx::{AttributeProto, FLOAT, INT64, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 
 /// Axis names that the caller of the graph chooses the length of: takes and frames.
 const TAKES: Result<i64, &str> = Err("B");
@@ -16,10 +14,15 @@ const FRAMES: Result<i64, &str> = Err("T");
 
 /// The graph of a WaveNet of this shape. `weights` is asked for the values of each tensor by its name and axes, in the order
 /// of [`tensors`].
-pub fn step_graph(shape: &WaveNetShape, mut weights: impl FnMut(&str, &[usize]) -> Vec<f32>) -> ModelProto {
+pub fn step_graph(shape: &WaveNetShape, weights: impl FnMut(&str, &[usize]) -> Vec<f32>) -> ModelProto {
+    part_graph(shape, Part::default(), weights)
+}
+
+/// As [`step_graph`], of a WaveNet that is a part of another family's model.
+pub fn part_graph(shape: &WaveNetShape, part: Part, mut weights: impl FnMut(&str, &[usize]) -> Vec<f32>) -> ModelProto {
     let mut writer = Writer::default();
     writer.graph.name = "step".into();
-    for (name, axes) in tensors(shape) {
+    for (name, axes) in part_tensors(shape, part) {
         let values = weights(&name, &axes);
         writer.graph.initializer.push(TensorProto::from_f32(name, &axes, &values));
     }
@@ -29,46 +32,46 @@ pub fn step_graph(shape: &WaveNetShape, mut weights: impl FnMut(&str, &[usize]) 
         writer.graph.input.push(ValueInfoProto::tensor(names::CLASS, INT64, &[TAKES]));
         writer.constant("class.frames", &[2]);
     }
+    if part.conditioned {
+        let channels = Ok(shape.conditioning_channels() as i64);
+        writer.graph.input.push(ValueInfoProto::tensor(names::CONDITIONING, FLOAT, &[TAKES, channels, FRAMES]));
+    }
     let outputs = [TAKES, Ok(i64::from(shape.outputs())), FRAMES];
     writer.graph.output.push(ValueInfoProto::tensor(output, FLOAT, &outputs));
 
-    let mut x = causal(&mut writer, shape);
+    let named = |name: String| part.weight(&name);
+    let mut x = causal(&mut writer, shape, part);
     let gate = i64::from(shape.dilation_channels);
     writer.constant("gate.halves", &[gate, gate]);
     let mut skip: Option<String> = None;
     let count = shape.dilations.len();
     for layer in 0..count {
-        let z = gated(&mut writer, shape, layer, &x);
+        let z = gated(&mut writer, shape, part, layer, &x);
         let name = |part: &str| format!("layer.{layer}.{part}");
-        let part = name("skip");
-        writer.conv(&z, &names::skip_weight(layer), &names::skip_bias(layer), &part, 1, 1);
+        let own = name("skip");
+        writer.conv(&z, &named(names::skip_weight(layer)), &named(names::skip_bias(layer)), &own, 1, 1);
         skip = Some(match skip {
-            Some(sum) => writer.op("Add", &[&sum, &part], name("skip.sum")),
-            None => part,
+            Some(sum) => writer.op("Add", &[&sum, &own], name("skip.sum")),
+            None => own,
         });
         if layer + 1 < count {
-            let part = name("residual");
-            writer.conv(&z, &names::residual_weight(layer), &names::residual_bias(layer), &part, 1, 1);
-            x = writer.op("Add", &[&x, &part], format!("layer.{}.input", layer + 1));
+            let own = name("residual");
+            writer.conv(&z, &named(names::residual_weight(layer)), &named(names::residual_bias(layer)), &own, 1, 1);
+            x = writer.op("Add", &[&x, &own], format!("layer.{}.input", layer + 1));
         }
     }
     let skip = writer.activation(shape.activation, skip.unwrap_or(x), "skip");
-    writer.conv(&skip, &names::end_weight(0), &names::end_bias(0), "end.0", 1, 1);
+    writer.conv(&skip, &named(names::end_weight(0)), &named(names::end_bias(0)), "end.0", 1, 1);
     let end = writer.activation(shape.activation, "end.0".into(), "end.0");
     if shape.output == Activation::None {
-        writer.conv(&end, &names::end_weight(1), &names::end_bias(1), output, 1, 1);
+        writer.conv(&end, &named(names::end_weight(1)), &named(names::end_bias(1)), output, 1, 1);
     } else {
-        writer.conv(&end, &names::end_weight(1), &names::end_bias(1), "end.1", 1, 1);
+        writer.conv(&end, &named(names::end_weight(1)), &named(names::end_bias(1)), "end.1", 1, 1);
         let value = writer.activation(shape.output, "end.1".into(), "end.1");
         writer.op("Identity", &[&value], output.into());
     }
 
-    ModelProto {
-        ir_version: IR_VERSION,
-        graph: Some(writer.graph),
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
-        ..ModelProto::default()
-    }
+    writer.finish()
 }
 
 /// Name and element type of what goes in, and the name of what comes out.
@@ -78,6 +81,11 @@ fn boundary(shape: &WaveNetShape) -> (&'static str, i32, &'static str) {
 
 /// Names and axes of the weights of a shape, in the order in which a graph holds them.
 pub fn tensors(shape: &WaveNetShape) -> Vec<(String, Vec<usize>)> {
+    part_tensors(shape, Part::default())
+}
+
+/// As [`tensors`], of a WaveNet that is a part of another family's model.
+pub fn part_tensors(shape: &WaveNetShape, part: Part) -> Vec<(String, Vec<usize>)> {
     let [q, r, d, s, e, f] = [
         shape.outputs(),
         shape.residual_channels,
@@ -88,7 +96,8 @@ pub fn tensors(shape: &WaveNetShape) -> Vec<(String, Vec<usize>)> {
     ]
     .map(|value| value as usize);
     let layers = shape.dilations.len();
-    let mut tensors: Vec<(String, Vec<usize>)> = (0..f).map(|tap| (names::causal_tap(tap), vec![q, r])).collect();
+    let rows = if part.amplitudes { 1 } else { q };
+    let mut tensors: Vec<(String, Vec<usize>)> = (0..f).map(|tap| (names::causal_tap(tap), vec![rows, r])).collect();
     let bias = |tensors: &mut Vec<_>, name: String, channels: usize| {
         if shape.biases {
             tensors.push((name, vec![channels]));
@@ -112,12 +121,15 @@ pub fn tensors(shape: &WaveNetShape) -> Vec<(String, Vec<usize>)> {
         tensors.push((names::end_weight(index), vec![outputs, inputs, 1]));
         bias(&mut tensors, names::end_bias(index), outputs);
     }
+    for (name, _) in &mut tensors {
+        *name = part.weight(name);
+    }
     tensors
 }
 
 /// The causal convolution, as a sum over its taps: of table rows for codes, which are one-hot vectors; of multiples of one row
 /// for real values. Gives back the name of its `[B, R, T]`.
-fn causal(writer: &mut Writer, shape: &WaveNetShape) -> String {
+fn causal(writer: &mut Writer, shape: &WaveNetShape, part: Part) -> String {
     let history = i64::from(shape.filter_width) - 1;
     let (symbols, element, _) = boundary(shape);
     let next = writer.state(names::STATE_CAUSAL, element, &[TAKES, Ok(history)]);
@@ -132,28 +144,29 @@ fn causal(writer: &mut Writer, shape: &WaveNetShape) -> String {
         let heard = format!("{symbols}.tap{tap}");
         let end = tap as i64 - history;
         writer.slice(&seen, &heard, tap as i64, if end == 0 { i64::MAX } else { end }, 1);
-        let (weight, part) = (names::causal_tap(tap), format!("causal.tap{tap}"));
+        let (weight, own) = (part.weight(&names::causal_tap(tap)), format!("causal.tap{tap}"));
         if shape.is_real() {
             let column = writer.op("Unsqueeze", &[&heard, "values.channel"], format!("{heard}.column"));
-            writer.op("Mul", &[&column, &weight], part.clone());
+            writer.op("Mul", &[&column, &weight], own.clone());
         } else {
-            writer.node("Gather", &[&weight, &heard], &part, vec![AttributeProto::int("axis", 0)]);
+            writer.embed(&heard, &weight, &own, part.amplitudes.then_some(shape.levels));
         }
         sum = Some(match sum {
-            Some(sum) => writer.op("Add", &[&sum, &part], format!("causal.sum{tap}")),
-            None => part,
+            Some(sum) => writer.op("Add", &[&sum, &own], format!("causal.sum{tap}")),
+            None => own,
         });
     }
     let mut sum = sum.unwrap_or_default();
-    if writer.has(names::CAUSAL_BIAS) {
-        sum = writer.op("Add", &[&sum, names::CAUSAL_BIAS], "causal.biased".into());
+    let bias = part.weight(names::CAUSAL_BIAS);
+    if writer.has(&bias) {
+        sum = writer.op("Add", &[&sum, &bias], "causal.biased".into());
     }
     writer.node("Transpose", &[&sum], "layer.0.input", vec![AttributeProto::ints("perm", &[0, 2, 1])]);
     "layer.0.input".into()
 }
 
 /// A layer's dilated convolution over its state and input, and the gate. Gives back the name of `z`.
-fn gated(writer: &mut Writer, shape: &WaveNetShape, layer: usize, x: &str) -> String {
+fn gated(writer: &mut Writer, shape: &WaveNetShape, part: Part, layer: usize, x: &str) -> String {
     let name = |part: &str| format!("layer.{layer}.{part}");
     let dilation = i64::from(shape.dilations[layer]);
     let length = dilation * (i64::from(shape.filter_width) - 1);
@@ -163,12 +176,23 @@ fn gated(writer: &mut Writer, shape: &WaveNetShape, layer: usize, x: &str) -> St
     writer.node("Concat", &[&state, x], &seen, vec![AttributeProto::int("axis", 2)]);
     writer.slice(&seen, &next, -length, i64::MAX, 2);
     let taps = i64::from(shape.filter_width);
-    writer.conv(&seen, &names::dilated_weight(layer), &names::dilated_bias(layer), &h, taps, dilation);
+    let (weight, bias) = (part.weight(&names::dilated_weight(layer)), part.weight(&names::dilated_bias(layer)));
+    writer.conv(&seen, &weight, &bias, &h, taps, dilation);
     if !shape.classes.is_empty() {
         let (rows, told) = (name("class.row"), name("class"));
-        writer.node("Gather", &[&names::class_bias(layer), names::CLASS], &rows, vec![AttributeProto::int("axis", 0)]);
+        writer.node(
+            "Gather",
+            &[&part.weight(&names::class_bias(layer)), names::CLASS],
+            &rows,
+            vec![AttributeProto::int("axis", 0)],
+        );
         writer.op("Unsqueeze", &[&rows, "class.frames"], told.clone());
         h = writer.op("Add", &[&h, &told], name("h.told"));
+    }
+    if part.conditioned {
+        let (rows, told) = (2 * i64::from(shape.dilation_channels), name("conditioning"));
+        writer.slice(names::CONDITIONING, &told, rows * layer as i64, rows * (layer as i64 + 1), 1);
+        h = writer.op("Add", &[&h, &told], name("h.conditioned"));
     }
     let (filter, gate) = (name("filter"), name("gate"));
     let axis = vec![AttributeProto::int("axis", 1)];
@@ -176,80 +200,4 @@ fn gated(writer: &mut Writer, shape: &WaveNetShape, layer: usize, x: &str) -> St
     let tanh = writer.op("Tanh", &[&filter], name("tanh"));
     let sigmoid = writer.op("Sigmoid", &[&gate], name("sigmoid"));
     writer.op("Mul", &[&tanh, &sigmoid], name("z"))
-}
-
-#[derive(Default)]
-struct Writer {
-    graph: GraphProto,
-}
-
-impl Writer {
-    fn has(&self, weight: &str) -> bool {
-        self.graph.initializer.iter().any(|tensor| tensor.name == weight)
-    }
-
-    fn constant(&mut self, name: &str, values: &[i64]) {
-        self.graph.initializer.push(TensorProto::from_i64(name, &[values.len()], values));
-    }
-
-    fn node(&mut self, op: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) {
-        self.graph.node.push(NodeProto::new(op, inputs, &[output], attributes));
-    }
-
-    /// A node without attributes. Gives back its output's name.
-    fn op(&mut self, op: &str, inputs: &[&str], output: String) -> String {
-        self.node(op, inputs, &output, Vec::new());
-        output
-    }
-
-    /// What `input` becomes under a function of each value. Gives back its output's name.
-    fn activation(&mut self, activation: Activation, input: String, name: &str) -> String {
-        let scalar = |writer: &mut Self, part: &str, value: f32| {
-            let name = format!("{name}.{part}");
-            writer.graph.initializer.push(TensorProto::from_f32(name.as_str(), &[], &[value]));
-            name
-        };
-        match activation {
-            Activation::None => input,
-            Activation::Relu => self.op("Relu", &[&input], format!("{name}.relu")),
-            Activation::Tanh => self.op("Tanh", &[&input], format!("{name}.tanh")),
-            Activation::ScaledTanh => {
-                let slope = scalar(self, "slope", Activation::SLOPE);
-                let amplitude = scalar(self, "amplitude", Activation::AMPLITUDE);
-                let steep = self.op("Mul", &[&input, &slope], format!("{name}.steep"));
-                let tanh = self.op("Tanh", &[&steep], format!("{name}.tanh"));
-                self.op("Mul", &[&tanh, &amplitude], format!("{name}.scaled"))
-            }
-        }
-    }
-
-    /// A state input and the output that becomes it. Gives back the output's name.
-    fn state(&mut self, name: &str, element: i32, axes: &[Result<i64, &str>]) -> String {
-        let next = names::next(name);
-        self.graph.input.push(ValueInfoProto::tensor(name, element, axes));
-        self.graph.output.push(ValueInfoProto::tensor(next.as_str(), element, axes));
-        next
-    }
-
-    /// `input[start..end]` along one axis.
-    fn slice(&mut self, input: &str, output: &str, start: i64, end: i64, axis: i64) {
-        let parts = [("start", start), ("end", end), ("axis", axis)].map(|(part, value)| {
-            let name = format!("{output}.{part}");
-            self.constant(&name, &[value]);
-            name
-        });
-        let [start, end, axis] = &parts;
-        self.node("Slice", &[input, start, end, axis], output, Vec::new());
-    }
-
-    /// A convolution without padding; with the bias, if the model has it.
-    fn conv(&mut self, input: &str, weight: &str, bias: &str, output: &str, taps: i64, dilation: i64) {
-        let attributes =
-            vec![AttributeProto::ints("dilations", &[dilation]), AttributeProto::ints("kernel_shape", &[taps])];
-        if self.has(bias) {
-            self.node("Conv", &[input, weight, bias], output, attributes);
-        } else {
-            self.node("Conv", &[input, weight], output, attributes);
-        }
-    }
 }

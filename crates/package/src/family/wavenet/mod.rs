@@ -12,10 +12,12 @@ use std::sync::Arc;
 mod activation;
 pub mod graph;
 pub mod names;
+mod part;
 #[cfg(any(test, feature = "testing"))]
 pub mod reference;
 
 pub use activation::Activation;
+pub use part::Part;
 
 /// WaveNet: van den Oord et al. 2016, and the systems built on it.
 pub const FAMILY: Family = Family { tag: "wavenet", name: "WaveNet", read };
@@ -125,6 +127,12 @@ impl WaveNetShape {
         self.levels.max(1)
     }
 
+    /// Values that a frame's gates are told where they are told something from outside ([`Part::conditioned`]): the 2·`D` of
+    /// each layer, from the input to the output.
+    pub fn conditioning_channels(&self) -> usize {
+        self.dilations.len() * 2 * self.dilation_channels as usize
+    }
+
     /// Number of weights in the exported graph, biases included.
     pub fn parameters(&self) -> u64 {
         let [q, r, d, s, e, f] = [
@@ -145,6 +153,12 @@ impl WaveNetShape {
 
     /// The boundary of the graph: state in the order of the layers.
     pub fn step_graph(&self) -> GraphSpec {
+        self.part_graph(Part::default(), GraphId::of(GraphRole::Step), 1)
+    }
+
+    /// As [`WaveNetShape::step_graph`], of a WaveNet that is a part of another family's model and lies in it as this graph, each
+    /// of whose steps stands for so many frames of audio.
+    pub fn part_graph(&self, part: Part, id: GraphId, hop_frames: u32) -> GraphSpec {
         let history = i64::from(self.filter_width) - 1;
         let (symbol, input, output) = if self.is_real() {
             (ElementType::F32, names::VALUES, names::NEXT_VALUE)
@@ -168,10 +182,14 @@ impl WaveNetShape {
         if !self.classes.is_empty() {
             inputs.push(TensorSpec::new(names::CLASS, ElementType::I64, &[-1]));
         }
+        if part.conditioned {
+            let channels = self.conditioning_channels() as i64;
+            inputs.push(TensorSpec::new(names::CONDITIONING, ElementType::F32, &[-1, channels, -1]));
+        }
         GraphSpec {
-            id: GraphId::of(GraphRole::Step),
-            hop_frames: 1,
-            file: "step.onnx".into(),
+            id,
+            hop_frames,
+            file: format!("{id}.onnx"),
             sha256: String::new(),
             inputs,
             outputs: vec![TensorSpec::new(output, ElementType::F32, &[-1, i64::from(self.outputs()), -1])],

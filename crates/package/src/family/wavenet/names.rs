@@ -10,6 +10,9 @@ pub const VALUES: &str = "values";
 pub const NEXT_VALUE: &str = "next_value";
 /// Input of a model with classes, int64 `[B]`: which kind of recording is asked for.
 pub const CLASS: &str = "class";
+/// Input of a WaveNet that is told something from outside at every frame, f32 `[B, L·2D, T]`: what is added to the dilated
+/// convolutions of all layers, one layer's rows after another's, for the frame that is predicted.
+pub const CONDITIONING: &str = "conditioning";
 /// State, `[B, F − 1]`: the codes before `codes` (int64) or the frames before `values` (f32). Initially silence.
 pub const STATE_CAUSAL: &str = "state.causal";
 /// Bias `[R]` of the causal convolution.

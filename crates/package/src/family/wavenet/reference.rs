@@ -5,13 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use super::graph::tensors;
-use super::{Activation, WaveNetShape, names};
+use super::graph::part_tensors;
+use super::{Activation, Part, WaveNetShape, names};
 
 /// The network with its weights and what it has heard.
 #[derive(Debug, Clone)]
 pub struct Reference {
     shape: WaveNetShape,
+    part: Part,
+    /// By the names in [`names`].
     weights: BTreeMap<String, Vec<f64>>,
     /// Codes, or real values.
     heard: Vec<f64>,
@@ -23,14 +25,19 @@ pub struct Reference {
 impl Reference {
     /// A network that has heard nothing: silence before the first code, zeros before each layer's first input. `weights` is
     /// asked for the values of each tensor by its name and axes.
-    pub fn new(shape: &WaveNetShape, mut weights: impl FnMut(&str, &[usize]) -> Vec<f32>) -> Self {
+    pub fn new(shape: &WaveNetShape, weights: impl FnMut(&str, &[usize]) -> Vec<f32>) -> Self {
+        Self::of_part(shape, Part::default(), weights)
+    }
+
+    /// As [`Reference::new`], of a WaveNet that is a part of another family's model.
+    pub fn of_part(shape: &WaveNetShape, part: Part, mut weights: impl FnMut(&str, &[usize]) -> Vec<f32>) -> Self {
         let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect();
-        let weights = tensors(shape).into_iter().map(|(name, axes)| {
+        let weights = part_tensors(shape, part).into_iter().map(|(name, axes)| {
             let values = wide(weights(&name, &axes));
-            (name, values)
+            (name[part.prefix.len()..].to_owned(), values)
         });
-        let mut reference =
-            Self { shape: shape.clone(), weights: weights.collect(), heard: Vec::new(), class: 0, seen: Vec::new() };
+        let (weights, shape) = (weights.collect(), shape.clone());
+        let mut reference = Self { shape, part, weights, heard: Vec::new(), class: 0, seen: Vec::new() };
         reference.forget();
         reference
     }
@@ -67,6 +74,11 @@ impl Reference {
 
     /// The outputs `[Q]` for the frame after this code or real value.
     pub fn step_symbol(&mut self, symbol: f64) -> Vec<f64> {
+        self.step_told(symbol, None)
+    }
+
+    /// As [`Reference::step_symbol`], where the frame to come is conditioned on these values (`[L·2D]`).
+    pub fn step_told(&mut self, symbol: f64, conditioning: Option<&[f64]>) -> Vec<f64> {
         let [r, d, s, f] = [
             self.shape.residual_channels,
             self.shape.dilation_channels,
@@ -79,7 +91,13 @@ impl Reference {
         let mut x = self.weights.get(names::CAUSAL_BIAS).cloned().unwrap_or_else(|| vec![0.0; r]);
         for (tap, &symbol) in newest.iter().enumerate() {
             // A code chooses a row, a real value is multiplied with the only one.
-            let (row, by) = if self.shape.is_real() { (0, symbol) } else { (symbol as usize, 1.0) };
+            let (row, by) = if self.shape.is_real() {
+                (0, symbol)
+            } else if self.part.amplitudes {
+                (0, 2.0 * symbol / f64::from(self.shape.levels - 1) - 1.0)
+            } else {
+                (symbol as usize, 1.0)
+            };
             let table = &self.weights[&names::causal_tap(tap)][row * r..];
             x.iter_mut().zip(table).for_each(|(x, weight)| *x += by * weight);
         }
@@ -99,6 +117,9 @@ impl Reference {
             let mut h = self.product(&names::dilated_weight(layer), &names::dilated_bias(layer), &inputs);
             if let Some(biases) = self.weights.get(&names::class_bias(layer)) {
                 h.iter_mut().zip(&biases[self.class * 2 * d..]).for_each(|(h, bias)| *h += bias);
+            }
+            if let Some(told) = conditioning {
+                h.iter_mut().zip(&told[layer * 2 * d..]).for_each(|(h, told)| *h += told);
             }
             let z: Vec<f64> = (0..d).map(|row| h[row].tanh() / (1.0 + (-h[d + row]).exp())).collect();
             let part = self.product(&names::skip_weight(layer), &names::skip_bias(layer), &z);

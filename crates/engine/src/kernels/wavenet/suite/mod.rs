@@ -11,6 +11,8 @@ use continuo_package::family::wavenet::WaveNetShape;
 use continuo_package::family::wavenet::reference::Reference;
 use continuo_package::onnx::TensorProto;
 
+mod conditioned;
+
 suite! {
     agrees_with_the_equations,
     variations_do_not_change_each_others_bits,

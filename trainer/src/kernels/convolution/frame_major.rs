@@ -1,92 +1,18 @@
-//! Convolutions over time: forward, and the gradients of the input and of the weights.
-//!
-//! Each is one matrix product over frame-major copies, in which a window over all channels lies straight on, so that windows
-//! are read where they overlap and never copied. A transposed convolution is the gradient of the input, and its own gradients
-//! are the other two: the three are closed under differentiation.
+//! Convolutions as products over frame-major copies, in which a window over all channels lies straight on, so that windows are
+//! read where they overlap and never copied. For sequences of any length.
 
 use std::ops::Range;
 
-use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
+use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
-use super::matrix::{Left, Panels, Places, Product, Run, Segment, every};
-use super::transpose::Transpose;
-use super::{LANES, Level, padded};
+use super::{Axes, Convolution};
+use crate::kernels::matrix::{Left, Panels, Places, Product, Run, Segment, every};
+use crate::kernels::transpose::Transpose;
+use crate::kernels::{LANES, Level, padded};
 
 /// Channels that one thread exchanges with frames at a time.
 const CHANNELS: usize = 32;
-
-/// Depth and columns of what is packed at a time for the weights' gradient: a quarter of a mebibyte.
-const PACKED: (usize, usize) = (256, 256);
-
-/// How windows lie over the frames of an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Convolution {
-    /// Frames from one window to the next; at least 1.
-    pub stride: usize,
-    /// Frames from one tap of a window to the next; at least 1.
-    pub dilation: usize,
-    /// Zeros before the first frame and after the last one.
-    pub padding: (usize, usize),
-}
-
-impl Default for Convolution {
-    /// Every frame begins a window, nothing is padded.
-    fn default() -> Self {
-        Self { stride: 1, dilation: 1, padding: (0, 0) }
-    }
-}
-
-impl Convolution {
-    /// Frames from a window's first tap to its last, both included.
-    pub fn reach(&self, kernel: usize) -> usize {
-        self.dilation * kernel.saturating_sub(1) + 1
-    }
-
-    /// Windows of `kernel` taps over `length` frames, or nothing if the padded input is shorter than one, or a number
-    /// that must be at least 1 is 0.
-    pub fn frames(&self, length: usize, kernel: usize) -> Option<usize> {
-        if kernel == 0 || self.stride == 0 || self.dilation == 0 {
-            return None;
-        }
-        let free = (self.padding.0 + length + self.padding.1).checked_sub(self.reach(kernel))?;
-        Some(free / self.stride + 1)
-    }
-
-    /// The shortest input that gives so many windows: what a transposed convolution makes of `frames` frames. Up to
-    /// `stride − 1` more frames can be asked of it. Nothing if the padding takes all of them.
-    pub fn transposed_length(&self, frames: usize, kernel: usize) -> Option<usize> {
-        let all = frames.checked_sub(1)? * self.stride + self.reach(kernel);
-        all.checked_sub(self.padding.0 + self.padding.1).filter(|&length| length > 0)
-    }
-}
-
-/// A convolution's axes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Axes {
-    /// Sequences.
-    pub batch: usize,
-    /// Channels of the input.
-    pub inputs: usize,
-    /// Channels of the output.
-    pub outputs: usize,
-    /// Taps of a window.
-    pub kernel: usize,
-    /// Frames of the input.
-    pub length: usize,
-    /// Frames of the output: the windows.
-    pub frames: usize,
-}
-
-impl Axes {
-    fn check(&self, convolution: &Convolution, x: usize, weight: usize, y: usize) {
-        let fits = convolution.frames(self.length, self.kernel);
-        assert_eq!(fits, Some(self.frames), "{self:?} are no axes of {convolution:?}");
-        assert_eq!(x, self.batch * self.inputs * self.length, "values of the input");
-        assert_eq!(weight, self.outputs * self.inputs * self.kernel, "weights");
-        assert_eq!(y, self.batch * self.outputs * self.frames, "values of the output");
-    }
-}
 
 /// From so many channels on, a tap alone is deep enough for a pass of a product.
 const DEEP: usize = 128;
@@ -166,13 +92,7 @@ fn channel_major(
     });
 }
 
-/// `y[b, o, t] = bias[o] + Σ x[b, c, t · stride + k · dilation − padding] · weight[o, c, k]`, over all c and k.
-///
-/// `x` is `[batch, inputs, length]`, `weight` is `[outputs, inputs, kernel]`, `bias` is `[outputs]` or empty, `y` is `[batch,
-/// outputs, frames]`.
-///
-/// # Panics
-/// If a slice is not as long as `axes` say.
+/// [`super::forward`].
 pub fn forward(
     level: Level,
     convolution: &Convolution,
@@ -180,11 +100,7 @@ pub fn forward(
     (x, weight, bias): (&[f32], &[f32], &[f32]),
     y: &mut [f32],
 ) {
-    axes.check(convolution, x.len(), weight.len(), y.len());
     let Axes { batch, inputs, outputs, kernel, frames, .. } = *axes;
-    if y.is_empty() {
-        return;
-    }
     let windows = windows(level, convolution, axes, x);
     let taps = (0..kernel).flat_map(|tap| (0..inputs).map(move |channel| channel * kernel + tap));
     let rows: Vec<usize> = taps.collect();
@@ -270,14 +186,7 @@ fn by_tap(level: Level, weight: &[f32], inputs: usize, kernel: usize) -> Vec<f32
     tapped
 }
 
-/// The gradient of [`forward`] for its input, and a transposed convolution: `x[b, c, u] = bias[c] + Σ y[b, o, t] · weight[o, c,
-/// k]`, over all o, t and k with `t · stride + k · dilation − padding = u`.
-///
-/// `y` is `[batch, outputs, frames]`, `weight` is `[outputs, inputs, kernel]`, `bias` is `[inputs]` or empty, `x` is `[batch,
-/// inputs, length]`.
-///
-/// # Panics
-/// If a slice is not as long as `axes` say.
+/// [`super::input_gradient`].
 pub fn input_gradient(
     level: Level,
     convolution: &Convolution,
@@ -285,11 +194,7 @@ pub fn input_gradient(
     (y, weight, bias): (&[f32], &[f32], &[f32]),
     x: &mut [f32],
 ) {
-    axes.check(convolution, x.len(), weight.len(), y.len());
     let Axes { batch, inputs, outputs, kernel, length, .. } = *axes;
-    if x.is_empty() {
-        return;
-    }
     let Convolution { stride, dilation, padding: (before, _) } = *convolution;
     let back = dilation * (kernel - 1) / stride;
     let rows = (before + length).div_ceil(stride);
@@ -324,85 +229,4 @@ pub fn input_gradient(
         Product { a, b: &panels, c: &mut products, c_stride: stride * inputs, accumulate: false }.run(level);
     }
     channel_major(level, (&products[before * inputs..], sequence, inputs), inputs, bias, x, length);
-}
-
-/// The gradient of [`forward`] for its weights: `weight[o, c, k] = Σ y[b, o, t] · x[b, c, t · stride + k · dilation −
-/// padding]`, over all b and t.
-///
-/// `x` is `[batch, inputs, length]`, `y` is `[batch, outputs, frames]`, `weight` is `[outputs, inputs, kernel]`.
-///
-/// # Panics
-/// If a slice is not as long as `axes` say.
-pub fn weight_gradient(
-    level: Level,
-    convolution: &Convolution,
-    axes: &Axes,
-    (x, y): (&[f32], &[f32]),
-    weight: &mut [f32],
-) {
-    axes.check(convolution, x.len(), weight.len(), y.len());
-    let Axes { batch, inputs, outputs, kernel, frames, .. } = *axes;
-    if weight.is_empty() {
-        return;
-    }
-    if batch == 0 {
-        return weight.fill(0.0);
-    }
-    let windows = windows(level, convolution, axes, x);
-    // Each channel's frames of all sequences, straight on.
-    let depth = batch * frames;
-    let left_pitch = if batch == 1 { depth } else { pitch(depth, 1) };
-    let mut joined = Vec::new();
-    let left = if batch == 1 {
-        y
-    } else {
-        joined.resize(outputs * left_pitch, 0.0);
-        joined.par_chunks_mut(left_pitch).enumerate().for_each(|(channel, to)| {
-            for (index, to) in to[..depth].chunks_exact_mut(frames).enumerate() {
-                to.copy_from_slice(&y[(index * outputs + channel) * frames..][..frames]);
-            }
-        });
-        &joined
-    };
-    let rows: Vec<usize> = (0..batch)
-        .flat_map(|index| (0..frames).map(move |frame| (index, frame)))
-        .map(|(index, frame)| index * windows.sequence + frame * convolution.stride * windows.pitch)
-        .collect();
-    let columns: Vec<usize> =
-        (0..kernel).flat_map(|tap| (0..inputs).map(move |c| tap * convolution.dilation * windows.pitch + c)).collect();
-    let segments = [Segment { from: 0, to: 0, rows: outputs }];
-    let parts: Vec<Vec<f32>> = (0..columns.len().div_ceil(PACKED.1))
-        .into_par_iter()
-        .with_max_len(1)
-        .map(|part| {
-            let columns = &columns[part * PACKED.1..columns.len().min((part + 1) * PACKED.1)];
-            let width = padded(columns.len());
-            let mut sums = vec![0.0; outputs * width];
-            let mut panels = Panels::pack(level, Places { data: &windows.values, rows: &[], columns: &[] });
-            for first in (0..depth).step_by(PACKED.0) {
-                let rows = &rows[first..depth.min(first + PACKED.0)];
-                panels.pack_again(Places { data: &windows.values, rows, columns });
-                let runs = [Run { offset: first, depth: rows.len() }];
-                let a = Left { data: left, stride: left_pitch, segments: &segments, runs: &runs };
-                let accumulate = first > 0;
-                Product { a, b: &panels, c: &mut sums, c_stride: width, accumulate }.run_here(level);
-            }
-            sums
-        })
-        .collect();
-    weight.par_chunks_mut(inputs * kernel).enumerate().for_each_init(Vec::new, |tapped, (output, to)| {
-        tapped.resize(columns.len(), 0.0);
-        for (sums, to) in parts.iter().zip(tapped.chunks_mut(PACKED.1)) {
-            to.copy_from_slice(&sums[output * padded(to.len())..][..to.len()]);
-        }
-        level.run(Transpose {
-            from: tapped,
-            from_stride: inputs,
-            rows: kernel,
-            columns: inputs,
-            bias: &[],
-            to,
-            to_stride: kernel,
-        });
-    });
 }
