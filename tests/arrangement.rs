@@ -85,7 +85,7 @@ fn takes_sound_one_after_another_and_go_over_to_each_other() {
     assert!(heard[48_000 + 72_000..2 * BAR].iter().flatten().all(|value| *value == 0.0));
     for pass in 0..2 {
         let at = (2 + pass) * BAR;
-        assert!((0..71_700).all(|frame| heard[at + frame][0] == one[frame]), "pass {pass}");
+        assert!((0..71_000).all(|frame| heard[at + frame][0] == one[frame]), "pass {pass}");
         assert!(heard[at + 72_000..at + BAR].iter().flatten().all(|value| *value == 0.0));
     }
     assert!(heard[4 * BAR..].iter().flatten().all(|value| *value == 0.0));
@@ -117,7 +117,7 @@ fn song(state: &[u8]) -> Vec<continuo::session::SavedPlacement> {
         placement(state, 0, 12.0, None, Repeat::Times(3)),
         placement(state, 1, 15.0, None, Repeat::UntilNext),
         placement(state, 0, 24.0, Some(2), Repeat::Once),
-        placement(state, 1, 33.0, None, Repeat::Once),
+        placement(state, 1, 33.0, None, Repeat::UntilNext),
     ]
 }
 
@@ -254,9 +254,10 @@ fn a_saved_arrangement_opens_as_it_was() {
     let near = |heard: f32, wanted: f32| (heard - wanted).abs() < 1e-4;
     let length = one.len().min(BAR) - 1_000;
     assert!((1_000..length).all(|frame| near(heard[frame][0], one[frame])));
-    for bar in [1, 2] {
-        assert!((6_000..length).all(|frame| near(heard[bar * BAR + frame][0], two[frame] * factor)), "bar {bar}");
-    }
+    assert!((6_000..length).all(|frame| near(heard[BAR + frame][0], two[frame] * factor)));
+    // Again from the seam on, as At end says: the clip is half a second long.
+    let again = |frame: usize| two[24_000 + frame] * factor;
+    assert!((1_000..two.len() - 25_000).all(|frame| near(heard[2 * BAR + frame][0], again(frame))));
 }
 
 #[test]

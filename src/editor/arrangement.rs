@@ -7,10 +7,10 @@ use super::blocks::Song;
 use super::context::Cx;
 use super::geometry::Axis;
 use super::gesture::gesture;
+use super::placing::{add, chosen};
 use super::ticks::{Bars, in_bars};
 use super::widgets::{draw_chevron, elided, focus_ring};
 use super::{lane, theme};
-use crate::session::{Arranging, Command, TakeEntry};
 use crate::settings::{Playback, TempoMode};
 
 /// Height of the row of words.
@@ -34,20 +34,6 @@ pub fn height(cx: &Cx<'_>) -> f32 {
 
 fn is_open(cx: &Cx<'_>) -> bool {
     cx.state.strip.open.unwrap_or(!cx.snapshot.arrangement.is_empty())
-}
-
-/// The variation that plays, if it can be placed, and its take.
-pub fn chosen<'a>(cx: &'a Cx<'_>) -> Option<(&'a TakeEntry, usize)> {
-    let entry = cx.snapshot.takes.iter().find(|entry| entry.chosen)?;
-    let variation = cx.params.variation.value().unsigned_abs().saturating_sub(1) as usize;
-    Some((entry, variation.min(entry.variations.saturating_sub(1))))
-}
-
-/// Places a variation of the chosen take at the end of what is there.
-pub fn add(cx: &mut Cx<'_>, variation: usize) {
-    let Some(take) = cx.snapshot.takes.iter().find(|entry| entry.chosen).map(|entry| entry.id) else { return };
-    cx.session.send(Command::Arrange(Arranging::Add { take, variation }));
-    cx.state.strip.open = Some(true);
 }
 
 /// Fills `ui` with the strip.

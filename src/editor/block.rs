@@ -10,6 +10,7 @@ use super::blocks::{Drag, Song, beat_at};
 use super::context::Cx;
 use super::geometry::Axis;
 use super::peaks;
+use super::placing::change;
 use super::theme;
 use super::widgets::{elided, focus_ring};
 use crate::session::{Arranging, Block, Command, MOST_TIMES, Peak, Placement, Repeat};
@@ -74,13 +75,6 @@ pub fn words(placement: &Placement) -> String {
     };
     let gain = if placement.gain_db == 0.0 { String::new() } else { format!(", {:+.1} dB", placement.gain_db) };
     format!("variation {}, {length}{repeat}{gain}", placement.variation + 1)
-}
-
-/// Sends a change of a placement, and shows it at once.
-pub fn change(cx: &mut Cx<'_>, to: Placement) {
-    let to = to.checked();
-    cx.session.send(Command::Arrange(Arranging::Change(to.clone())));
-    cx.state.strip.sent = Some((to, cx.session.revision()));
 }
 
 fn drag(ui: &Ui, cx: &mut Cx<'_>, (axis, song): (Axis, Song), block: &Block, rect: Rect, response: &Response) {

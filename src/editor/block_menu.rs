@@ -2,9 +2,9 @@
 
 use egui::{Align, DragValue, Layout, Popup, PopupCloseBehavior, Response, RichText, SetOpenCommand, Ui};
 
-use super::block::change;
 use super::blocks::Song;
 use super::context::Cx;
+use super::placing::change;
 use super::theme;
 use crate::session::{Arranging, Block, Command, GAIN_DB, MOST_TIMES, Placement, Repeat};
 

@@ -126,8 +126,7 @@ pub fn beat_at(axis: Axis, x: f32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::Repeat;
-    use crate::take::shelf::TakeId;
+    use crate::session::{Repeat, TakeId};
 
     const SONG: Song = Song { per_bar: 4.0, tempo: 120.0, plays_seed: true, in_bars: false };
 

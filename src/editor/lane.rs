@@ -12,7 +12,7 @@ use super::listen;
 use super::render_bar::from_take;
 use super::theme;
 use super::widgets::{elided, focus_ring, menu_padding};
-use super::{arrangement, carry};
+use super::{carry, placing};
 use crate::session::{Collapse, CollapseKind, Command, Sound, TakeEntry, level_words};
 
 /// Room for the lanes' numbers, where there are several.
@@ -82,7 +82,7 @@ fn menu(cx: &mut Cx<'_>, lane: &Response, axis: Axis, index: usize) {
             crop(cx, index, None, Some(seconds));
             ui.close();
         } else if entry("Add to the arrangement (A)".to_owned()) {
-            arrangement::add(cx, index);
+            placing::add(cx, index);
             ui.close();
         } else if carry::HERE && entry("Copy as a file (Ctrl+C)".to_owned()) {
             carry::copy(cx, index);
@@ -285,6 +285,6 @@ pub fn keys(ui: &Ui, cx: &mut Cx<'_>, chosen: Option<&TakeEntry>, shown: usize, 
         cx.session.send(Command::Star { take: entry.id, variation: shown, on: !entry.has_star(shown) });
     }
     if chosen.is_some() && pressed(Key::A) {
-        arrangement::add(cx, shown);
+        placing::add(cx, shown);
     }
 }

@@ -38,6 +38,7 @@ mod order;
 mod pace;
 mod patches;
 mod peaks;
+mod placing;
 mod render_bar;
 mod shield;
 mod spectra;

@@ -42,7 +42,7 @@ pub const ROW: f32 = 28.0;
 pub const RADIUS: CornerRadius = CornerRadius::same(6);
 
 /// Smallest window in which nothing overlaps, in logical pixels.
-pub const MIN_SIZE: (f32, f32) = (780.0, 480.0);
+pub const MIN_SIZE: (f32, f32) = (780.0, 512.0);
 
 /// The size of captions.
 pub const CAPTION: f32 = 11.5;

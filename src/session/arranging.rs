@@ -3,41 +3,26 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::arrange::Arranging;
 use super::block::Block;
 use super::concern::Concern;
-use super::deed::Deed;
 use super::instance::Session;
 use super::lock::lock;
 use super::overview::{OverviewBuilder, TakeOverview};
 use super::takes::TakeError;
-use crate::take::arrangement::{Arrangement, MAX_PLACEMENTS, Placement, PlacementId};
+use crate::take::arrangement::{Arrangement, MAX_PLACEMENTS, Placement};
 use crate::take::bench::{Bench, Placed, lay_out, values_at};
+use crate::take::id::TakeId;
 use crate::take::level::factor;
 use crate::take::pack::PackedTake;
 use crate::take::placed::{PlayArrangement, PlayPlacement};
 use crate::take::play::PlayTake;
-use crate::take::shelf::{Shelf, TakeId};
+use crate::take::shelf::Shelf;
 use crate::take::store::Store;
 use crate::take::{MAX_VALUES, Recipe, Take};
 
 /// Most values that all placed takes have together at the host's rate: 1 GiB of `f32`.
 const MOST_VALUES: u64 = MAX_VALUES;
-
-/// What the user changes of the arrangement.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Arranging {
-    /// Place a variation of a take at the end of what is there.
-    Add {
-        /// The take.
-        take: TakeId,
-        /// Which variation, from 0.
-        variation: usize,
-    },
-    /// Change the placement of that id to this.
-    Change(Placement),
-    /// Take a placement away.
-    Remove(PlacementId),
-}
 
 /// Why an arrangement, or a part of it, cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -224,16 +209,6 @@ impl Session {
         let whole = Placement::new(kept.id, variation, begin, None);
         let bars = (own(&whole) / per_bar + 1e-6).floor().max(1.0) as u32;
         Some(Placement { bars: Some(bars), ..whole })
-    }
-}
-
-impl Arranging {
-    fn deed(&self) -> Deed {
-        match self {
-            Self::Add { .. } => Deed::PlaceTake,
-            Self::Change(_) => Deed::MovePlacement,
-            Self::Remove(_) => Deed::RemovePlacement,
-        }
     }
 }
 

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::arranging::Arranging;
+use super::arrange::Arranging;
 use super::export_options::ExportOptions;
 use super::parcel::Parcel;
 use super::preferences::Preferences;
 use super::sound::Sound;
 use super::trim::SeedTrim;
-use crate::take::shelf::TakeId;
+use crate::take::id::TakeId;
 
 /// What the editor, or a host through a parameter, asks for.
 ///

@@ -27,7 +27,7 @@ use super::ticket::Ticket;
 use super::trim::Trimmed;
 use crate::settings::{Controls, Meter, Settings};
 use crate::take::bench::Bench;
-use crate::take::shelf::TakeId;
+use crate::take::id::TakeId;
 
 /// What [`Snapshot`] is cloned from.
 #[derive(Debug)]

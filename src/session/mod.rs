@@ -3,6 +3,7 @@
 //! The editor reads a [`Snapshot`] per frame and sends [`Command`]s; `process()` sends through a lock-free queue of its
 //! own; the renderer answers both. Nobody else touches the renderer, and the editor never touches the engine.
 
+mod arrange;
 mod arranging;
 mod bell;
 mod block;
@@ -55,7 +56,7 @@ mod trimming;
 mod undo;
 mod written;
 
-pub use arranging::Arranging;
+pub use arrange::Arranging;
 pub(crate) use arranging::Underway;
 pub(crate) use bell::BELL;
 pub use block::Block;
@@ -92,5 +93,6 @@ pub use trim::{MAX_TRIM_SECONDS, MIN_TRIM_SECONDS, SeedTrim};
 pub(crate) use trim::{read_seed, seed_words};
 
 pub use crate::take::arrangement::{GAIN_DB, MAX_PLACEMENTS, MOST_TIMES, Placement, PlacementId, Repeat};
+pub use crate::take::id::TakeId;
 pub use crate::take::level::words as level_words;
-pub use crate::take::shelf::{MAX_TAKES, TakeId};
+pub use crate::take::shelf::MAX_TAKES;

@@ -15,9 +15,10 @@ use super::ticket::Ticket;
 use super::trim::Trimmed;
 use crate::take::Take;
 use crate::take::bench::{BenchError, lay_out};
+use crate::take::id::TakeId;
 use crate::take::pack::{MAX_INLINE_BYTES, PackedTake, pack_within};
 use crate::take::play::PlayTake;
-use crate::take::shelf::{Kept, Label, Shelf, TakeId};
+use crate::take::shelf::{Kept, Label, Shelf};
 use crate::take::store::{Store, StoreError};
 
 /// Everything that the user is to know after a session was opened.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::instance::Session;
 use super::lock::lock;
 use super::spectrogram::spectrogram;
-use crate::take::shelf::TakeId;
+use crate::take::id::TakeId;
 use crate::threads;
 
 impl Session {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use realfft::{RealFftPlanner, RealToComplex};
 
+use crate::take::id::TakeId;
 use crate::take::play::PlayTake;
-use crate::take::shelf::TakeId;
 
 /// Most columns.
 const COLUMNS: usize = 960;

@@ -1,6 +1,7 @@
 //! A take in the list of takes.
 
-use crate::take::shelf::{Kept, Shelf, TakeId};
+use crate::take::id::TakeId;
+use crate::take::shelf::{Kept, Shelf};
 
 /// A take in the list, as it is shown.
 #[derive(Debug, Clone, PartialEq)]

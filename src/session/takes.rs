@@ -10,9 +10,10 @@ use super::overview::{OverviewBuilder, TakeOverview};
 use super::snapshot::Storage;
 use super::take_entry::TakeEntry;
 use crate::take::bench::{Bench, BenchError, lay_out};
+use crate::take::id::TakeId;
 use crate::take::pack::{PackError, PackedTake};
 use crate::take::play::PlayTake;
-use crate::take::shelf::{Kept, TakeId};
+use crate::take::shelf::Kept;
 use crate::take::store::Store;
 
 /// Why a take cannot be brought up.

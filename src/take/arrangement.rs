@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use super::MAX_VARIATIONS;
-use super::shelf::TakeId;
+use super::id::TakeId;
 use crate::json::Object;
 
 /// Most placements of an arrangement.

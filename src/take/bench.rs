@@ -5,9 +5,10 @@ use std::sync::Arc;
 use continuo_engine::audio::{AudioError, Clip, resampled_frames};
 use continuo_engine::seam::{Upsampler, model_seed, quantise};
 
+use super::id::TakeId;
 use super::level::{Matcher, factor};
 use super::play::{OutOfMemory, PlayTake};
-use super::shelf::{Shelf, TakeId};
+use super::shelf::Shelf;
 use super::{MAX_VALUES, Recipe, Take};
 
 /// Why a take cannot be laid out at the host's rate.

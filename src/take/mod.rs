@@ -7,6 +7,7 @@
 pub mod arrangement;
 pub mod bench;
 pub mod crop;
+pub mod id;
 pub mod level;
 pub mod pack;
 pub mod placed;

@@ -4,12 +4,12 @@
 //! so that one goes to the other and back at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use super::Take;
 use super::arrangement::Arrangement;
+pub use super::id::TakeId;
 use super::pack::PackedTake;
 use super::play::PlayTake;
 
@@ -17,10 +17,6 @@ use super::play::PlayTake;
 pub const MAX_TAKES: usize = 32;
 /// Most characters of a name.
 const MAX_NAME: usize = 80;
-
-/// Tells a take from all others of this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TakeId(u64);
 
 /// What is known of a take beside its recipe and its sound.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -61,20 +57,6 @@ pub struct Shelf {
     other: Option<TakeId>,
     /// How they are placed in the song.
     pub strip: Arrangement,
-}
-
-impl TakeId {
-    /// One that nobody has yet.
-    pub fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-impl Default for TakeId {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl Label {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::session::Deed;
 use crate::session::saved::SavedSession;
 use crate::take::arrangement::Repeat;
 use crate::take::shelf::tests::kept;
