@@ -30,7 +30,9 @@ const BLOCK: u32 = 64;
 const VOICES: u16 = 16;
 const SECONDS: u32 = 20;
 /// All keys are pressed again after so many blocks.
-const AGAIN: u32 = 2_000;
+const AGAIN: u32 = 200;
+/// Blocks in which twice as many voices sound then: those before fade out.
+const FADING: u32 = RATE_HZ / 200 / BLOCK + 1;
 
 /// The system's allocator, and a count of what a watched thread asks of it.
 struct Counting;
@@ -161,6 +163,8 @@ fn state() -> Result<Vec<u8>> {
 struct Figures {
     clock: Vec<f64>,
     own: Vec<f64>,
+    /// Those of [`Figures::own`] in which the voices before fade out.
+    again: Vec<f64>,
     memory: u64,
     calls: Option<u64>,
     late: u64,
@@ -176,8 +180,8 @@ fn play(deck: &mut Deck) -> Result<Figures> {
     for block in 0..blocks {
         if block % AGAIN == 0 {
             for voice in 0..VOICES {
-                // None of them at the take's own speed, the highest at twice it.
-                let key = 44 + voice + u16::from(voice >= 16);
+                // Four below the take's own speed, the others above it, the highest at twice it.
+                let key = 56 + voice + u16::from(voice >= 4);
                 deck.note_off(0, key);
                 deck.note_on(1, key, 0.7);
             }
@@ -194,6 +198,9 @@ fn play(deck: &mut Deck) -> Result<Figures> {
         figures.loudest = figures.loudest.max(loudest);
         figures.clock.push(clock);
         figures.own.push(own);
+        if block % AGAIN < FADING {
+            figures.again.push(own);
+        }
         figures.memory += memory;
         figures.calls = figures.calls.zip(call).map(|(all, one)| all + one);
         due += period;
@@ -207,20 +214,22 @@ fn play(deck: &mut Deck) -> Result<Figures> {
 
 fn tell(what: &str, figures: Figures, missing: u64) {
     let period = f64::from(BLOCK) / f64::from(RATE_HZ);
-    let row = |mut times: Vec<f64>| {
+    let at = |times: &[f64], part: f64| times[((times.len() - 1) as f64 * part) as usize];
+    let row = |times: &mut Vec<f64>| {
         times.sort_by(f64::total_cmp);
-        let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
+        let at = |part: f64| at(times, part);
         let share = |time: f64| format!("{:.1} µs ({:.1} %)", time * 1e6, time / period * 100.0);
         format!("{} | {} | {}", share(at(0.5)), share(at(0.99)), share(at(1.0)))
     };
     let calls = figures.calls.map_or_else(|| "not counted here".to_owned(), |calls| calls.to_string());
+    let Figures { mut clock, mut own, mut again, memory, late, .. } = figures;
+    println!("| {what} | clock | {} | {memory} | {calls} | {late} | {missing} |", row(&mut clock));
+    println!("| | own | {} | | | | |", row(&mut own));
+    println!("| | own, all keys pressed again | {} | | | | |", row(&mut again));
     println!(
-        "| {what} | clock | {} | {} | {calls} | {} | {missing} |",
-        row(figures.clock),
-        figures.memory,
-        figures.late
+        "| | of it a voice and frame | {:.1} ns | | | | | | |",
+        at(&own, 0.5) * 1e9 / f64::from(u32::from(VOICES) * BLOCK)
     );
-    println!("| | own | {} | | | | |", row(figures.own));
 }
 
 fn main() -> Result<()> {

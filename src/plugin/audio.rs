@@ -81,7 +81,7 @@ impl Audio {
         self.rate_hz = f64::from(config.sample_rate);
         let rate_hz = config.sample_rate.round() as u32;
         self.waits = wait::Policy::new(api, config.process_mode == ProcessMode::Offline, self.vst3.as_ref());
-        self.player = Player::new(rate_hz);
+        self.player = self.player.at_rate(rate_hz);
         self.gain = SmoothedGain::new(self.params.gain.value(), (config.sample_rate * GAIN_SECONDS) as u32);
         self.capture = Some(self.params.session.link.capture_ring(rate_hz));
         // What another rate left behind is useless now, and this is a thread that may free it.

@@ -4,7 +4,7 @@ use continuo_realtime::{KeySettings, Note, Player, Source};
 use nice_plug::midi::{Channel, Key, VoiceID};
 use nice_plug::prelude::NoteEvent;
 
-use super::midi::{ALL_NOTES_OFF, ALL_SOUND_OFF, RESET_CONTROLLERS, SUSTAIN};
+use super::midi::{ALL_NOTES_OFF, ALL_SOUND_OFF, LAST_MODE, PARAMETERS, RESET_CONTROLLERS, SUSTAIN};
 use crate::params::KeyParams;
 
 /// The largest value of MIDI's fourteen bits, and the wheel's rest position among them.
@@ -65,8 +65,11 @@ pub(super) fn act(player: &mut Player, event: &NoteEvent<()>, aim: Aim, params: 
         // MIDI's own half of the way: below 64 of 127 the pedal is up.
         NoteEvent::MidiCC { channel, cc: SUSTAIN, value, .. } => player.pedal(channel, value >= 0.5),
         NoteEvent::MidiCC { channel, cc: RESET_CONTROLLERS, .. } => player.reset_controllers(channel),
-        NoteEvent::MidiCC { channel, cc: ALL_SOUND_OFF, .. } => player.choke(&all_of(channel)),
-        NoteEvent::MidiCC { channel, cc: ALL_NOTES_OFF, .. } => player.note_off(&all_of(channel)),
+        NoteEvent::MidiCC { channel, cc: ALL_SOUND_OFF, .. } => player.all_sound_off(channel),
+        NoteEvent::MidiCC { channel, cc: ALL_NOTES_OFF..=LAST_MODE, .. } => player.all_notes_off(channel),
+        NoteEvent::MidiCC { channel, cc, value, .. } if PARAMETERS.contains(&cc) => {
+            player.control(channel, cc, (value * 127.0).round() as u8);
+        }
         _ => {}
     }
 }
@@ -100,11 +103,6 @@ fn note(voice: VoiceID, channel: Channel, key: Key) -> Note {
             VoiceID::Wildcard => None,
         },
     }
-}
-
-/// All notes of a MIDI channel.
-fn all_of(channel: u8) -> Note {
-    Note { channel: Some(channel), key: None, id: None }
 }
 
 #[cfg(test)]

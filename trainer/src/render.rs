@@ -133,7 +133,12 @@ fn takes(model: &Arc<Model>, seed: Option<Clip>, args: &RenderArgs) -> Result<(V
     let rate = model.sample_rate_hz();
     let request = RenderRequest {
         frames: (args.seconds * f64::from(rate)).round().max(1.0) as u64,
-        sampling: Sampling { temperature: args.temperature, top_k: args.top_k, rng_seed: args.rng_seed, ..Sampling::default() },
+        sampling: Sampling {
+            temperature: args.temperature,
+            top_k: args.top_k,
+            rng_seed: args.rng_seed,
+            ..Sampling::default()
+        },
         class: class(model, args)?,
         variations: 0..args.takes,
         seed,

@@ -44,7 +44,7 @@ enum Part {
     Validate,
     /// The bundled VST3 in DawDreamer and pedalboard.
     Hosts,
-    /// Editors opened and closed on an X server without a screen: threads and files are given back. Only when it is asked for.
+    /// Editors on an X server without a screen: opened and closed, and operated with a mouse in a host. Only when it is asked for.
     Windows,
 }
 
@@ -58,7 +58,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         (false, []) => ALL.to_vec(),
         (false, only) => ALL.into_iter().chain([Part::Gpu, Part::Windows]).filter(|part| only.contains(part)).collect(),
     };
-    let bundled = parts.iter().any(|part| matches!(part, Part::Validate | Part::Hosts));
+    let bundled = parts.iter().any(|part| matches!(part, Part::Validate | Part::Hosts | Part::Windows));
     let mut needs = vec![Need::Compiler, Need::Python, Need::Pip];
     if parts.contains(&Part::Validate) && cfg!(target_os = "linux") {
         needs.push(Need::CppCompiler);
@@ -72,7 +72,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if parts.contains(&Part::Windows) {
         needs.push(Need::Display);
     }
-    if parts.contains(&Part::Hosts) {
+    if parts.contains(&Part::Hosts) || parts.contains(&Part::Windows) {
         needs.extend([Need::Venv, Need::HostLibraries]);
     }
     require::check(&needs)?;
@@ -111,6 +111,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     if parts.contains(&Part::Hosts) {
         timed("Hosts", || hosts(workspace))?;
+    }
+    if parts.contains(&Part::Windows) {
+        timed("Walk", || walk(workspace))?;
     }
     println!("all parts passed: {parts:?}");
     Ok(())
@@ -164,6 +167,14 @@ fn hosts(workspace: &Workspace) -> Result<()> {
     pytest.current_dir(&workspace.root).args(["-m", "pytest", "-v", "-p", "no:cacheprovider"]).arg(&folder);
     pytest.env("CONTINUO_BUNDLE", workspace.bundled()).env("PYTHONDONTWRITEBYTECODE", "1");
     execute(&mut pytest, "See the failures above")
+}
+
+/// A hand with a mouse goes through the built plugin's editor, in a host on a screen of its own.
+fn walk(workspace: &Workspace) -> Result<()> {
+    let tests = workspace.root.join("tests").join("hosts");
+    let mut walk = Command::new(environment(workspace, &tests)?);
+    walk.arg(tests.join("walk_by_hand.py")).arg(workspace.bundled().join("Continuo.vst3"));
+    execute(walk.env("PYTHONDONTWRITEBYTECODE", "1"), "See the failure above")
 }
 
 /// Python in an environment with exactly `requirements.txt`, made anew when that file or Python changes.

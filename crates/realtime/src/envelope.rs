@@ -50,6 +50,18 @@ impl Contour {
         self.value
     }
 
+    /// Whether its level stays as it is from here on.
+    #[inline]
+    pub(crate) fn rests(&self) -> bool {
+        self.left == 0 && self.next.is_none()
+    }
+
+    /// The level that it has come to.
+    #[inline]
+    pub(crate) fn level(&self) -> f32 {
+        self.value
+    }
+
     /// Stays where it is: what ends a note takes over from here.
     pub(crate) fn freeze(&mut self) {
         self.left = 0;
@@ -58,7 +70,7 @@ impl Contour {
 
     /// Whether it has come to silence for good.
     pub(crate) fn is_spent(&self) -> bool {
-        self.value == 0.0 && self.left == 0 && self.next.is_none()
+        self.value == 0.0 && self.rests()
     }
 
     fn go(&mut self, level: f32, frames: u32) {

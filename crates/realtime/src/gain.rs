@@ -37,6 +37,12 @@ impl SmoothedGain {
         self.left = 0;
     }
 
+    /// Whether it stands at its target.
+    #[inline]
+    pub(crate) fn rests(&self) -> bool {
+        self.left == 0
+    }
+
     /// The gain for the next frame.
     #[inline]
     pub fn advance(&mut self) -> f32 {

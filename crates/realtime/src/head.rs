@@ -7,7 +7,7 @@ use crate::gain::SmoothedGain;
 use crate::kernel::half_width;
 use crate::pitch::Pitch;
 use crate::view::{Frame, TakeView};
-use crate::window::Window;
+use crate::window::{CHUNK, Window};
 
 /// Which audio a head reads. The plugin turns it into a [`TakeView`] for each block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,19 +182,34 @@ impl Head {
         if !self.pitch.stays_plain() {
             return self.mix_between(view, left, right, fades, missing);
         }
-        for (l, r) in left.iter_mut().zip(right) {
-            let readable = self.readable(view.ready() as i64 - self.position, fades);
-            let Some(gains) = self.gains(readable, fades) else { return false };
-            match view.frame(self.position) {
-                Frame::Ready([a, b]) => {
-                    self.heard = true;
-                    *l += a * gains[0];
-                    *r += b * gains[1];
-                }
-                Frame::Missing => *missing += 1,
-                Frame::Outside => return false,
+        let ready = view.ready() as i64;
+        for (left, right) in left.chunks_mut(CHUNK).zip(right.chunks_mut(CHUNK)) {
+            let count = left.len();
+            if self.position >= 0
+                && let Some(gains) = self.run(count, ready, fades)
+            {
+                let mut frames = [[0.0; CHUNK]; 2];
+                let [a, b] = &mut frames;
+                view.copy(self.position, [&mut a[..count], &mut b[..count]]);
+                add(left, right, &frames, &gains);
+                self.heard = true;
+                self.position += count as i64;
+                continue;
             }
-            self.position += 1;
+            for (l, r) in left.iter_mut().zip(right) {
+                let readable = self.readable(ready - self.position, fades);
+                let Some(gains) = self.gains(readable, fades) else { return false };
+                match view.frame(self.position) {
+                    Frame::Ready([a, b]) => {
+                        self.heard = true;
+                        *l += a * gains[0];
+                        *r += b * gains[1];
+                    }
+                    Frame::Missing => *missing += 1,
+                    Frame::Outside => return false,
+                }
+                self.position += 1;
+            }
         }
         self.goes_on()
     }
@@ -204,38 +219,97 @@ impl Head {
     fn mix_between(
         &mut self,
         view: &TakeView<'_>,
-        left: &mut [f32],
-        right: &mut [f32],
+        mut left: &mut [f32],
+        mut right: &mut [f32],
         fades: Fades,
         missing: &mut u64,
     ) -> bool {
         let (frames, ready) = (view.frames() as i64, view.ready() as i64);
-        let mut out = left.iter_mut().zip(right);
-        let mut left_over = out.len();
-        while left_over > 0 {
-            let window = Window::new(view, self.position, &self.pitch, left_over);
-            left_over -= window.count.min(left_over);
-            for (l, r) in out.by_ref().take(window.count) {
-                // A frame is there once all are that the kernel takes in; after a whole take comes silence.
-                let reach = if self.pitch.is_plain() { 0 } else { half_width(self.pitch.step()) as i64 };
-                let end = if ready == frames { frames } else { ready - reach };
-                let readable = self.readable(end - self.position, fades);
-                let Some(gains) = self.gains(readable, fades) else { return false };
-                if self.position >= frames {
-                    return false;
-                }
-                if self.position < end {
-                    let [a, b] = window.read(self.position, &self.pitch);
+        while !left.is_empty() {
+            let mut window = Window::new(view, self.position, &self.pitch, left.len());
+            let count = window.count.min(left.len());
+            let ([l, more_left], [r, more_right]) = (cut(left, count), cut(right, count));
+            (left, right) = (more_left, more_right);
+            // A frame is there once all are that the kernel takes in; after a whole take comes silence.
+            let end = |reach: usize| if ready == frames { frames } else { ready - reach as i64 };
+            for (left, right) in l.chunks_mut(CHUNK).zip(r.chunks_mut(CHUNK)) {
+                let count = left.len();
+                let reach = window.reach(&self.pitch);
+                let read = window.read(self.position, &self.pitch, count);
+                if let Some(gains) = self.run(count, end(reach), fades) {
+                    add(left, right, read, &gains);
                     self.heard = true;
-                    *l += a * gains[0];
-                    *r += b * gains[1];
-                } else {
-                    *missing += 1;
+                    self.position += self.pitch.run(count);
+                    continue;
                 }
-                self.position += self.pitch.advance();
+                let [a, b] = *read;
+                for ((l, r), (a, b)) in left.iter_mut().zip(right).zip(a.iter().zip(&b)) {
+                    let end = end(window.reach(&self.pitch));
+                    let readable = self.readable(end - self.position, fades);
+                    let Some(gains) = self.gains(readable, fades) else { return false };
+                    if self.position >= frames {
+                        return false;
+                    }
+                    if self.position < end {
+                        self.heard = true;
+                        *l += a * gains[0];
+                        *r += b * gains[1];
+                    } else {
+                        *missing += 1;
+                    }
+                    self.position += self.pitch.advance();
+                }
             }
         }
         self.goes_on()
+    }
+
+    /// Left's and right's factors for the next `count` frames of output, [`CHUNK`] at most, where the take can be read up to `end`:
+    /// the same to the bit as by [`Head::gains`] frame by frame, in a fraction of the time. `None`, and nothing has changed, where
+    /// something has to be asked of each frame: at the take's edges, where it fades in, at the end of a fade, while the pitch moves.
+    fn run(&mut self, count: usize, end: i64, fades: Fades) -> Option<[[f32; CHUNK]; 2]> {
+        let count = count.min(CHUNK);
+        let mut pitch = self.pitch;
+        if !pitch.rests() || count == 0 {
+            return None;
+        }
+        let last = self.position + pitch.run(count - 1);
+        let alike = self.opening.is_none()
+            && self.open >= fades.declick
+            && self.closing.is_none_or(|(left, _)| left as usize >= count)
+            && self.end.is_none_or(|(end, frames)| end - last >= i64::from(frames))
+            && pitch.frames_to(end - last, fades.declick) >= fades.declick;
+        if !alike {
+            return None;
+        }
+        let mut gains = [0.0; CHUNK];
+        if self.contour.rests() {
+            gains = [self.level * self.contour.level(); CHUNK];
+        } else {
+            for gain in &mut gains[..count] {
+                *gain = self.level * self.contour.advance();
+            }
+        }
+        if let Some((left, whole)) = self.closing {
+            for (gain, left) in gains[..count].iter_mut().zip((0..=left).rev()) {
+                *gain *= self.closing_gain(left, whole);
+            }
+            self.closing = Some((left - count as u32, whole));
+        }
+        let mut both = [gains; 2];
+        for (gains, side) in both.iter_mut().zip(&mut self.sides) {
+            if side.rests() {
+                let level = side.advance();
+                for gain in gains {
+                    *gain *= level;
+                }
+            } else {
+                for gain in &mut gains[..count] {
+                    *gain *= side.advance();
+                }
+            }
+        }
+        Some(both)
     }
 
     /// How many frames of output are left to read where `ahead` frames of the take are, as far as a fade in time needs to know.
@@ -287,3 +361,20 @@ impl Head {
         self.closing.is_none_or(|(remaining, _)| remaining > 0) && !self.contour.is_spent()
     }
 }
+
+/// Adds what was read, by its gains.
+fn add(left: &mut [f32], right: &mut [f32], read: &[[f32; CHUNK]; 2], gains: &[[f32; CHUNK]; 2]) {
+    for (out, (frames, gains)) in [left, right].into_iter().zip(read.iter().zip(gains)) {
+        for (out, (frame, gain)) in out.iter_mut().zip(frames.iter().zip(gains)) {
+            *out += frame * gain;
+        }
+    }
+}
+
+fn cut(frames: &mut [f32], at: usize) -> [&mut [f32]; 2] {
+    let (these, others) = frames.split_at_mut(at);
+    [these, others]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Playing a take from keys: what a note, a pedal, a bend or a release means to the voices.
 
+use crate::channels::{CHANNELS, Channels, Group, Outcome};
 use crate::envelope::{Contour, Envelope};
 use crate::head::{Fades, Head, Source};
 use crate::limiter::Limiter;
@@ -7,9 +8,6 @@ use crate::pitch::Pitch;
 use crate::pressed::Pressed;
 use crate::tails::Tails;
 use crate::voices::{Hold, Note, VOICES, Voice, Voices};
-
-/// Channels of MIDI.
-const CHANNELS: usize = 16;
 
 /// The release to begin with, in milliseconds.
 const RELEASE_MS: f32 = 60.0;
@@ -22,7 +20,7 @@ const CHUNK: usize = 64;
 pub struct KeySettings {
     /// The MIDI key at which the take sounds as it was made; others transpose it. `None`: every key sounds the same.
     pub root: Option<u8>,
-    /// Semitones of a whole pitch bend.
+    /// Semitones of a whole pitch bend, where MIDI has not said otherwise.
     pub bend_semitones: f32,
     /// Milliseconds from silence to full level; 0 begins at full level.
     pub attack_ms: f32,
@@ -62,14 +60,6 @@ impl Default for KeySettings {
     }
 }
 
-/// What a MIDI channel's controllers say.
-#[derive(Debug, Clone, Copy)]
-struct Channel {
-    /// -1 to 1.
-    bend: f32,
-    pedal: bool,
-}
-
 /// All notes, and what changes them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Keys {
@@ -77,7 +67,7 @@ pub(crate) struct Keys {
     fades: Fades,
     settings: KeySettings,
     pub(crate) voices: Voices,
-    channels: [Channel; CHANNELS],
+    channels: Channels,
     pressed: Pressed,
     limiter: Limiter,
     /// What notes play, and whether that begins in the middle of a sound.
@@ -91,7 +81,7 @@ impl Keys {
             fades: Fades::at(rate_hz),
             settings: KeySettings::default(),
             voices: Voices::new(),
-            channels: [Channel { bend: 0.0, pedal: false }; CHANNELS],
+            channels: Channels::new(),
             pressed: Pressed::new(),
             limiter: Limiter::new(rate_hz),
             source: (Source { slot: 0, variation: 0, with_seed: false, matched: false }, false),
@@ -100,20 +90,24 @@ impl Keys {
 
     /// Everything is silent and up from here on.
     pub(crate) fn reset(&mut self) {
-        *self = Self { settings: self.settings, source: self.source, ..Self::new(self.rate_hz) };
+        *self = self.at_rate(self.rate_hz);
+    }
+
+    /// The same at another rate; what MIDI has set up stays.
+    pub(crate) fn at_rate(&self, rate_hz: u32) -> Self {
+        let channels = self.channels.at_rest();
+        Self { settings: self.settings, source: self.source, channels, ..Self::new(rate_hz) }
     }
 
     pub(crate) fn set(&mut self, settings: KeySettings, tails: &mut Tails) {
         let before = core::mem::replace(&mut self.settings, settings);
         if before.controllers && !settings.controllers {
-            for channel in 0..CHANNELS {
-                self.forget_controllers(channel, tails);
-            }
+            self.forget_controllers(Group::ALL, tails);
         }
         if before.bend_semitones.to_bits() != settings.bend_semitones.to_bits() {
-            for channel in 0..CHANNELS {
-                self.retune(channel);
-            }
+            // Who spoke last is heard.
+            self.channels.forget_ranges();
+            self.retune(Group::ALL);
         }
     }
 
@@ -128,7 +122,7 @@ impl Keys {
 
     pub(crate) fn note_off(&mut self, note: &Note, tails: &mut Tails) {
         let (channels, controllers) = (self.channels, self.settings.controllers);
-        let held = |note: &Note| controllers && channels[channel_of(note)].pedal;
+        let held = |note: &Note| controllers && channels.holds(channel_of(note));
         self.pressed.release(note, held);
         let mut ended = false;
         for voice in self.voices.all().filter(|voice| voice.hold == Hold::Key && note.covers(&voice.note)) {
@@ -146,34 +140,62 @@ impl Keys {
         self.voices.stop(note, self.fades.declick);
     }
 
+    /// Releases a MIDI channel's keys, or those of all channels that hear it.
+    pub(crate) fn all_notes_off(&mut self, channel: u8, tails: &mut Tails) {
+        for channel in self.heard_by(channel) {
+            self.note_off(&all_of(channel), tails);
+        }
+    }
+
+    /// Silences a MIDI channel, or all channels that hear it.
+    pub(crate) fn all_sound_off(&mut self, channel: u8) {
+        for channel in self.heard_by(channel) {
+            self.choke(&all_of(channel));
+        }
+    }
+
     pub(crate) fn pedal(&mut self, channel: u8, down: bool, tails: &mut Tails) {
         let channel = usize::from(channel).min(CHANNELS - 1);
-        if !self.settings.controllers || self.channels[channel].pedal == down {
-            return;
-        }
-        self.channels[channel].pedal = down;
-        if !down {
-            self.lift(channel, tails);
+        if self.settings.controllers && self.channels.pedal(channel, down) && !down {
+            self.lift(self.channels.hears(channel), tails);
         }
     }
 
     pub(crate) fn bend(&mut self, channel: u8, value: f32) {
         let channel = usize::from(channel).min(CHANNELS - 1);
         if self.settings.controllers && value.is_finite() {
-            self.channels[channel].bend = value.clamp(-1.0, 1.0);
-            self.retune(channel);
+            self.channels.bend(channel, value.clamp(-1.0, 1.0));
+            self.retune(self.channels.hears(channel));
         }
     }
 
     pub(crate) fn reset_controllers(&mut self, channel: u8, tails: &mut Tails) {
         if self.settings.controllers {
-            self.forget_controllers(usize::from(channel).min(CHANNELS - 1), tails);
+            self.forget_controllers(self.channels.hears(usize::from(channel).min(CHANNELS - 1)), tails);
+        }
+    }
+
+    /// A controller that chooses a parameter of a MIDI channel, or sets it.
+    pub(crate) fn control(&mut self, channel: u8, controller: u8, value: u8, tails: &mut Tails) {
+        if !self.settings.controllers {
+            return;
+        }
+        match self.channels.control(usize::from(channel).min(CHANNELS - 1), controller, value) {
+            Outcome::Nothing => {}
+            Outcome::Bent(channels) => self.retune(channels),
+            Outcome::Zoned(rested, ended) => {
+                self.lift(rested, tails);
+                self.retune(rested);
+                for channel in (0..CHANNELS).filter(|channel| ended.has(*channel)) {
+                    self.note_off(&all_of(channel), tails);
+                }
+            }
         }
     }
 
     pub(crate) fn tune(&mut self, note: &Note, semitones: f32) {
         self.express(note, |voice| voice.tuning = f64::from(semitones), semitones);
-        (0..CHANNELS).for_each(|channel| self.retune(channel));
+        self.retune(Group::ALL);
     }
 
     pub(crate) fn volume(&mut self, note: &Note, factor: f32) {
@@ -258,38 +280,51 @@ impl Keys {
         }
     }
 
-    /// A channel's pedal goes up.
-    fn lift(&mut self, channel: usize, tails: &mut Tails) {
+    /// Pedals went up over these channels.
+    fn lift(&mut self, lifted: Group, tails: &mut Tails) {
         let channels = self.channels;
+        let held = |note: &Note| channels.holds(channel_of(note));
         // Nothing is released but what only the pedal held.
-        self.pressed.release_held(|note| channels[channel_of(note)].pedal);
+        self.pressed.release_held(held);
         let mut ended = false;
-        for voice in self.voices.all().filter(|voice| voice.hold == Hold::Pedal && channel_of(&voice.note) == channel) {
-            voice.hold = Hold::Nothing;
-            ended = true;
+        for voice in self.voices.all().filter(|voice| voice.hold == Hold::Pedal && lifted.has(channel_of(&voice.note)))
+        {
+            if !held(&voice.note) {
+                voice.hold = Hold::Nothing;
+                ended = true;
+            }
         }
         if ended {
             self.let_go(tails);
         }
     }
 
-    fn forget_controllers(&mut self, channel: usize, tails: &mut Tails) {
-        self.channels[channel] = Channel { bend: 0.0, pedal: false };
-        self.lift(channel, tails);
-        self.retune(channel);
+    fn forget_controllers(&mut self, channels: Group, tails: &mut Tails) {
+        self.channels.rest(channels);
+        self.lift(channels, tails);
+        self.retune(channels);
     }
 
     /// Semitones by which a channel's keys are bent.
     fn bend_of(&self, channel: usize) -> f64 {
-        f64::from(self.channels[channel].bend) * f64::from(self.settings.bend_semitones)
+        self.channels.semitones(channel, self.settings.bend_semitones)
     }
 
-    fn retune(&mut self, channel: usize) {
-        let (bend, declick) = (self.bend_of(channel), self.fades.declick);
-        for voice in self.voices.all().filter(|voice| channel_of(&voice.note) == channel) {
+    fn retune(&mut self, channels: Group) {
+        let declick = self.fades.declick;
+        let (all, range) = (self.channels, self.settings.bend_semitones);
+        for voice in self.voices.all().filter(|voice| channels.has(channel_of(&voice.note))) {
             let frames = if voice.head.was_heard() { declick } else { 0 };
+            let bend = all.semitones(channel_of(&voice.note), range);
             voice.head.pitch.glide(voice.base + voice.tuning + bend, frames);
         }
+    }
+
+    /// The channels to which it is said what a channel says.
+    fn heard_by(&self, channel: u8) -> impl Iterator<Item = usize> + use<> {
+        let channel = usize::from(channel).min(CHANNELS - 1);
+        let all = self.settings.controllers.then(|| self.channels.hears(channel));
+        (0..CHANNELS).filter(move |other| all.map_or(*other == channel, |all| all.has(*other)))
     }
 
     fn express(&mut self, note: &Note, change: impl Fn(&mut Voice), value: f32) {
@@ -312,4 +347,9 @@ impl Keys {
 /// The channel of a note; one without hears the first channel's controllers.
 fn channel_of(note: &Note) -> usize {
     usize::from(note.channel.unwrap_or(0)).min(CHANNELS - 1)
+}
+
+/// All notes of a MIDI channel.
+fn all_of(channel: usize) -> Note {
+    Note { channel: Some(channel as u8), key: None, id: None }
 }

@@ -16,6 +16,7 @@ extern crate std;
 
 mod arm;
 mod capture;
+mod channels;
 mod course;
 mod curve;
 mod envelope;

@@ -91,11 +91,28 @@ impl Pitch {
         (reached >> 32) as i64
     }
 
+    /// Whether its speed stays.
+    #[inline]
+    pub(crate) fn rests(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Moves on by `count` frames of output at a speed that stays; gives by how many of the take.
+    #[inline]
+    pub(crate) fn run(&mut self, count: usize) -> i64 {
+        let reached = u64::from(self.fraction) + self.now.saturating_mul(count as u64);
+        self.fraction = reached as u32;
+        (reached >> 32) as i64
+    }
+
     /// How many frames of output come before a frame of the take that is `ahead` frames from here, at most `most`.
+    #[inline]
     pub(crate) fn frames_to(&self, ahead: i64, most: u32) -> u32 {
         // Farther than any fade is long, and short enough for the shift.
         let ahead = (ahead.clamp(0, 1 << 26) as u64) << 32;
-        ahead.saturating_sub(u64::from(self.fraction)).div_ceil(self.now.max(1)).min(u64::from(most)) as u32
+        let (way, most) = (ahead.saturating_sub(u64::from(self.fraction)), u64::from(most));
+        // Mostly it is far enough, and a division takes long.
+        if way >= most.saturating_mul(self.now) { most as u32 } else { way.div_ceil(self.now.max(1)).min(most) as u32 }
     }
 
     /// The end of what `frames` frames of output read at most, counted from here, without the kernel's reach.

@@ -47,6 +47,12 @@ impl Player {
         }
     }
 
+    /// The same, silent, for a host at another rate. What MIDI has set up (bend ranges, zones) stays, as its sender says it once.
+    #[must_use]
+    pub fn at_rate(&self, rate_hz: u32) -> Self {
+        Self { keys: self.keys.at_rate(rate_hz), ..Self::new(rate_hz) }
+    }
+
     /// Frames over which playback fades where it must not click.
     pub fn declick_frames(&self) -> usize {
         self.fades.declick as usize
@@ -114,17 +120,33 @@ impl Player {
         self.keys.choke(note);
     }
 
-    /// Moves a MIDI channel's sustain pedal.
+    /// Releases a MIDI channel's keys; of the master channel of a zone, the whole zone's.
+    pub fn all_notes_off(&mut self, channel: u8) {
+        self.keys.all_notes_off(channel, &mut self.tails);
+    }
+
+    /// Ends a MIDI channel's notes as [`Player::choke`] does; of the master channel of a zone, the whole zone's.
+    pub fn all_sound_off(&mut self, channel: u8) {
+        self.keys.all_sound_off(channel);
+    }
+
+    /// Moves a MIDI channel's sustain pedal; that of the master channel of a zone holds the whole zone's notes.
     pub fn pedal(&mut self, channel: u8, down: bool) {
         self.keys.pedal(channel, down, &mut self.tails);
     }
 
-    /// Bends a MIDI channel's notes, from -1 to 1.
+    /// Bends a MIDI channel's notes, from -1 to 1; the master channel of a zone those of all its members too.
     pub fn bend(&mut self, channel: u8, value: f32) {
         self.keys.bend(channel, value);
     }
 
-    /// Puts a MIDI channel's pedal and bend back.
+    /// Controllers 6, 38 and 98 to 101 of a MIDI channel, with a value of 0..=127: they choose a registered parameter and set it.
+    /// Heeded are 0, how far the wheel bends, and 6, which makes the channels next to this one a zone of MIDI Polyphonic Expression.
+    pub fn control(&mut self, channel: u8, controller: u8, value: u8) {
+        self.keys.control(channel, controller, value.min(127), &mut self.tails);
+    }
+
+    /// Puts a MIDI channel's pedal and bend back, and lets data be meant for no parameter. Ranges and zones stay, as MIDI has it.
     pub fn reset_controllers(&mut self, channel: u8) {
         self.keys.reset_controllers(channel, &mut self.tails);
     }
@@ -260,3 +282,5 @@ mod key_tests;
 mod strip_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod zone_tests;

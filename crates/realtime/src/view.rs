@@ -19,6 +19,11 @@ impl Segment<'_> {
         if self.left.len() < self.right.len() { self.left.len() } else { self.right.len() }
     }
 
+    /// Whether both channels are one.
+    fn is_mono(&self) -> bool {
+        core::ptr::eq(self.left, self.right)
+    }
+
     fn frame(&self, index: usize) -> [f32; 2] {
         let value = |channel: &[AtomicU32]| f32::from_bits(channel[index].load(Ordering::Relaxed));
         [value(self.left), value(self.right)]
@@ -87,6 +92,54 @@ impl<'a> TakeView<'a> {
         self.seed_frames
     }
 
+    /// Whether left and right are the same everywhere.
+    pub(crate) fn is_mono(&self) -> bool {
+        [self.seed, self.crossfade, self.continuation].iter().all(|segment| segment.len() == 0 || segment.is_mono())
+    }
+
+    /// The frames from `first` on, as [`TakeView::frame`] has them; silence where there are none or they are missing. Of a take
+    /// that is mono, `channels` may be one.
+    pub(crate) fn copy<const CHANNELS: usize>(&self, first: i64, channels: [&mut [f32]; CHANNELS]) {
+        let (seed, seam) = (self.seed.len() as i64, self.seed_frames as i64);
+        let ready = self.ready as i64;
+        for (side, channel) in channels.into_iter().enumerate() {
+            let cells = |segment: &Segment<'a>| if side == 0 { segment.left } else { segment.right };
+            channel.fill(0.0);
+            let part = |from: i64, until: i64| {
+                let of_channel = |at: i64| (at.min(ready) - first).clamp(0, channel.len() as i64) as usize;
+                of_channel(from)..of_channel(until)
+            };
+            let (before, over, after) = (part(0, seed), part(seed, seam), part(seam, self.frames as i64));
+            // Where a part begins within its segment.
+            let begin = |of: i64| (first - of).max(0).unsigned_abs() as usize;
+            if !before.is_empty() {
+                for (value, cell) in channel[before].iter_mut().zip(&cells(&self.seed)[begin(0)..]) {
+                    *value = f32::from_bits(cell.load(Ordering::Relaxed));
+                }
+            }
+            if !over.is_empty() {
+                let from = begin(seed);
+                let length = self.crossfade.len() as f32;
+                for (at, (value, cell)) in channel[over].iter_mut().zip(&cells(&self.crossfade)[from..]).enumerate() {
+                    let part = (from + at + 1) as f32 / length;
+                    *value = leveled(f32::from_bits(cell.load(Ordering::Relaxed)), 1.0 + (self.level - 1.0) * part);
+                }
+            }
+            if !after.is_empty() {
+                let cells = &cells(&self.continuation)[begin(seam)..];
+                if self.level.to_bits() == 1.0_f32.to_bits() {
+                    for (value, cell) in channel[after].iter_mut().zip(cells) {
+                        *value = f32::from_bits(cell.load(Ordering::Relaxed));
+                    }
+                } else {
+                    for (value, cell) in channel[after].iter_mut().zip(cells) {
+                        *value = leveled(f32::from_bits(cell.load(Ordering::Relaxed)), self.level);
+                    }
+                }
+            }
+        }
+    }
+
     /// The frame at `index` from the take's first frame.
     pub fn frame(&self, index: i64) -> Frame {
         let Ok(index) = usize::try_from(index) else { return Frame::Outside };
@@ -99,9 +152,10 @@ impl<'a> TakeView<'a> {
         } else if index < self.seed_frames {
             let index = index - self.seed.len();
             let part = (index + 1) as f32 / self.crossfade.len() as f32;
-            Frame::Ready(leveled(self.crossfade.frame(index), 1.0 + (self.level - 1.0) * part))
+            let level = 1.0 + (self.level - 1.0) * part;
+            Frame::Ready(self.crossfade.frame(index).map(|value| leveled(value, level)))
         } else {
-            Frame::Ready(leveled(self.continuation.frame(index - self.seed_frames), self.level))
+            Frame::Ready(self.continuation.frame(index - self.seed_frames).map(|value| leveled(value, self.level)))
         }
     }
 }
@@ -109,17 +163,15 @@ impl<'a> TakeView<'a> {
 /// Above this, what is turned up is rounded off.
 const KNEE: f32 = 0.9;
 
-fn leveled(frame: [f32; 2], level: f32) -> [f32; 2] {
-    frame.map(|value| {
-        let value = value * level;
-        let size = value.abs();
-        if level <= 1.0 || size <= KNEE {
-            return value;
-        }
-        let over = (size - KNEE) / (1.0 - KNEE);
-        // Goes on as steeply as below the knee, and never gets to full scale.
-        (KNEE + (1.0 - KNEE) * over / (1.0 + over)).copysign(value)
-    })
+fn leveled(value: f32, level: f32) -> f32 {
+    let value = value * level;
+    let size = value.abs();
+    if level <= 1.0 || size <= KNEE {
+        return value;
+    }
+    let over = (size - KNEE) / (1.0 - KNEE);
+    // Goes on as steeply as below the knee, and never gets to full scale.
+    (KNEE + (1.0 - KNEE) * over / (1.0 + over)).copysign(value)
 }
 
 #[cfg(test)]
@@ -154,5 +206,37 @@ mod tests {
         assert!(loud[10..15].is_sorted() && loud[16] == 0.02);
         assert!(loud[14..].iter().all(|value| value.abs() < 1.0));
         assert!(loud[15] < -KNEE && loud[17] > -loud[15] && loud[18] > loud[17], "{loud:?}");
+    }
+
+    #[test]
+    fn copies_are_its_frames_and_silence_around_them() {
+        let sound = |from: usize, frames: usize| {
+            cells(&(from..from + frames).map(|frame| frame as f32 / 100.0 - 0.5).collect::<std::vec::Vec<f32>>())
+        };
+        let (seed, other, crossfade) = (sound(1, 20), sound(50, 20), sound(7, 5));
+        let (continuation, right) = (sound(30, 70), sound(90, 70));
+        let stereo = TakeView::new(
+            Segment { left: &seed, right: &other },
+            Segment { left: &crossfade, right: &crossfade },
+            Segment { left: &continuation, right: &right },
+            60,
+        );
+        let both = |cells| Segment { left: cells, right: cells };
+        let mono = TakeView::new(both(&seed), both(&crossfade), both(&continuation), 75);
+        assert!(mono.is_mono() && !stereo.is_mono());
+        for view in [stereo, mono, stereo.at_level(0.5), mono.at_level(2.5)] {
+            for (first, frames) in [(-7, 4), (-3, 10), (0, 200), (12, 8), (18, 5), (21, 3), (40, 9), (70, 40), (200, 3)]
+            {
+                let [mut left, mut right] = [0, 1].map(|_| std::vec![9.0; frames]);
+                view.copy(first, [&mut left, &mut right]);
+                for (at, (l, r)) in (first..).zip(left.iter().zip(&right)) {
+                    let wanted = if let Frame::Ready(frame) = view.frame(at) { frame } else { [0.0; 2] };
+                    assert_eq!([*l, *r], wanted, "frame {at} from {first}");
+                }
+                let mut one = std::vec![9.0; frames];
+                view.copy(first, [&mut one]);
+                assert_eq!(one, left);
+            }
+        }
     }
 }

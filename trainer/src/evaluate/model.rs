@@ -166,8 +166,12 @@ impl Subject<'_> {
             Job::OneStep(_) => points * (1 + context / PRIMED_PER_STEP),
         };
         let progress = Progress::visible(&self.name, jobs.iter().map(|job| total(job) as u64).sum());
-        let sampling =
-            Sampling { temperature: settings.temperature, top_k: settings.top_k, rng_seed: settings.rng_seed, ..Sampling::default() };
+        let sampling = Sampling {
+            temperature: settings.temperature,
+            top_k: settings.top_k,
+            rng_seed: settings.rng_seed,
+            ..Sampling::default()
+        };
         let player = Player { model, sampling, precision: self.precision, progress: &progress };
         let likeliest = Player { sampling: Sampling { temperature: 0.0, ..sampling }, ..player };
         let precision = model.backend(self.precision).precision();

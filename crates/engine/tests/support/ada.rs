@@ -41,6 +41,13 @@ pub fn one_level() -> AdaShape {
     AdaShape { levels: 64, input: Input::OneHot, autoencoders, prior: Some(wavenet(24, vec![1, 2, 1, 2], 3)) }
 }
 
+/// As one level, with a modulator that looks 63 codes ahead.
+pub fn far_ahead() -> AdaShape {
+    let mut shape = one_level();
+    shape.autoencoders[0].modulator = Convolutions { blocks: 6, cycle: 6, filter_width: 3, channels: 10 };
+    shape
+}
+
 /// Two levels of 4 and 2, over amplitudes.
 pub fn two_levels() -> AdaShape {
     let autoencoders = vec![level(64, 4, 24, Quantiser::Amae), level(24, 2, 12, Quantiser::SoftmaxAmae)];

@@ -102,6 +102,44 @@ fn what_would_be_folded_back_is_90_db_below() {
     }
 }
 
+/// Plays a sine of `hz` at `semitones`, which need not be whole.
+fn between_keys(hz: f64, semitones: f64) -> Vec<[f32; 2]> {
+    let sound = Sound::sine(hz);
+    let mut player = player(tracked());
+    let key = note((60.0 + semitones.floor()) as u8);
+    player.note_on(key, 1.0, SOURCE, false);
+    player.tune(&key, (semitones - semitones.floor()) as f32);
+    hear(&mut player, &sound, 8_000)
+}
+
+#[test]
+fn between_the_keys_it_is_as_good_as_on_them() {
+    for semitones in [-7.3, -0.01, 0.25, 0.5, 1.37, 4.9, 9.2, 17.3, 23.99] {
+        let ratio = (semitones / 12.0_f64).exp2();
+        for out in [100.0, 997.0, 8_011.0, 15_000.0, 18_000.0] {
+            let hz = out / ratio;
+            if hz < 17_000.0 {
+                let heard = between_keys(hz, semitones);
+                // What is left over a key is said in f32.
+                let turns = semitones.floor() + f64::from((semitones - semitones.floor()) as f32);
+                let ratio = (turns / 12.0).exp2();
+                let wanted = |frame: usize| 0.5 * (TAU * hz * ratio * frame as f64 / f64::from(RATE_HZ)).sin();
+                let error = level_db((500..8_000).map(|frame| f64::from(heard[frame][0]) - wanted(frame)));
+                assert!(error < -92.0, "{out} Hz at {semitones}: {error:.1} dB");
+            }
+        }
+        // What would be folded back, from where the kernel has come to its stop band.
+        for out in [29_000.0, 31_000.0, 40_000.0, 60_000.0, 90_000.0] {
+            let hz = out / ratio;
+            if semitones > 0.5 && hz < 23_500.0 {
+                let heard = between_keys(hz, semitones);
+                let level = level_db(heard[1_000..].iter().map(|frame| f64::from(frame[0])));
+                assert!(level < -91.0, "{out} Hz at {semitones}: {level:.1} dB");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_root_key_is_the_take_itself_bit_for_bit() {
     let sound = Sound::sine(3_000.0);

@@ -12,8 +12,8 @@ use std::sync::atomic::AtomicBool;
 
 /// The biases of a batch of variations. Codes are counted from the seam; those before it have negative indices.
 ///
-/// A modulator runs over pieces of one length on a grid that begins at the seam, so what comes out does not depend on how
-/// generating was cut into calls.
+/// A modulator runs over pieces that depend on where the seam is alone ([`super::grid::Grid`]), so what comes out does not depend on
+/// how generating was cut into calls.
 #[derive(Debug)]
 pub(super) struct Conditioner {
     start: Arc<Start>,
@@ -26,8 +26,8 @@ pub(super) struct Conditioner {
     first: i64,
     /// Per variation the codes from there on.
     codes: Vec<Vec<u32>>,
-    /// The piece of the grid whose biases are there.
-    piece: Option<i64>,
+    /// The codes whose biases are there.
+    piece: Range<i64>,
     /// Per variation what the modulator saw, and what it said: `[codes][L·2D]`.
     said: Vec<(Vec<u32>, Vec<f32>)>,
     /// The code that is told, and what it tells: `[B][L·2D]`.
@@ -46,7 +46,7 @@ impl Conditioner {
             variation: 0,
             first: -(known.len() as i64),
             codes: vec![known.to_vec()],
-            piece: None,
+            piece: 0..0,
             said: vec![(Vec::new(), Vec::new())],
             now: None,
             told: Vec::new(),
@@ -55,8 +55,7 @@ impl Conditioner {
 
     /// The step, counted from the seam, before which the gates are told the same in all variations.
     pub fn common(level: &Level) -> i64 {
-        let (ahead, grid) = (level.ahead as i64, level.grid as i64);
-        (-ahead).div_euclid(grid) * grid * level.hop as i64
+        level.grid.first_open(level.ahead) * level.hop as i64
     }
 
     fn net(&self) -> &Level {
@@ -80,10 +79,10 @@ impl Conditioner {
         Ok(())
     }
 
-    /// Makes the biases of a piece of the grid.
-    fn load(&mut self, piece: i64, step: u64) -> Result<(), EngineError> {
-        let (ahead, grid) = (self.net().ahead as i64, self.net().grid as i64);
-        let (from, until) = (piece * grid - ahead, (piece + 1) * grid + ahead);
+    /// Makes the biases of a piece of codes.
+    fn load(&mut self, piece: Range<i64>, step: u64) -> Result<(), EngineError> {
+        let ahead = self.net().ahead as i64;
+        let (from, until) = (piece.start - ahead, piece.end + ahead);
         self.draw(until)?;
         // Earlier codes are not asked for again.
         let past = usize::try_from(from - self.first).unwrap_or(0);
@@ -99,28 +98,27 @@ impl Conditioner {
             self.said[index] = if let Some(before) = before.filter(|(same, _)| same == codes) {
                 before.clone()
             } else {
-                let said = self.net().modulate(codes, ahead as usize, grid as usize)?;
+                let said = self.net().modulate(codes, ahead as usize, (piece.end - piece.start) as usize)?;
                 let variation = self.variation + index as u32;
                 let said = said.ok_or_else(|| self.net().decoder.source().not_finite(variation, step))?;
                 (codes.to_vec(), said)
             };
         }
-        self.piece = Some(piece);
+        self.piece = piece;
         Ok(())
     }
 }
 
 impl Condition for Conditioner {
     fn at(&mut self, step: u64, _batch: usize) -> Result<Told<'_>, EngineError> {
-        let (hop, grid, width) = (self.net().hop as i64, self.net().grid as i64, self.net().told);
+        let (hop, width) = (self.net().hop as i64, self.net().told);
         let behind = step.cast_signed() - self.start.seam(self.level).cast_signed();
         let code = behind.div_euclid(hop);
         if self.now != Some(code) {
-            let piece = code.div_euclid(grid);
-            if self.piece != Some(piece) {
-                self.load(piece, step)?;
+            if !self.piece.contains(&code) {
+                self.load(self.net().grid.piece(code), step)?;
             }
-            let at = code.rem_euclid(grid) as usize * width;
+            let at = (code - self.piece.start) as usize * width;
             self.told.clear();
             for (_, said) in &self.said {
                 self.told.extend_from_slice(&said[at..at + width]);
@@ -140,7 +138,7 @@ impl Condition for Conditioner {
             variation: variations.start,
             first: self.first,
             codes: self.codes.iter().cycle().take(count).cloned().collect(),
-            piece: self.piece,
+            piece: self.piece.clone(),
             said: self.said.iter().cycle().take(count).cloned().collect(),
             now: None,
             told: Vec::new(),
@@ -178,13 +176,14 @@ impl Teller for Recordings<'_> {
     fn tell(&mut self, frame: usize) -> Result<Option<Told<'_>>, EngineError> {
         let level = self.level;
         let code = (frame + self.before) / level.hop;
-        let (piece, within) = (code / level.grid, code % level.grid);
+        let length = level.grid.length();
+        let (piece, within) = (code / length, code % length);
         if self.piece != Some(piece) {
-            let (from, until) = (piece * level.grid, (piece + 1) * level.grid);
+            let (from, until) = (piece * length, (piece + 1) * length);
             let seen = from.saturating_sub(level.ahead)..until + level.ahead;
             let say = |(index, codes): (usize, &Vec<u32>)| {
                 let codes = &codes[seen.start.min(codes.len())..seen.end.min(codes.len())];
-                let said = level.modulate(codes, from - seen.start, level.grid)?;
+                let said = level.modulate(codes, from - seen.start, length)?;
                 said.ok_or_else(|| level.decoder.source().not_finite(index as u32, frame as u64))
             };
             self.said = self.codes.iter().enumerate().map(say).collect::<Result<_, _>>()?;

@@ -3,6 +3,7 @@
 
 mod codes;
 mod conditioner;
+mod grid;
 mod nets;
 mod start;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The networks of a model, loaded, and how far each of them looks.
 
+use super::grid::Grid;
 use crate::backend::LoadOptions;
 use crate::error::EngineError;
 use crate::family::wavenet::{Net, best_precision};
@@ -14,10 +15,6 @@ use continuo_package::{GraphId, GraphRole, Package, Signal, onnx};
 const ENCODED_AT_ONCE: usize = 8192;
 /// Values that one layer of an encoder may have at once (64 MB).
 const MOST_ENCODED: usize = 1 << 24;
-/// Codes whose biases a modulator makes at once: as many as it looks ahead, within these bounds. More at once cost memory, fewer cost
-/// time, since what it looks at to both sides is computed again.
-const FEWEST_MODULATED: usize = 16;
-const MOST_MODULATED: usize = 64;
 /// Most frames that a voice takes into account (half an hour at 16 kHz).
 const MOST_CONTEXT: usize = 1 << 25;
 
@@ -49,8 +46,8 @@ pub(super) struct Level {
     pub codes: u32,
     /// Codes ahead, and back, that decide what one code tells the gates.
     pub ahead: usize,
-    /// Codes whose biases are made at once, on a grid that begins at the seam.
-    pub grid: usize,
+    /// The pieces of codes whose biases are made at once.
+    pub grid: Grid,
     /// Values that the gates are told.
     pub told: usize,
     /// Symbols to each side that decide a code, in whole hops.
@@ -82,7 +79,7 @@ impl Level {
     /// Codes before the seam that decide what the gates are told from the first primed step on.
     fn known(&self) -> usize {
         // One step more: the symbol that a voice begins with leads to the first one.
-        (self.primed() + 1).div_ceil(self.hop).next_multiple_of(self.grid) + self.ahead
+        (self.primed() + 1).div_ceil(self.hop).next_multiple_of(self.grid.length()) + self.ahead
     }
 
     /// The last `count` codes of symbols, of which there are as many as [`Level::symbols_for`] says; the last symbol is the last
@@ -166,7 +163,7 @@ impl Nets {
                 hop,
                 codes: autoencoder.codes,
                 ahead,
-                grid: ahead.clamp(FEWEST_MODULATED, MOST_MODULATED),
+                grid: Grid::new(ahead, autoencoder.decoder.conditioning_channels()),
                 told: autoencoder.decoder.conditioning_channels(),
                 margin: (autoencoder.encoder.reach() as usize).next_multiple_of(hop),
                 window: (at_once.min(ENCODED_AT_ONCE) / hop).max(1),
@@ -239,7 +236,7 @@ impl Nets {
     /// Memory for what one variation remembers, in bytes.
     pub fn bytes_per_variation(&self) -> u64 {
         let of_level = |level: &Level| {
-            let told = 4 * level.told as u64 * (level.grid as u64 + 1);
+            let told = 4 * level.told as u64 * (level.grid.length() as u64 + 1);
             level.decoder.bytes_per_variation() + told
         };
         let prior = self.prior.as_ref().map_or(0, Net::bytes_per_variation);
