@@ -212,27 +212,6 @@ fn a_placement_whose_take_is_gone_is_silent_and_stays_in_the_project() {
 }
 
 #[test]
-#[ignore = "writes the golden state"]
-fn write_golden() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/states");
-    let state = std::fs::read(path.join("4/song.state")).unwrap();
-    let number = saved(&state).shelf.label.number;
-    let mut second = placement(&state, 1, 4.0, Some(1), Repeat::Times(2));
-    second.gain_db = -3.0;
-    let mut row = [placement(&state, 0, 0.0, None, Repeat::Once), second];
-    for placement in &mut row {
-        placement.number = number;
-    }
-    let bundle = Bundle::new();
-    let mut plugin = bundle.load();
-    assert!(plugin.restore(&place(&state, &row)).unwrap());
-    let values = [("arrangement", "on"), ("arrangement_crossfade", "120 ms")];
-    play(&mut plugin, 48_000, 512, &values, 0, 512, false);
-    std::fs::create_dir_all(path.join("5")).unwrap();
-    std::fs::write(path.join("5/arrangement.state"), plugin.save().unwrap()).unwrap();
-}
-
-#[test]
 fn a_saved_arrangement_opens_as_it_was() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/states/5/arrangement.state");
     let golden = std::fs::read(path).unwrap();

@@ -40,8 +40,10 @@ fn is_open(cx: &Cx<'_>) -> bool {
 pub fn arrangement(ui: &mut Ui, cx: &mut Cx<'_>) {
     let (rect, _) = ui.allocate_exact_size(ui.available_size(), Sense::hover());
     forget_what_came_back(cx);
+    // It has the room that was wanted when the frame began.
+    let open = is_open(cx) && rect.height() >= HEAD + RULER + BLOCKS;
     head(ui, cx, rect.with_max_y(rect.top() + HEAD));
-    if !is_open(cx) {
+    if !open {
         return;
     }
     let field = Rect::from_min_max(pos2(rect.left(), rect.top() + HEAD), rect.max);
