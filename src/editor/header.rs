@@ -11,7 +11,7 @@ use super::gesture::gesture;
 use super::widgets::{elided, focus_ring, menu_padding, segments};
 use super::{chooser, listen, models, patches, stepper, theme, trim};
 use crate::params::{Mode, SeedSource};
-use crate::session::{Capture, CaptureRing, Sound};
+use crate::session::{Capture, CaptureRing, Look, Sound};
 
 /// Width of the button that trims the clip.
 const TRIM: f32 = 84.0;
@@ -43,7 +43,7 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>) {
 }
 
 /// Hosts do not always pass their screen's scale on, so it can be chosen. The window grows with what is in it.
-fn choose_zoom(ui: &Ui, cx: &mut Cx<'_>, button: &Response) {
+fn choose_zoom(ui: &Ui, cx: &Cx<'_>, button: &Response) {
     if button.hovered() {
         ui.set_cursor_icon(CursorIcon::PointingHand);
     }
@@ -54,9 +54,10 @@ fn choose_zoom(ui: &Ui, cx: &mut Cx<'_>, button: &Response) {
             let factor = f32::from(percent) / 100.0;
             let name = RichText::new(format!("{percent} %")).color(theme::TEXT);
             if ui.selectable_label((factor - now).abs() < 0.01, name).clicked() {
+                // Followed as what a project brings along is: the scale first, and the window once that is what it is to be.
                 let window = ui.ctx().content_rect().size() * factor;
-                ui.ctx().set_zoom_factor(factor);
-                cx.state.looks.wanted = Some((window.x, window.y));
+                let zoom = ((factor - 1.0).abs() > 1e-3).then_some(factor);
+                cx.session.keep_look(Look { zoom, window: Some((window.x, window.y)), ..cx.session.look() });
             }
         }
     });

@@ -182,7 +182,8 @@ class Walk:
         time.sleep(0.5)
         middles, began = [], None
         for y, row in enumerate([*self.hand.pixels(), [(0, 0, 0)] * SIZE[0]]):
-            on = 110 < y < 420 and row[NUMBER] in PLATES
+            # Below them is the arrangement's strip.
+            on = 110 < y < 368 and row[NUMBER] in PLATES
             if on and began is None:
                 began = y
             elif not on and began is not None:

@@ -6,8 +6,8 @@ mod common;
 
 use std::path::Path;
 
-use common::{library, recordings, workers};
-use continuo_engine::Runtime;
+use common::{export_arguments, library, played, recordings, workers};
+use continuo_engine::{LoadOptions, Model, Runtime, Sampling, VoiceRequest};
 use continuo_package::family::ada::AdaShape;
 use continuo_package::{GraphId, GraphRole, Shape as _};
 use continuo_trainer::cli::{CodesArgs, DeviceArg, PlanArgs};
@@ -16,7 +16,9 @@ use continuo_trainer::config;
 use continuo_trainer::data::batches::{Batches, Coder, held_out};
 use continuo_trainer::data::dataset::{Dataset, Split};
 use continuo_trainer::device::Device;
+use continuo_trainer::export;
 use continuo_trainer::family::FAMILIES;
+use continuo_trainer::nn::Tensors;
 use continuo_trainer::plan;
 use continuo_trainer::random::{Purpose, Random};
 use continuo_trainer::task::{Task, Verification};
@@ -213,7 +215,8 @@ fn two_workers_learn_the_codebook_of_one() {
     assert_eq!((&first.0, &first.1), (&second.0, &second.1), "bit for bit");
     let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3);
     assert!(near(&first.0, &weights) && near(&first.1.values, &codebook.values));
-    assert_eq!(first.1.get("counts").iter().sum::<f32>().round(), codebook.get("counts").iter().sum::<f32>().round());
+    let used = |codebook: &Tensors| codebook.get("counts").iter().sum::<f32>();
+    assert!((used(&first.1) - used(&codebook)).abs() < 1e-2, "counts of all rows");
 }
 
 #[test]
@@ -294,8 +297,8 @@ fn codes_of_a_dataset_carry_a_prior_and_both_are_the_package() {
 
         // A package that is not the trained model is found out.
         let mut other = task.package().unwrap();
-        for (_, average) in task.networks_mut().into_iter().map(|network| ((), &mut network.average)) {
-            average.iter_mut().for_each(|value| *value *= 1.01);
+        for value in task.networks_mut().into_iter().flat_map(|network| network.average.iter_mut()) {
+            *value *= 1.01;
         }
         let error = task.verify(&mut other, &check(&data)).unwrap_err().to_string();
         assert!(error.contains("not the trained model"), "{error}");
@@ -445,4 +448,30 @@ fn a_plan_passes_over_what_is_finished_and_goes_on_with_what_has_begun() {
     plan::run(&stage("codes")).unwrap();
     let codes = Dataset::open(&arguments.out.join("codes")).unwrap();
     assert_eq!(Origin::of(&codes).unwrap().map(|origin| origin.steps), Some(11));
+}
+
+#[test]
+fn an_exported_model_opens_in_the_engine_and_plays() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = common::tones(&dir.path().join("data"), &[20_000, 9_000, 12_000]);
+    let run = create(dir.path(), "level", TINY, &data);
+    sitting(&run, &data, 99).unwrap();
+    let out = dir.path().join("codes");
+    let arguments =
+        CodesArgs { run: run.dir.clone(), out: out.clone(), data: None, device: DeviceArg::Cpu, force: false };
+    codes::run(&arguments).unwrap();
+    let prior = create(dir.path(), "prior", TINY_PRIOR, &Dataset::open(&out).unwrap());
+    sitting(&prior, &Dataset::open(&out).unwrap(), 99).unwrap();
+    let file = dir.path().join("model.continuo");
+    let mut arguments = export_arguments(&run.dir, &file, 1.0, 0);
+    arguments.with = vec![prior.dir.clone()];
+    export::run(&arguments).unwrap();
+
+    let options = LoadOptions { runtime: Some(Runtime::open(&library()).unwrap()), ..LoadOptions::default() };
+    let model = Model::load(&file, &options).unwrap();
+    let request = VoiceRequest::new(Sampling::default(), 0..1);
+    let clip: Vec<f32> = (0..2_000).map(|t| 0.5 * (t as f32 * 0.157).sin()).collect();
+    let sound = played(&model, &request, &clip, 500);
+    assert_eq!(sound.len(), 500);
+    assert!(sound.iter().all(|value| value.abs() <= 1.0) && sound.windows(2).any(|pair| pair[0] != pair[1]));
 }

@@ -1,14 +1,29 @@
 //! What the gates of a local model are told: the modulator's biases for each code, with the codes drawn as far ahead as it looks.
 
 use super::codes::{Codes, SEAM};
-use super::nets::Level;
-use super::start::Start;
+use super::nets::{Level, Nets};
 use crate::autoregressive::{Condition, Teller, Told};
 use crate::error::EngineError;
 use crate::voice::Voice;
+use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+/// What was heard before the seam, and what draws the codes behind it.
+pub(super) trait Heard: Debug + Send + Sync {
+    /// The networks.
+    fn nets(&self) -> &Nets;
+
+    /// The codes of a level up to the seam.
+    fn known(&self, level: usize) -> &[u32];
+
+    /// The step of a level's local model at the seam: a frame, or a code that is counted from [`SEAM`].
+    fn seam(&self, level: usize) -> u64;
+
+    /// What draws the codes of a level behind the seam, for these variations.
+    fn above(self: Arc<Self>, level: usize, variations: Range<u32>) -> Result<Codes, EngineError>;
+}
 
 /// The biases of a batch of variations. Codes are counted from the seam; those before it have negative indices.
 ///
@@ -16,7 +31,7 @@ use std::sync::atomic::AtomicBool;
 /// how generating was cut into calls.
 #[derive(Debug)]
 pub(super) struct Conditioner {
-    start: Arc<Start>,
+    heard: Arc<dyn Heard>,
     level: usize,
     /// Draws the codes behind the seam; none while all variations are one, of which none has drawn a code.
     above: Option<Box<Codes>>,
@@ -37,15 +52,15 @@ pub(super) struct Conditioner {
 
 impl Conditioner {
     /// For all variations, as long as they are one.
-    pub fn together(start: &Arc<Start>, level: usize) -> Self {
-        let known = start.known(level);
+    pub fn together(heard: Arc<dyn Heard>, level: usize) -> Self {
+        let known = heard.known(level).to_vec();
         Self {
-            start: Arc::clone(start),
+            heard,
             level,
             above: None,
             variation: 0,
             first: -(known.len() as i64),
-            codes: vec![known.to_vec()],
+            codes: vec![known],
             piece: 0..0,
             said: vec![(Vec::new(), Vec::new())],
             now: None,
@@ -59,7 +74,7 @@ impl Conditioner {
     }
 
     fn net(&self) -> &Level {
-        &self.start.nets().levels[self.level]
+        &self.heard.nets().levels[self.level]
     }
 
     /// Draws codes until those below this index are known.
@@ -112,7 +127,7 @@ impl Conditioner {
 impl Condition for Conditioner {
     fn at(&mut self, step: u64, _batch: usize) -> Result<Told<'_>, EngineError> {
         let (hop, width) = (self.net().hop as i64, self.net().told);
-        let behind = step.cast_signed() - self.start.seam(self.level).cast_signed();
+        let behind = step.cast_signed() - self.heard.seam(self.level).cast_signed();
         let code = behind.div_euclid(hop);
         if self.now != Some(code) {
             if !self.piece.contains(&code) {
@@ -132,9 +147,9 @@ impl Condition for Conditioner {
     fn fork(&self, variations: Range<u32>) -> Result<Box<dyn Condition>, EngineError> {
         let count = variations.len();
         Ok(Box::new(Self {
-            start: Arc::clone(&self.start),
+            heard: Arc::clone(&self.heard),
             level: self.level,
-            above: Some(Box::new(self.start.above(self.level, variations.clone())?)),
+            above: Some(Box::new(Arc::clone(&self.heard).above(self.level, variations.clone())?)),
             variation: variations.start,
             first: self.first,
             codes: self.codes.iter().cycle().take(count).cloned().collect(),

@@ -1,7 +1,7 @@
 //! Where a voice begins: the codes of what was heard, and the voices that go on from them.
 
 use super::codes::{CodeHead, Codes, SEAM};
-use super::conditioner::Conditioner;
+use super::conditioner::{Conditioner, Heard};
 use super::nets::Nets;
 use crate::autoregressive::{Autoregressive, Head, Past};
 use crate::error::EngineError;
@@ -57,34 +57,6 @@ impl Start {
         Ok(Arc::new(Self { nets: Arc::clone(nets), known, prior: Mutex::new(prior), request, seam_frame }))
     }
 
-    pub fn nets(&self) -> &Nets {
-        &self.nets
-    }
-
-    /// The codes of a level up to the seam.
-    pub fn known(&self, level: usize) -> &[u32] {
-        self.known.get(level).map_or(&[], Vec::as_slice)
-    }
-
-    /// The step of a level's local model at the seam: a frame, or a code that is counted from [`SEAM`].
-    pub fn seam(&self, level: usize) -> u64 {
-        if level == 0 { self.seam_frame } else { SEAM }
-    }
-
-    /// What draws the codes of a level behind the seam, for these variations.
-    pub fn above(self: &Arc<Self>, level: usize, variations: Range<u32>) -> Result<Codes, EngineError> {
-        if level + 1 == self.nets.levels.len() {
-            // What a thread that panicked has left is as it was: forking changes nothing.
-            return self.prior.lock().unwrap_or_else(PoisonError::into_inner).fork(variations);
-        }
-        let codes = self.known(level);
-        let silence = codes.first().copied().unwrap_or_default();
-        let head = head(&self.nets, &self.request, level, silence, self.seam_frame);
-        let symbols: Vec<f32> = codes.iter().map(|&code| head.amplitude(code)).collect();
-        let request = VoiceRequest { variations, ..self.request.clone() };
-        self.voice(level + 1, head, &symbols, &request, &AtomicBool::new(false))
-    }
-
     /// The local model of a level, which has heard the last of these symbols and what their codes tell its gates.
     pub fn voice<H: Head<Symbol = u32> + 'static>(
         self: &Arc<Self>,
@@ -101,7 +73,8 @@ impl Start {
         let past = Past { reach: None, silence_before: 0 };
         let voice = Autoregressive::new(net.decoder.source().clone(), stepper, head, 1, past, request)?;
         let first = self.seam(level) - symbols.len() as u64;
-        let mut voice = voice.told(Box::new(Conditioner::together(self, level))).starting_at(first);
+        let heard: Arc<dyn Heard> = Arc::<Self>::clone(self);
+        let mut voice = voice.told(Box::new(Conditioner::together(heard, level))).starting_at(first);
         // As far as the modulator looks ahead, the codes behind the seam have a say in what the gates are told before it, and each
         // variation has its own.
         let common = usize::try_from(symbols.len() as i64 + Conditioner::common(net)).unwrap_or(0);
@@ -110,6 +83,33 @@ impl Start {
         voice.part_now()?;
         voice.prime(&[own], cancel)?;
         Ok(voice)
+    }
+}
+
+impl Heard for Start {
+    fn nets(&self) -> &Nets {
+        &self.nets
+    }
+
+    fn known(&self, level: usize) -> &[u32] {
+        self.known.get(level).map_or(&[], Vec::as_slice)
+    }
+
+    fn seam(&self, level: usize) -> u64 {
+        if level == 0 { self.seam_frame } else { SEAM }
+    }
+
+    fn above(self: Arc<Self>, level: usize, variations: Range<u32>) -> Result<Codes, EngineError> {
+        if level + 1 == self.nets.levels.len() {
+            // What a thread that panicked has left is as it was: forking changes nothing.
+            return self.prior.lock().unwrap_or_else(PoisonError::into_inner).fork(variations);
+        }
+        let codes = self.known(level);
+        let silence = codes.first().copied().unwrap_or_default();
+        let head = head(&self.nets, &self.request, level, silence, self.seam_frame);
+        let symbols: Vec<f32> = codes.iter().map(|&code| head.amplitude(code)).collect();
+        let request = VoiceRequest { variations, ..self.request.clone() };
+        self.voice(level + 1, head, &symbols, &request, &AtomicBool::new(false))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The networks and the voice against the equations in double precision, and the seam.
 
 use super::codes::SEAM;
+use super::conditioner::Heard;
 use super::nets::Nets;
 use super::start::Start;
 use super::voice::AdaVoice;
@@ -167,7 +168,7 @@ fn a_clip_and_its_own_codes_go_on_as_if_nothing_had_been_cut() {
         let cut = nets.levels.iter().map(|level| level.hop).product::<usize>() * 16 * 4;
         let mut all = known;
         for (level, codes) in all.iter_mut().enumerate() {
-            let mut above = start.above(level, 2..3).unwrap();
+            let mut above = Arc::clone(&start).above(level, 2..3).unwrap();
             let mut drawn = vec![Vec::new()];
             above.generate(cut / nets.frames_per_code(level) as usize, &mut drawn, &NEVER).unwrap();
             codes.extend(drawn[0].iter().map(|&amplitude| above.head().code(amplitude)));

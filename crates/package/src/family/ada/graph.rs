@@ -3,10 +3,12 @@
 
 use super::names::{self, Stack};
 use super::{AdaShape, Autoencoder, Convolutions, Quantiser};
-use crate::family::wavenet::graph::{part_graph, part_tensors};
+use crate::family::wavenet::graph::part_graph;
 use crate::family::writer::Writer;
 use crate::graph::{GraphId, GraphRole};
 use crate::onnx::{AttributeProto, FLOAT, INT64, ModelProto, TensorProto, ValueInfoProto};
+
+pub use super::tensors;
 
 /// Axis names that the caller of the graph chooses the length of: takes and steps.
 const TAKES: Result<i64, &str> = Err("B");
@@ -38,49 +40,6 @@ pub fn graph(shape: &AdaShape, id: GraphId, mut weights: impl FnMut(&str, &[usiz
         }
         GraphRole::Prior | GraphRole::Generator => None,
     }
-}
-
-/// Names and axes of the weights of one of [`AdaShape::ids`], in the order in which its graph holds them; none for any other.
-pub fn tensors(shape: &AdaShape, id: GraphId) -> Vec<(String, Vec<usize>)> {
-    let GraphId { role, level } = id;
-    let Some(autoencoder) = shape.autoencoder(level) else { return Vec::new() };
-    let (codes, code_channels) = (autoencoder.codes as usize, autoencoder.code_channels as usize);
-    let is_vq = autoencoder.quantiser == Quantiser::Vq;
-    let codebook = is_vq.then(|| (names::CODEBOOK.to_owned(), vec![codes, code_channels]));
-    match role {
-        GraphRole::Encoder => {
-            let rows = if shape.has_amplitudes(level) { 1 } else { shape.symbols(level) as usize };
-            let width = autoencoder.encoder.channels as usize;
-            let outputs = autoencoder.quantised_channels() as usize;
-            let stack = stack(Stack::Encoder, autoencoder.encoder, vec![rows, width], outputs);
-            stack.into_iter().chain(codebook).collect()
-        }
-        GraphRole::Modulator => {
-            let width = autoencoder.modulator.channels as usize;
-            let input = if is_vq { vec![width, code_channels, 1] } else { vec![codes, width] };
-            let outputs = autoencoder.decoder.conditioning_channels();
-            codebook.into_iter().chain(stack(Stack::Modulator, autoencoder.modulator, input, outputs)).collect()
-        }
-        GraphRole::Step => part_tensors(&autoencoder.decoder, shape.decoder_part(level)),
-        GraphRole::Prior if level == shape.top() => {
-            shape.prior.as_ref().map_or_else(Vec::new, |prior| part_tensors(prior, shape.prior_part()))
-        }
-        GraphRole::Prior | GraphRole::Generator => Vec::new(),
-    }
-}
-
-fn stack(stack: Stack, sizes: Convolutions, input: Vec<usize>, outputs: usize) -> Vec<(String, Vec<usize>)> {
-    let (width, taps) = (sizes.channels as usize, sizes.filter_width as usize);
-    let mut tensors = vec![(stack.input_weight(), input), (stack.input_bias(), vec![width])];
-    for block in 0..sizes.blocks {
-        tensors.push((stack.dilated_weight(block), vec![width, width, taps]));
-        tensors.push((stack.dilated_bias(block), vec![width]));
-        tensors.push((stack.mix_weight(block), vec![width, width, 1]));
-        tensors.push((stack.mix_bias(block), vec![width]));
-    }
-    tensors.push((stack.output_weight(), vec![outputs, width, 1]));
-    tensors.push((stack.output_bias(), vec![outputs]));
-    tensors
 }
 
 /// Symbols in, one code per hop out.

@@ -7,9 +7,11 @@
 //! the symbols whose gates get them. A *prior*, a WaveNet too, goes on in the codes of the topmost level.
 
 use super::shape::{Family, FieldError, Shape};
+use super::wavenet::graph::part_tensors;
 use super::wavenet::{Part, WaveNetShape};
 use crate::graph::{ElementType, GraphId, GraphRole, GraphSpec, TensorSpec};
 use crate::signal::{Reach, Signal};
+use names::Stack;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -191,13 +193,13 @@ impl Shape for AdaShape {
 
     fn parameters(&self) -> u64 {
         let elements = |axes: Vec<usize>| axes.iter().map(|&axis| axis as u64).product::<u64>();
-        let tensors = self.ids().into_iter().flat_map(|id| graph::tensors(self, id));
+        let all = self.ids().into_iter().flat_map(|id| tensors(self, id));
         // A codebook lies in two graphs and is one.
         let is_copy = |id: GraphId, name: &str| id.role == GraphRole::Modulator && name == names::CODEBOOK;
         let copies = self.ids().into_iter().flat_map(|id| {
-            graph::tensors(self, id).into_iter().filter(move |(name, _)| is_copy(id, name)).map(|(_, axes)| axes)
+            tensors(self, id).into_iter().filter(move |(name, _)| is_copy(id, name)).map(|(_, axes)| axes)
         });
-        tensors.map(|(_, axes)| elements(axes)).sum::<u64>() - copies.map(elements).sum::<u64>()
+        all.map(|(_, axes)| elements(axes)).sum::<u64>() - copies.map(elements).sum::<u64>()
     }
 
     fn graphs(&self) -> Vec<GraphSpec> {
@@ -245,4 +247,47 @@ impl AdaShape {
             _ => spec(codes_hop, vec![sequence(names::CODES)], vec![sequence(names::LEVEL_CODES)]),
         }
     }
+}
+
+/// Names and axes of the weights of one of [`AdaShape::ids`], in the order in which its graph holds them; none for any other.
+pub fn tensors(shape: &AdaShape, id: GraphId) -> Vec<(String, Vec<usize>)> {
+    let GraphId { role, level } = id;
+    let Some(autoencoder) = shape.autoencoder(level) else { return Vec::new() };
+    let (codes, code_channels) = (autoencoder.codes as usize, autoencoder.code_channels as usize);
+    let is_vq = autoencoder.quantiser == Quantiser::Vq;
+    let codebook = is_vq.then(|| (names::CODEBOOK.to_owned(), vec![codes, code_channels]));
+    match role {
+        GraphRole::Encoder => {
+            let rows = if shape.has_amplitudes(level) { 1 } else { shape.symbols(level) as usize };
+            let width = autoencoder.encoder.channels as usize;
+            let outputs = autoencoder.quantised_channels() as usize;
+            let stack = stack_tensors(Stack::Encoder, autoencoder.encoder, vec![rows, width], outputs);
+            stack.into_iter().chain(codebook).collect()
+        }
+        GraphRole::Modulator => {
+            let width = autoencoder.modulator.channels as usize;
+            let input = if is_vq { vec![width, code_channels, 1] } else { vec![codes, width] };
+            let outputs = autoencoder.decoder.conditioning_channels();
+            codebook.into_iter().chain(stack_tensors(Stack::Modulator, autoencoder.modulator, input, outputs)).collect()
+        }
+        GraphRole::Step => part_tensors(&autoencoder.decoder, shape.decoder_part(level)),
+        GraphRole::Prior if level == shape.top() => {
+            shape.prior.as_ref().map_or_else(Vec::new, |prior| part_tensors(prior, shape.prior_part()))
+        }
+        GraphRole::Prior | GraphRole::Generator => Vec::new(),
+    }
+}
+
+fn stack_tensors(stack: Stack, sizes: Convolutions, input: Vec<usize>, outputs: usize) -> Vec<(String, Vec<usize>)> {
+    let (width, taps) = (sizes.channels as usize, sizes.filter_width as usize);
+    let mut tensors = vec![(stack.input_weight(), input), (stack.input_bias(), vec![width])];
+    for block in 0..sizes.blocks {
+        tensors.push((stack.dilated_weight(block), vec![width, width, taps]));
+        tensors.push((stack.dilated_bias(block), vec![width]));
+        tensors.push((stack.mix_weight(block), vec![width, width, 1]));
+        tensors.push((stack.mix_bias(block), vec![width]));
+    }
+    tensors.push((stack.output_weight(), vec![outputs, width, 1]));
+    tensors.push((stack.output_bias(), vec![outputs]));
+    tensors
 }
