@@ -41,7 +41,7 @@ pub fn arrangement(ui: &mut Ui, cx: &mut Cx<'_>) {
     let (rect, _) = ui.allocate_exact_size(ui.available_size(), Sense::hover());
     forget_what_came_back(cx);
     // It has the room that was wanted when the frame began.
-    let open = is_open(cx) && rect.height() >= HEAD + RULER + BLOCKS;
+    let open = is_open(cx) && rect.height() > HEAD + RULER + BLOCKS / 2.0;
     head(ui, cx, rect.with_max_y(rect.top() + HEAD));
     if !open {
         return;
