@@ -6,8 +6,8 @@ mod common;
 
 use std::path::Path;
 
-use common::{export_arguments, library, played, recordings, workers};
-use continuo_engine::{LoadOptions, Model, Runtime, Sampling, VoiceRequest};
+use common::{library, recordings, workers};
+use continuo_engine::Runtime;
 use continuo_package::family::ada::AdaShape;
 use continuo_package::{GraphId, GraphRole, Shape as _};
 use continuo_trainer::cli::{CodesArgs, DeviceArg, PlanArgs};
@@ -16,7 +16,6 @@ use continuo_trainer::config;
 use continuo_trainer::data::batches::{Batches, Coder, held_out};
 use continuo_trainer::data::dataset::{Dataset, Split};
 use continuo_trainer::device::Device;
-use continuo_trainer::export;
 use continuo_trainer::family::FAMILIES;
 use continuo_trainer::nn::Tensors;
 use continuo_trainer::plan;
@@ -448,30 +447,4 @@ fn a_plan_passes_over_what_is_finished_and_goes_on_with_what_has_begun() {
     plan::run(&stage("codes")).unwrap();
     let codes = Dataset::open(&arguments.out.join("codes")).unwrap();
     assert_eq!(Origin::of(&codes).unwrap().map(|origin| origin.steps), Some(11));
-}
-
-#[test]
-fn an_exported_model_opens_in_the_engine_and_plays() {
-    let dir = tempfile::tempdir().unwrap();
-    let data = common::tones(&dir.path().join("data"), &[20_000, 9_000, 12_000]);
-    let run = create(dir.path(), "level", TINY, &data);
-    sitting(&run, &data, 99).unwrap();
-    let out = dir.path().join("codes");
-    let arguments =
-        CodesArgs { run: run.dir.clone(), out: out.clone(), data: None, device: DeviceArg::Cpu, force: false };
-    codes::run(&arguments).unwrap();
-    let prior = create(dir.path(), "prior", TINY_PRIOR, &Dataset::open(&out).unwrap());
-    sitting(&prior, &Dataset::open(&out).unwrap(), 99).unwrap();
-    let file = dir.path().join("model.continuo");
-    let mut arguments = export_arguments(&run.dir, &file, 1.0, 0);
-    arguments.with = vec![prior.dir.clone()];
-    export::run(&arguments).unwrap();
-
-    let options = LoadOptions { runtime: Some(Runtime::open(&library()).unwrap()), ..LoadOptions::default() };
-    let model = Model::load(&file, &options).unwrap();
-    let request = VoiceRequest::new(Sampling::default(), 0..1);
-    let clip: Vec<f32> = (0..2_000).map(|t| 0.5 * (t as f32 * 0.157).sin()).collect();
-    let sound = played(&model, &request, &clip, 500);
-    assert_eq!(sound.len(), 500);
-    assert!(sound.iter().all(|value| value.abs() <= 1.0) && sound.windows(2).any(|pair| pair[0] != pair[1]));
 }
