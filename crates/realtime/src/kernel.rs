@@ -2,7 +2,7 @@
 //!
 //! A sinc under a Kaiser window, sixteen zero crossings to each side. Read at its own speed or slower, the kernel passes all
 //! that the take has. Read faster, the kernel is stretched with the speed, so that what would come out above half the rate
-//! (and be folded back) is left out, up to [`MOST_STRETCH`] times the speed; beyond, it stretches no further, so that one
+//! (and be folded back) is left out, up to four times the speed; beyond, it stretches no further, so that one
 //! voice never costs more than that.
 //!
 //! There is one kernel per quarter tone ([`RUNGS`]); a speed between two takes the wider one. Each lies in the table as it is
@@ -13,16 +13,7 @@ mod table;
 
 use table::{FOURS, Four, RUNG_COUNT, RUNGS, Rung, STEPS};
 
-/// Zero crossings of the sinc to each side.
-const CROSSINGS: usize = 16;
-/// Curves from one zero crossing to the next. They are 98 dB off at half the rate, and 24 dB less each octave below.
-const PIECES: usize = 8;
-/// The Kaiser window's parameter: 90 dB in the stop band.
-const BETA: f64 = 9.0;
-/// How far the kernel is stretched at most: two octaves up nothing is folded back.
-const MOST_STRETCH: usize = 4;
-/// One frame per output frame, in the fixed point of positions: 32 bits after the point.
-pub(crate) const UNITY: u64 = 1 << 32;
+pub(crate) use table::UNITY;
 
 /// The kernel for one speed of reading.
 #[derive(Debug, Clone, Copy)]

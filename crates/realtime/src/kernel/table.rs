@@ -1,7 +1,17 @@
 //! The kernels, computed while this is compiled.
 
-use super::{BETA, CROSSINGS, MOST_STRETCH, PIECES, UNITY};
 use crate::sine::sine;
+
+/// Zero crossings of the sinc to each side.
+pub(super) const CROSSINGS: usize = 16;
+/// Curves from one zero crossing to the next. They are 98 dB off at half the rate, and 24 dB less each octave below.
+const PIECES: usize = 8;
+/// The Kaiser window's parameter: 90 dB in the stop band.
+const BETA: f64 = 9.0;
+/// How far the kernel is stretched at most: two octaves up nothing is folded back.
+pub(super) const MOST_STRETCH: usize = 4;
+/// One frame per output frame, in the fixed point of positions: 32 bits after the point.
+pub(crate) const UNITY: u64 = 1 << 32;
 
 /// Kernels per octave of speed.
 const PER_OCTAVE: usize = 24;

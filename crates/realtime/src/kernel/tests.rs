@@ -1,3 +1,4 @@
+use super::table::{CROSSINGS, MOST_STRETCH};
 use super::*;
 
 /// The take at a fraction of a frame after the one at `half - 1`.
