@@ -20,7 +20,6 @@ use crate::family::wavenet::parameters::is_bias;
 use crate::nn::{Network, Tensors};
 use crate::peers::Peers;
 use crate::task::{Coding, Figures, Gradients, ModelPackage, StepReport, Task, TaskError, Verification};
-use crate::training::checkpoint::Keep;
 
 /// The name of its only network.
 pub const NETWORK: &str = "autoencoder";
@@ -149,17 +148,8 @@ impl Configuration for Config {
     }
 
     fn plan(&self) -> Plan {
-        Plan {
-            steps: self.training.steps,
-            checkpoint_minutes: self.training.checkpoint_minutes,
-            keep: Keep { newest: self.training.keep_checkpoints, every_steps: self.training.keep_every_steps },
-            log_every_steps: self.training.log_every_steps,
-            // Without a prior nothing goes on by itself.
-            preview_every_steps: 0,
-            measure_every_steps: self.evaluation.every_steps,
-            rng_seed: self.training.rng_seed,
-            precision: self.training.precision,
-        }
+        // Without a prior nothing goes on by itself.
+        Plan { preview_every_steps: 0, ..self.evaluation.plan(&self.training) }
     }
 
     fn set_steps(&mut self, steps: u64) {

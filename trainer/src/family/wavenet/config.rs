@@ -5,7 +5,8 @@ use continuo_package::family::wavenet::{Activation, WaveNetShape};
 use serde::{Deserialize, Serialize};
 
 use super::optimisation::Training;
-use crate::config::{ConfigFault, Corpus};
+use crate::config::{ConfigFault, Corpus, Plan};
+use crate::training::checkpoint::Keep;
 
 /// The family's name.
 pub const NAME: &str = "wavenet";
@@ -101,6 +102,20 @@ impl Default for Evaluation {
 }
 
 impl Evaluation {
+    /// What the loop has to know, together with how it trains.
+    pub(in crate::family) fn plan(&self, training: &Training) -> Plan {
+        Plan {
+            steps: training.steps,
+            checkpoint_minutes: training.checkpoint_minutes,
+            keep: Keep { newest: training.keep_checkpoints, every_steps: training.keep_every_steps },
+            log_every_steps: training.log_every_steps,
+            preview_every_steps: self.preview_every_steps,
+            measure_every_steps: self.every_steps,
+            rng_seed: training.rng_seed,
+            precision: training.precision,
+        }
+    }
+
     /// Checks every value.
     pub(in crate::family) fn validate(&self) -> Result<(), ConfigFault> {
         let check = ConfigFault::unless;

@@ -18,7 +18,6 @@ use crate::device::Device;
 use crate::nn::{Diverged, LossScale, Network};
 use crate::peers::Peers;
 use crate::task::{Figures, Gradients, ModelPackage, StepReport, Task, TaskError, Verification};
-use crate::training::checkpoint::Keep;
 
 /// The name of its only network.
 pub const NETWORK: &str = "wavenet";
@@ -151,16 +150,7 @@ impl Configuration for Config {
     }
 
     fn plan(&self) -> Plan {
-        Plan {
-            steps: self.training.steps,
-            checkpoint_minutes: self.training.checkpoint_minutes,
-            keep: Keep { newest: self.training.keep_checkpoints, every_steps: self.training.keep_every_steps },
-            log_every_steps: self.training.log_every_steps,
-            preview_every_steps: self.evaluation.preview_every_steps,
-            measure_every_steps: self.evaluation.every_steps,
-            rng_seed: self.training.rng_seed,
-            precision: self.training.precision,
-        }
+        self.evaluation.plan(&self.training)
     }
 
     fn set_steps(&mut self, steps: u64) {
