@@ -107,8 +107,8 @@ pub fn input_gradient(
     }
 }
 
-/// Sequences that are computed together: with more frames, weights are packed no less often per frame that matters, and what is
-/// put next to each other leaves the caches.
+/// Sequences that are computed together: few enough for what is laid out for them to stay in the caches, and with frames enough
+/// for the weights, which are packed once for all of them.
 fn together(frames: usize) -> usize {
     (1024 / frames).max(1)
 }
